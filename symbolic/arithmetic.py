@@ -1,0 +1,283 @@
+"""Reading a tree entry by entry, in whatever arithmetic is asked for.
+
+The same walk gives numbers in high precision, explicit SymPy entries for a proof, and the
+scalar network in which every weight has its own symbol.
+
+>>> from .expr import sym
+>>> A, x = sym("A", (2, 2)), sym("x", (2, 1))
+>>> env = {"A": [[1, 2], [3, 4]], "x": [[5], [6]]}
+>>> [[int(v) for v in row] for row in entries(A @ x, env, MP)]
+[[17], [39]]
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+from mpmath import mp
+
+from . import expr as ex
+from .expr import Expr
+from .functions import FUNCTIONS, VECTOR_FUNCTIONS, definition
+
+Matrix = list[list[Any]]
+Env = Mapping[Any, Any]
+RELATIONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+
+
+class Arithmetic:
+    """Scalars that know + - * / **; a subclass says how numbers, functions and cases are made."""
+
+    def number(self, value: Any) -> Any:
+        return value
+
+    def add(self, terms: Sequence[Any]) -> Any:
+        out = terms[0]
+        for t in terms[1:]:
+            out = out + t
+        return out
+
+    def mul(self, factors: Sequence[Any]) -> Any:
+        out = factors[0]
+        for f in factors[1:]:
+            out = out * f
+        return out
+
+    def neg(self, x: Any) -> Any:
+        return -x
+
+    def div(self, x: Any, y: Any) -> Any:
+        return x / y
+
+    def pow(self, x: Any, y: Any) -> Any:
+        return x ** y
+
+    def dot(self, xs: Sequence[Any], ys: Sequence[Any]) -> Any:
+        return self.add([self.mul((x, y)) for x, y in zip(xs, ys, strict=True)])
+
+    def call(self, name: str, args: Sequence[Any]) -> Any:
+        body = definition(name)
+        if body is None:
+            return self.primitive(name, args[0])
+        return self.scalar(body, {s.name: x for s, x in zip(FUNCTIONS[name].args, args, strict=True)})
+
+    def scalar(self, e: Expr, env: Env) -> Any:
+        """A scalar tree; env holds bare scalars."""
+        if e.op in ("sym", "grad", "partial"):
+            return env[e.data]
+        if e.op == "num":
+            return self.number(e.data)
+        if e.op == "cases":
+            return self.cases(e, env)
+        return self.combine(e, [self.scalar(x, env) for x in e.args], env)
+
+    def combine(self, e: Expr, xs: Sequence[Any], env: Env) -> Any:
+        """One entrywise node, given the values of its arguments."""
+        match e.op:
+            case "add": return self.add(xs)
+            case "mul": return self.mul(xs)
+            case "neg": return self.neg(xs[0])
+            case "div": return self.div(xs[0], xs[1])
+            case "pow": return self.pow(xs[0], xs[1])
+            case "call": return self.call(e.data, xs)
+            case "apply": return self.unnamed(e.data, xs[0], env, 0)
+            case "slope": return self.slope(e, xs, env)
+            case "pick": return self.pick(e, xs)
+        raise ValueError(f"{e.op!r} is not entrywise")
+
+    def slope(self, e: Expr, xs: Sequence[Any], env: Env) -> Any:
+        name, k = e.data
+        if name not in FUNCTIONS:
+            return self.unnamed(name, xs[0], env, 1)
+        from .functions import slope_form
+
+        inner = {s.name: x for s, x in zip(FUNCTIONS[name].args, xs, strict=True)}
+        form = slope_form(name, k)
+        if "a" in form.names:
+            inner["a"] = self.call(name, xs)
+        return self.scalar(form, inner)
+
+    def pick(self, e: Expr, xs: Sequence[Any]) -> Any:
+        """One output of a vector function of the scalars xs."""
+        name, k = e.data
+        vector = ex.sym("_v", (len(xs), 1))
+        return entries(VECTOR_FUNCTIONS[name].define(vector, 0), {"_v": [[x] for x in xs]}, self)[k][0]
+
+    def over(self, e: Expr, env: Env) -> Matrix:
+        """A vector function: its defining equation."""
+        name, axis = e.data
+        return entries(VECTOR_FUNCTIONS[name].define(e.args[0], axis), env, self)
+
+    def cases(self, e: Expr, env: Env) -> Any:
+        for i, sign in enumerate(e.data):
+            left, right = (self.scalar(e.args[3 * i + j], env) for j in (0, 1))
+            if RELATIONS[sign](left, right):
+                return self.scalar(e.args[3 * i + 2], env)
+        return self.scalar(e.args[-1], env)
+
+    def largest(self, xs: Sequence[Any], sign: int) -> Any:
+        return max(xs) if sign > 0 else min(xs)
+
+    def primitive(self, name: str, x: Any) -> Any:
+        raise NotImplementedError(name)
+
+    def unnamed(self, name: str, x: Any, env: Env, derivative: int) -> Any:
+        """f(x) or f'(x) of a function without a formula: the environment holds a callable."""
+        return env[name](x, derivative)
+
+
+class HighPrecision(Arithmetic):
+    """mpmath numbers at the precision in force (``mp.workdps``)."""
+
+    def number(self, value: Any) -> Any:
+        if isinstance(value, Fraction):
+            return mp.mpf(value.numerator) / value.denominator
+        if isinstance(value, (int, mp.mpf)):
+            return mp.mpf(value)
+        return mp.mpf(value.evalf(mp.dps + 5)._mpf_)
+
+    def dot(self, xs: Sequence[Any], ys: Sequence[Any]) -> Any:
+        return mp.fdot(xs, ys)
+
+    def primitive(self, name: str, x: Any) -> Any:
+        value = getattr(mpmath, name)(x)
+        if not isinstance(value, mp.mpf) or not mp.isfinite(value):
+            raise ArithmeticError(f"{name}({mp.nstr(x, 6)}) is not a finite real number")
+        return value
+
+    def pow(self, x: Any, y: Any) -> Any:
+        value = x ** y
+        if not isinstance(value, mp.mpf) or not mp.isfinite(value):
+            raise ArithmeticError(f"{mp.nstr(x, 6)}**{mp.nstr(y, 6)} is not a finite real number")
+        return value
+
+    def div(self, x: Any, y: Any) -> Any:
+        if y == 0:
+            raise ArithmeticError("division by zero")
+        return x / y
+
+
+class Trees(Arithmetic):
+    """Our own scalar trees, as written: used to give every entry its own equation."""
+
+    def number(self, value: Any) -> Any:
+        return ex.num(value)
+
+    def add(self, terms: Sequence[Any]) -> Any:
+        terms = [t for t in terms if t != ex.ZERO] or [ex.ZERO]
+        flat = [s for t in terms for s in (t.args if t.op == "add" else (t,))]
+        return flat[0] if len(flat) == 1 else ex.node("add", flat)
+
+    def mul(self, factors: Sequence[Any]) -> Any:
+        factors = [f for f in factors if f != ex.ONE] or [ex.ONE]
+        if ex.ZERO in factors:
+            return ex.ZERO
+        return factors[0] if len(factors) == 1 else ex.node("mul", factors)
+
+    def neg(self, x: Any) -> Any:
+        return ex.node("neg", (x,))
+
+    def div(self, x: Any, y: Any) -> Any:
+        return ex.node("div", (x, y))
+
+    def pow(self, x: Any, y: Any) -> Any:
+        return ex.node("pow", (x, y))
+
+    def call(self, name: str, args: Sequence[Any]) -> Any:
+        return ex.node("call", args, name)
+
+    def slope(self, e: Expr, xs: Sequence[Any], env: Env) -> Any:
+        return Expr("slope", tuple(xs), e.data, (), e.role)
+
+    def cases(self, e: Expr, env: Env) -> Any:
+        return ex.node("cases", [self.scalar(x, env) for x in e.args], e.data)
+
+    def unnamed(self, name: str, x: Any, env: Env, derivative: int) -> Any:
+        return ex.node("apply", (x,), name)
+
+    def pick(self, e: Expr, xs: Sequence[Any]) -> Any:
+        return ex.node("pick", xs, e.data)
+
+    def over(self, e: Expr, env: Env) -> Matrix:
+        name, axis = e.data
+        part = entries(e.args[0], env, self)
+        lines = part if axis == 1 else [list(c) for c in zip(*part, strict=True)]
+        out = [[ex.node("pick", line, (name, k)) for k in range(len(line))] for line in lines]
+        return out if axis == 1 else [list(c) for c in zip(*out, strict=True)]
+
+    def largest(self, xs: Sequence[Any], sign: int) -> Any:
+        out = xs[0]
+        for x in xs[1:]:
+            out = ex.node("call", (out, x), "max" if sign > 0 else "min")
+        return out
+
+
+class Tidy(Trees):
+    """Our own scalar trees through the tidy constructors: what a rule produces."""
+
+    def add(self, terms: Sequence[Any]) -> Any:
+        return ex.add(*terms)
+
+    def mul(self, factors: Sequence[Any]) -> Any:
+        return ex.mul(*factors)
+
+    def neg(self, x: Any) -> Any:
+        return ex.neg(x)
+
+
+MP, TREES, TIDY = HighPrecision(), Trees(), Tidy()
+
+
+def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
+    """All entries of a tree as rows; env maps names (and grad/partial data) to rows of scalars."""
+    if e.op in ("sym", "grad", "partial"):
+        return env[e.data]
+    if e.op == "num":
+        return [[arithmetic.number(e.data)]]
+    if e.op in ("apply", "slope") and e in env:  # a given value, such as f'(1) = 2
+        return env[e]
+    if e.op == "diff":  # a derivative still to be taken: the environment knows how
+        return env[e]
+    if e.op == "ones":
+        one = arithmetic.number(Fraction(1))
+        return [[one] * int(e.shape[1]) for _ in range(int(e.shape[0]))]
+    if e.op == "over":
+        return arithmetic.over(e, env)
+    parts = [entries(x, env, arithmetic) for x in e.args]
+    if e.op in ex.ENTRYWISE:
+        return _entrywise(e, parts, env, arithmetic)
+    if e.op == "T":
+        return [list(column) for column in zip(*parts[0], strict=True)]
+    if e.op == "matmul":
+        columns = list(zip(*parts[1], strict=True))
+        return [[arithmetic.dot(row, column) for column in columns] for row in parts[0]]
+    return _reduce(e, parts[0], arithmetic)
+
+
+def _entrywise(e: Expr, parts: list[Matrix], env: Env, arithmetic: Arithmetic) -> Matrix:
+    rows, columns = (int(e.shape[0]), int(e.shape[1])) if e.shape else (1, 1)
+
+    def at(part: Matrix, arg: Expr, i: int, j: int) -> Any:
+        return part[i][j] if arg.shape else part[0][0]
+
+    def one(i: int, j: int) -> Any:
+        xs = [at(p, x, i, j) for p, x in zip(parts, e.args, strict=True)]
+        if e.op != "cases":
+            return arithmetic.combine(e, xs, env)
+        names = [ex.sym(f"_{k}") for k in range(len(xs))]
+        return arithmetic.cases(ex.Expr("cases", tuple(names), e.data), {f"_{k}": x for k, x in enumerate(xs)})
+
+    return [[one(i, j) for j in range(columns)] for i in range(rows)]
+
+
+def _reduce(e: Expr, part: Matrix, arithmetic: Arithmetic) -> Matrix:
+    fold = arithmetic.add if e.op == "sum" else lambda xs: arithmetic.largest(xs, 1 if e.op == "most" else -1)
+    if e.data is None:
+        return [[fold([x for row in part for x in row])]]
+    if e.data == 0:
+        return [[fold(list(column)) for column in zip(*part, strict=True)]]
+    return [[fold(row)] for row in part]

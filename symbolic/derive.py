@@ -1,0 +1,243 @@
+"""Walking the equations backwards: one named gradient a value, by the chain rule.
+
+A step is local: over the equations that use a value, the sum of what the rules send back from
+the *named* gradient of each. The gradients are trees in the language of the forward pass.
+
+>>> from .network import from_equations
+>>> d = derive(from_equations({"b": "4*a", "c": "b + 3", "d": "a + 2", "e": "c*d"}, {}))
+>>> for s in d.steps.values(): print(f"d{s.of}/d{s.wrt} = {ex.text(s.result)}")
+de/de = 1
+de/dd = c
+de/dc = d
+de/db = (de/dc)
+de/da = 4*(de/db) + (de/dd)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from . import expr as ex
+from .expr import ONE, Expr
+from .functions import FUNCTIONS
+from .network import Equation, Network
+from .rules import RULES, Rule, local_slope, pull
+
+PLAIN = frozenset({"sum", "constant-multiple", "transpose"})  # rules that need no sentence beside another
+
+
+@dataclass(frozen=True)
+class Term:
+    """What one equation sends back to a value.
+
+    through: the equation's name; upstream: its gradient (ONE for the output); expr: the gradient
+    with slopes as f'(z); final: with the slopes' own forms; local: the plain derivative
+    d(through)/d(value) where both are scalars; used: (rule id, reason) from the root down.
+    """
+
+    through: str
+    upstream: Expr
+    expr: Expr
+    final: Expr
+    local: Expr | None
+    local_final: Expr | None
+    used: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The gradient of the output with respect to one value, in terms of named gradients."""
+
+    of: str
+    wrt: str
+    shape: ex.Shape
+    terms: tuple[Term, ...]
+
+    @property
+    def chain(self) -> Expr:
+        """The sum of the terms with slopes written f'(z)."""
+        return ex.add(*(t.expr for t in self.terms)) if self.terms else ONE
+
+    @property
+    def result(self) -> Expr:
+        """The sum of the terms with every slope in its own form."""
+        return ex.add(*(t.final for t in self.terms)) if self.terms else ONE
+
+    @property
+    def used(self) -> tuple[tuple[str, str], ...]:
+        """The rules that needed a thought, each once, with their reasons."""
+        every = tuple(dict.fromkeys(u for t in self.terms for u in t.used))
+        return tuple(u for u in every if u[0] not in PLAIN) or every[-1:]
+
+    @property
+    def rule(self) -> str:
+        """The id of the step's rule: fork-sum over several equations, chain over several rules."""
+        if not self.terms:
+            return "identity"
+        if len(self.terms) > 1:
+            return "fork-sum"
+        ids = list(dict.fromkeys(u[0] for u in self.used))
+        return ids[0] if len(ids) == 1 else "chain" if ids else "identity"
+
+    @property
+    def because(self) -> str:
+        """The reason, as sentences."""
+        if not self.terms:
+            return "Every value has slope one with respect to itself."
+        said = [b for _, b in self.used if b]
+        fork = ["It is used more than once: the gradients of all paths add up."] if len(self.terms) > 1 else []
+        return " ".join(dict.fromkeys(fork + said)) or "The value is passed on unchanged."
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """All steps of a network, from the output back, by the name of the value."""
+
+    network: Network
+    steps: Mapping[str, Step]
+    wrt: tuple[str, ...] = field(default=())
+
+    def shown(self) -> list[Step]:
+        """The steps on the way to the names asked for (all, when none are named)."""
+        if not self.wrt:
+            return list(self.steps.values())
+        keep = set(self.wrt)
+        for name, step in reversed(self.steps.items()):
+            if name in keep:
+                keep.update(t.through for t in step.terms)
+        return [s for s in self.steps.values() if s.wrt in keep]
+
+
+def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule] = RULES) -> Derivation:
+    """Derive the gradient of the last equation with respect to every value.
+
+    wrt: limits the steps that are shown, never those that are derived. rules: the table to use;
+    a table with one wrong row gives the wrong gradients that a mistake would give.
+    Raises ChainruleError when an operation has no rule.
+    """
+    shapes = {s.name: s.shape for s in network.symbols.values()}
+    skip = {s.name for s in network.symbols.values() if s.kind in ("target", "size")}
+    first_use = _first_uses(network)
+    named = {e.rhs: ex.sym(e.name, e.rhs.shape) for e in network.equations if e.rhs.op in ("over", "pick")}
+    found: dict[str, list[Term]] = {name: [] for name in shapes}
+    steps: dict[str, Step] = {}
+    output = network.output
+
+    def close(name: str) -> None:
+        steps[name] = Step(output, name, shapes[name], tuple(found[name]))
+
+    for i in range(len(network.equations) - 1, -1, -1):
+        eq = network.equations[i]
+        if eq.name != output and not found[eq.name]:
+            continue  # nothing after it uses it, so its gradient is zero
+        close(eq.name)
+        for term_name, term in _terms(eq, output, shapes[eq.name], rules, named):
+            if term_name not in skip:
+                found[term_name].insert(0, term)  # terms in the order of the equations
+        for name in sorted(first_use.get(i, ()), key=lambda n: network.symbols[n].kind != "parameter"):
+            if name not in skip and found[name]:
+                close(name)
+    return Derivation(network, steps, tuple(network.resolve(w) for w in wrt))
+
+
+def _first_uses(network: Network) -> dict[int, list[str]]:
+    """For every equation the leaves that no earlier equation uses, in order of appearance."""
+    seen: set[str] = {eq.name for eq in network.equations}
+    out: dict[int, list[str]] = {}
+    for i, eq in enumerate(network.equations):
+        for e in ex.walk(eq.rhs):
+            if e.op == "sym" and e.data not in seen:
+                seen.add(e.data)
+                out.setdefault(i, []).append(e.data)
+    return out
+
+
+def _terms(eq: Equation, output: str, shape: ex.Shape, rules: Mapping[str, Rule],
+           named: Mapping[Expr, Expr]) -> Iterator[tuple[str, Term]]:
+    """What one equation sends back, a term for every value that it uses."""
+    is_output = eq.name == output
+    # A vector-valued output has no slope of one: its seed is the direction asked about.
+    upstream = ex.grad(output, eq.name, shape) if not is_output or shape else ONE
+    scalar = not shape and all(not e.shape for e in ex.walk(eq.rhs))
+    gathered: dict[str, tuple[list[Expr], list[tuple[str, str]]]] = {}
+    for name, g, used in _passes(eq.rhs, ONE if scalar else upstream, (), rules):
+        exprs, rules_used = gathered.setdefault(name, ([], []))
+        exprs.append(g)
+        rules_used.extend(used)
+    for name, (exprs, rules_used) in gathered.items():
+        local = ex.add(*exprs)
+        final = rewrite_slopes(local, eq, named)
+        used = tuple(dict.fromkeys(rules_used))
+        if scalar:
+            yield name, Term(eq.name, upstream, upstream * local, upstream * final, local, final, used)
+        else:
+            yield name, Term(eq.name, upstream, local, final, None, None, used)
+
+
+def _passes(e: Expr, g: Expr, used: tuple[tuple[str, str], ...],
+            rules: Mapping[str, Rule]) -> Iterator[tuple[str, Expr, tuple[tuple[str, str], ...]]]:
+    """Descend from a right-hand side to every name in it, applying one rule a node."""
+    if e.op == "sym":
+        yield e.data, (g * ex.ones(e.shape) if e.shape and not g.shape else g), used
+        return
+    for k, arg in enumerate(e.args):
+        if not arg.names:
+            continue
+        sent = pull(e, g, k, rules)
+        if sent != ex.ZERO:
+            yield from _passes(arg, sent, (*used, rules[e.op].used(e, k)), rules)
+
+
+def rewrite_slopes(e: Expr, eq: Equation, named: Mapping[Expr, Expr]) -> Expr:
+    """Replace every f'(z) by the form of the table; a name stands for the output that it holds.
+
+    named: outputs of vector functions and their names (a softmax slope needs all of them).
+    """
+    if e.op == "slope" and e.data[0] in FUNCTIONS:
+        call = ex.node("call", e.args, e.data[0])
+        return local_slope(call, e.data[1], ex.sym(eq.name, call.shape) if eq.rhs == call else call)
+    if e in named:
+        return named[e]
+    if not e.args:
+        return e
+    args = [rewrite_slopes(x, eq, named) for x in e.args]
+    if all(x is y for x, y in zip(args, e.args, strict=True)):
+        return e
+    match e.op:
+        case "mul": return ex.mul(*args)
+        case "add": return ex.add(*args)
+        case "neg": return ex.neg(args[0])
+        case "matmul": return ex.matmul(*args)
+        case "sum": return ex.total(args[0], e.data)
+    return Expr(e.op, tuple(args), e.data, e.shape, e.role)
+
+
+# ---------------------------------------------------------------- whole paths
+
+def count_paths(derivation: Derivation, name: str) -> int:
+    """How many paths lead from a value to the output."""
+    counts: dict[str, int] = {derivation.network.output: 1}
+    for step in derivation.steps.values():
+        if step.terms:
+            counts[step.wrt] = sum(counts[t.through] for t in step.terms)
+    return counts.get(name, 0)
+
+
+def paths(derivation: Derivation, name: str) -> list[list[tuple[str, Term]]]:
+    """Every path from the output to a value: (value reached, term) from the output down."""
+    step = derivation.steps[name]
+    if not step.terms:
+        return [[]]
+    return [[*before, (name, t)] for t in step.terms for before in paths(derivation, t.through)]
+
+
+def path_product(path: list[tuple[str, Term]], *, final: bool) -> Expr:
+    """The product of the local derivatives along a path."""
+    return ex.mul(*((t.local_final if final else t.local) or ONE for _, t in path))
+
+
+def path_partials(path: list[tuple[str, Term]]) -> Expr:
+    """The same product as dL/da * da/dz * ..., each factor named."""
+    factors = [ex.partial(t.through, name) for name, t in path]
+    return factors[0] if len(factors) == 1 else ex.node("mul", factors)

@@ -1,0 +1,55 @@
+"""The errors a user may meet: one clear sentence each, and the exit status that goes with it.
+
+>>> str(SpecError("unknown activation 'sigmod'", where="net.yaml:5", hint="did you mean 'sigmoid'?"))
+"net.yaml:5: unknown activation 'sigmod'; did you mean 'sigmoid'?"
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ChainruleError(Exception):
+    """Base of everything that is reported in one sentence, never as a traceback."""
+
+    exit_status = 1
+
+    def __init__(self, sentence: str, *, where: str = "", hint: str = "") -> None:
+        self.sentence, self.where, self.hint = sentence, where, hint
+        super().__init__(sentence)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.sentence}" if self.where else self.sentence
+        return f"{text}; {self.hint}" if self.hint else text
+
+
+class SpecError(ChainruleError):
+    """What the person wrote cannot be understood: names, shapes, numbers, keys."""
+
+    exit_status = 2
+
+
+class CheckError(ChainruleError):
+    """A line of mathematics did not survive its check, so nothing is printed."""
+
+    exit_status = 1
+
+
+class TexError(ChainruleError):
+    """The TeX engine is missing, failed, or hit a limit."""
+
+    exit_status = 1
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint with the nearest valid name, or the list of valid names.
+
+    >>> nearest("sigmod", ["relu", "sigmoid", "tanh"])
+    "did you mean 'sigmoid'?"
+    >>> nearest("zzz", ["relu", "tanh"])
+    'valid names: relu, tanh'
+    """
+    names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else "valid names: " + ", ".join(names)

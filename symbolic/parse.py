@@ -1,0 +1,242 @@
+"""Equations as a person writes them, read with ``ast`` and a whitelist; nothing is ever evaluated.
+
+>>> from .expr import sym, text
+>>> text(parse("a*a - (b + a)", {"a": sym("a"), "b": sym("b")}))
+'a*a - (b + a)'
+>>> parse("A * x", {"x": sym("x", (2, 1)), "A": sym("A", (2, 2))})
+Traceback (most recent call last):
+    ...
+symbolic.errors.SpecError: A is 2 x 2 and x is 2 x 1: they cannot be multiplied entrywise; a matrix product is written @
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+from . import expr as ex
+from .errors import SpecError, nearest
+from .expr import Expr
+from .functions import FUNCTIONS, VECTOR_FUNCTIONS
+
+LONGEST, DEEPEST = 2000, 60
+SYNONYMS = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "swish": "silu"}
+REDUCTIONS = {"sum": "sum", "mean": "sum", "max": "most", "min": "least"}
+CONSTANTS = ("pi",)
+_BINARY = {ast.Add: "add", ast.Sub: "add", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow", ast.MatMult: "matmul"}
+
+
+def known_functions() -> list[str]:
+    """Every function name that an equation may use."""
+    return [*FUNCTIONS, *VECTOR_FUNCTIONS, *SYNONYMS, "sum", "mean"]
+
+
+def tree(source: str) -> ast.expr:
+    """The Python syntax tree of one expression.
+
+    Raises SpecError for what is not an expression, too long or nested too deeply.
+    """
+    if len(source) > LONGEST:
+        raise SpecError(f"the expression has {len(source)} characters; at most {LONGEST} are read")
+    _depth_of_brackets(source)
+    try:
+        body = ast.parse(source.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
+        at = f" near column {e.offset}" if isinstance(e, SyntaxError) and e.offset else ""
+        hint = "a power is written **" if "^" in source else \
+            "one equation a name: name: expression" if "=" in source else ""
+        raise SpecError(f"{shorten(source)!r} is not an expression{at}", hint=hint) from None
+    return body
+
+
+def _depth_of_brackets(source: str) -> None:
+    depth = 0
+    for c in source:
+        depth += (c in "([{") - (c in ")]}")
+        if depth > DEEPEST:
+            raise SpecError(f"more than {DEEPEST} brackets are open at once in {shorten(source)!r}")
+    if sum(source.count(c) for c in "-+~") > 400:
+        raise SpecError(f"too many signs in {shorten(source)!r}")
+
+
+def shorten(source: str) -> str:
+    return source if len(source) <= 60 else source[:57] + "..."
+
+
+def names_in(source: str) -> list[str]:
+    """The names of values used in an expression, in order of appearance.
+
+    >>> names_in("relu(W @ x) + b*b")
+    ['W', 'x', 'b']
+    """
+    body = tree(source)
+    called = {id(n.func) for n in ast.walk(body) if isinstance(n, ast.Call)}
+    found = [n for n in ast.walk(body) if isinstance(n, ast.Name) and id(n) not in called and n.id not in CONSTANTS]
+    found.sort(key=lambda n: (n.lineno, n.col_offset))
+    return list(dict.fromkeys(n.id for n in found))
+
+
+def functions_in(source: str) -> list[str]:
+    """The names that are called in an expression."""
+    return [n.func.id for n in ast.walk(tree(source)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+
+
+def parse(source: str, values: Mapping[str, Expr], unnamed: frozenset[str] = frozenset()) -> Expr:
+    """The expression as an ordered tree, exactly as written.
+
+    values: the names that may occur, with their shapes; unnamed: functions without a formula
+    (``f`` in ``g(f(x))``). Raises SpecError naming what is unknown, with the nearest valid name.
+    """
+    reader = _Reader(source, values, unnamed)
+    try:
+        return reader.read(tree(source), 0)
+    except RecursionError:
+        raise SpecError(f"{shorten(source)!r} is nested too deeply") from None
+
+
+class _Reader:
+    def __init__(self, source: str, values: Mapping[str, Expr], unnamed: frozenset[str]) -> None:
+        self.source, self.values, self.unnamed = source, values, unnamed
+
+    def read(self, n: ast.expr, depth: int) -> Expr:
+        if depth > 4 * DEEPEST:
+            raise SpecError(f"{shorten(self.source)!r} is nested too deeply")
+        method: Callable[[ast.expr, int], Expr] | None = getattr(self, f"_{type(n).__name__.lower()}", None)
+        if method is None:
+            raise SpecError(f"{shorten(self.source)!r} holds {_word(n)}; an equation knows names, numbers, "
+                            "+ - * / ** @ .T and functions")
+        return method(n, depth + 1)
+
+    def _name(self, n: ast.Name, depth: int) -> Expr:
+        if n.id in self.values:
+            return self.values[n.id]
+        if n.id == "pi":
+            import sympy
+
+            return ex.num(sympy.pi)
+        if n.id in known_functions():
+            raise SpecError(f"{n.id!r} is a function: write {n.id}(...)")
+        raise SpecError(f"unknown name {n.id!r} in {shorten(self.source)!r}", hint=nearest(n.id, self.values))
+
+    def _constant(self, n: ast.Constant, depth: int) -> Expr:
+        if isinstance(n.value, bool) or not isinstance(n.value, (int, float)):
+            raise SpecError(f"{n.value!r} is not a number in {shorten(self.source)!r}")
+        written = ast.get_source_segment(self.source.strip(), n) or repr(n.value)
+        try:
+            return ex.num(Fraction(written.replace("_", "")))
+        except ValueError:
+            return ex.num(Fraction(n.value))
+
+    def _unaryop(self, n: ast.UnaryOp, depth: int) -> Expr:
+        inner = self.read(n.operand, depth)
+        if isinstance(n.op, ast.UAdd):
+            return inner
+        if not isinstance(n.op, ast.USub):
+            raise SpecError(f"{shorten(self.source)!r}: only + and - may stand before a value")
+        return ex.num(-inner.data) if inner.op == "num" and isinstance(inner.data, Fraction) else ex.node("neg", (inner,))
+
+    def _binop(self, n: ast.BinOp, depth: int) -> Expr:
+        op = _BINARY.get(type(n.op))
+        if op is None:
+            hint = "a power is written **" if isinstance(n.op, ast.BitXor) else ""
+            raise SpecError(f"{shorten(self.source)!r}: this operation is not known", hint=hint)
+        left, right = self.read(n.left, depth), self.read(n.right, depth)
+        if isinstance(n.op, ast.Sub):
+            right = ex.node("neg", (right,))
+        if op in ("add", "mul") and left.op == op and isinstance(n.left, ast.BinOp) and not _bracketed(self.source, n.left):
+            return self._build(op, (*left.args, right))
+        if op == "div" and _rational(left) and _rational(right):
+            if right.data == 0:
+                raise SpecError(f"division by zero in {shorten(self.source)!r}")
+            return ex.num(left.data / right.data) if left.data.denominator == 1 == right.data.denominator else ex.node(op, (left, right))
+        if op == "pow" and right.shape:
+            raise SpecError(f"the exponent in {shorten(self.source)!r} is {ex.show_shape(right.shape)}; expected a scalar")
+        return self._build(op, (left, right))
+
+    def _build(self, op: str, args: tuple[Expr, ...], data: object = None) -> Expr:
+        try:
+            return ex.node(op, args, data)
+        except SpecError as e:
+            hint = "repeat it with ones, e.g. b @ ones(1, 4)" if op == "add" and any(1 in a.shape for a in args) else e.hint
+            raise SpecError(e.sentence, hint=hint) from None
+
+    def _attribute(self, n: ast.Attribute, depth: int) -> Expr:
+        if n.attr != "T":
+            raise SpecError(f".{n.attr} is not known in {shorten(self.source)!r}", hint="only .T (transpose) is")
+        inner = self.read(n.value, depth)
+        return ex.node("T", (inner,)) if inner.shape else inner
+
+    def _call(self, n: ast.Call, depth: int) -> Expr:
+        if not isinstance(n.func, ast.Name):
+            raise SpecError(f"{shorten(self.source)!r}: only functions by name can be called")
+        name = SYNONYMS.get(n.func.id, n.func.id)
+        axis = self._axis(name, n)
+        if name == "ones":
+            return self._ones(n)
+        args = tuple(self.read(x, depth) for x in n.args)
+        if name in self.unnamed:
+            self._count(name, args, 1)
+            return Expr("apply", args, name, args[0].shape)
+        if name in REDUCTIONS and len(args) == 1:
+            return self._reduce(name, args[0], axis)
+        if name in VECTOR_FUNCTIONS:
+            self._count(name, args, 1)
+            return self._over(name, args[0], axis)
+        if name not in FUNCTIONS:
+            raise SpecError(f"unknown function {n.func.id!r} in {shorten(self.source)!r}", hint=nearest(n.func.id, known_functions()))
+        self._count(name, args, len(FUNCTIONS[name].args))
+        return self._build("call", args, name)
+
+    def _ones(self, n: ast.Call) -> Expr:
+        sizes = [x.value for x in n.args if isinstance(x, ast.Constant) and isinstance(x.value, int) and x.value > 0]
+        if len(sizes) != 2 or len(n.args) != 2:
+            raise SpecError(f"ones takes two sizes, as in ones(1, 4), in {shorten(self.source)!r}")
+        return Expr("ones", (), None, tuple(sizes)) if sizes != [1, 1] else ex.ONE
+
+    def _axis(self, name: str, n: ast.Call) -> int | None:
+        for k in n.keywords:
+            if k.arg != "axis" or name not in (*REDUCTIONS, *VECTOR_FUNCTIONS):
+                raise SpecError(f"{name} has no option {k.arg!r} in {shorten(self.source)!r}",
+                                hint="axis= belongs to sum, mean, max, min and softmax")
+            if not isinstance(k.value, ast.Constant) or k.value.value not in (0, 1) or isinstance(k.value.value, bool):
+                raise SpecError(f"axis must be 0 (down the rows) or 1 (along the columns) in {shorten(self.source)!r}")
+            return int(k.value.value)
+        return None
+
+    def _count(self, name: str, args: tuple[Expr, ...], expected: int) -> None:
+        if len(args) != expected:
+            raise SpecError(f"{name} takes {expected} argument{'s' * (expected > 1)}, not {len(args)}, in {shorten(self.source)!r}")
+
+    def _reduce(self, name: str, arg: Expr, axis: int | None) -> Expr:
+        if not arg.shape:
+            return arg
+        out = ex.node(REDUCTIONS[name], (arg,), axis)
+        if name != "mean":
+            return out
+        sizes = arg.shape if axis is None else (arg.shape[axis],)
+        return ex.mul(*(1 / ex.size(d) for d in sizes), out)
+
+    def _over(self, name: str, arg: Expr, axis: int | None) -> Expr:
+        if not arg.shape:
+            raise SpecError(f"{name} needs a vector, and {ex.text(arg)} is a scalar")
+        if axis is None:
+            axis = 1 if arg.shape[0] == 1 else 0
+        return ex.node("over", (arg,), (name, axis))
+
+
+def _rational(e: Expr) -> bool:
+    return e.op == "num" and isinstance(e.data, Fraction)
+
+
+def _bracketed(source: str, n: ast.expr) -> bool:
+    """Whether a term stood in brackets of its own: a + (b + c) is not a + b + c."""
+    text = source.strip()
+    return bool(n.end_col_offset is not None and text[n.end_col_offset:].lstrip().startswith(")")
+                and text[:n.col_offset].rstrip().endswith("("))
+
+
+def _word(n: ast.expr) -> str:
+    return {"Compare": "a comparison", "BoolOp": "and/or", "List": "a list", "Tuple": "a comma", "Subscript": "an index [ ]",
+            "Lambda": "a lambda", "IfExp": "if/else", "Dict": "braces", "Set": "braces", "JoinedStr": "a string"}.get(
+        type(n).__name__, f"a {type(n).__name__}")

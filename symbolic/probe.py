@@ -1,0 +1,128 @@
+"""Points at which a derivation is checked: random numbers, and smaller copies of large networks.
+
+>>> from .network import from_equations
+>>> point = random_point(from_equations({"e": "log(a)*a"}, {}), 0)
+>>> sorted(point)
+['a', 'e']
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mpmath import mp
+
+from . import expr as ex
+from .arithmetic import Env, HighPrecision, Matrix
+from .derive import Step
+from .errors import CheckError
+from .expr import Expr
+from .network import Network
+from .values import forward
+
+LARGEST = 8  # sizes above this are checked on a smaller copy of the network
+TRIES = 40   # attempts to find a point inside the domain
+
+
+class Draw:
+    """Random numbers that depend on a name alone, so that every run checks the same points."""
+
+    def __init__(self, seed: str) -> None:
+        self.generator = random.Random(f"chainrule/{seed}")
+
+    def number(self, low: float = -1.5, high: float = 1.5) -> Any:
+        return mp.mpf(self.generator.randint(int(low * 10**9), int(high * 10**9))) / 10**9
+
+    def matrix(self, shape: ex.Shape, low: float = -1.5, high: float = 1.5) -> Matrix:
+        rows, columns = (int(shape[0]), int(shape[1])) if shape else (1, 1)
+        return [[self.number(low, high) for _ in range(columns)] for _ in range(rows)]
+
+    def function(self) -> Callable[[Any, int], Any]:
+        """A random cubic with its derivative, for a function without a formula."""
+        c = [self.number() for _ in range(4)]
+        return lambda x, derivative: (c[1] + 2 * c[2] * x + 3 * c[3] * x * x) if derivative else c[0] + x * (c[1] + x * (c[2] + x * c[3]))
+
+
+def random_point(network: Network, k: int) -> dict[Any, Matrix]:
+    """Random numbers for all leaves, and the forward pass there; inside every function's domain.
+
+    Raises CheckError when no such point is found.
+    """
+    unnamed = sorted({e.data for eq in network.equations for e in ex.walk(eq.rhs) if e.op == "apply"})
+    leaves = network.names("input", "target", "parameter")
+    for attempt in range(TRIES):
+        draw = Draw(f"point/{k}/{attempt}")
+        low, high = ((-1.5, 1.5), (0.1, 0.9), (0.5, 2.5), (1.1, 4))[attempt % 4]
+        env: dict[Any, Any] = {name: draw.matrix(network.symbols[name].shape, low, high) for name in leaves}
+        env.update({name: draw.function() for name in unnamed})
+        try:
+            return forward(network, env)
+        except (ArithmeticError, ValueError):
+            continue
+    raise CheckError(f"no point was found at which {network.output} is defined, so its derivation cannot be checked")
+
+
+def dimensions(network: Network, above: int) -> list[int]:
+    found = {int(d) for s in network.symbols.values() for d in s.shape if isinstance(d, int) and d > above}
+    for eq in network.equations:
+        found |= {int(d) for e in ex.walk(eq.rhs) for d in e.shape if isinstance(d, int) and d > above}
+    return sorted(found)
+
+
+def resizer(sizes: Mapping[int, int], letters: int = 3) -> Callable[[Expr], Expr]:
+    """A function that replaces sizes in a tree (symbolic ones by a number)."""
+    def size(d: ex.Dim) -> ex.Dim:
+        return ex.Samples(letters) if isinstance(d, str) else type(d)(sizes.get(int(d), int(d)))
+
+    def resize(e: Expr) -> Expr:
+        data = e.data
+        if e.op == "bigsum":
+            data = tuple((letter, size(d)) for letter, d in e.data)
+        elif e.op == "best":
+            data = (e.data[0], tuple((letter, size(d)) for letter, d in e.data[1]))
+        return Expr(e.op, tuple(resize(a) for a in e.args), data, tuple(size(d) for d in e.shape), e.role)
+
+    return resize
+
+
+def shrink(network: Network) -> tuple[Network, Callable[[Expr], Expr]]:
+    """The network with large and symbolic sizes made small; distinct sizes stay distinct."""
+    large = dimensions(network, LARGEST)
+    if not large and not network.sizes:
+        return network, lambda e: e
+    resize = resizer({d: 3 + i for i, d in enumerate(large)})
+    symbols = {n: replace(s, shape=resize(s.expr).shape) for n, s in network.symbols.items()}
+    symbols = {n: replace(s, kind="input") if s.kind == "size" else s for n, s in symbols.items()}
+    equations = tuple(replace(eq, rhs=resize(eq.rhs)) for eq in network.equations)
+    return replace(network, equations=equations, symbols=symbols), resize
+
+
+def resized(step: Step, resize: Callable[[Expr], Expr]) -> Step:
+    terms = tuple(replace(t, upstream=resize(t.upstream), expr=resize(t.expr), final=resize(t.final)) for t in step.terms)
+    return replace(step, terms=terms, shape=resize(ex.sym(step.wrt, step.shape)).shape)
+
+
+class Ties(HighPrecision):
+    """Counts comparisons that come out equal: there a function has a kink, and no derivative."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def cases(self, e: Expr, env: Env) -> Any:
+        self.count += any(self.scalar(e.args[3 * i], env) == self.scalar(e.args[3 * i + 1], env) for i in range(len(e.data)))
+        return super().cases(e, env)
+
+    def largest(self, xs: Any, sign: int) -> Any:
+        best = super().largest(xs, sign)
+        self.count += sum(x == best for x in xs) > 1
+        return best
+
+
+def kinks(network: Network, values: Mapping[Any, Matrix]) -> int:
+    """How many comparisons of the forward pass are ties at the given numbers."""
+    ties = Ties()
+    forward(network, values, ties)
+    return ties.count

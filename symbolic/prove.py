@@ -1,0 +1,159 @@
+"""Proofs on explicit entries: SymPy's own ``diff`` of the written-out formula against a claim.
+
+Nothing of our rules is used here. A difference is zero when it cancels as a rational function
+once every exponential (and any other function value) is a symbol of its own.
+
+>>> import sympy as sp
+>>> x = sp.Symbol("x")
+>>> s = 1/(1 + sp.exp(-x))
+>>> is_zero(sp.diff(s, x) - s*(1 - s)), is_zero(sp.diff(s, x) - s*s)
+(True, False)
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+
+from . import expr as ex
+from .arithmetic import Arithmetic, Env, Matrix, entries
+from .expr import Expr
+from .functions import FUNCTIONS, expand_rows
+
+MOST_OPERATIONS = 600  # larger differences are left to the numeric check
+MOST_CONDITIONS = 4
+
+
+class SymPy(Arithmetic):
+    """SymPy expressions; every function of the table by its defining formula."""
+
+    def number(self, value: Any) -> Any:
+        return sp.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
+
+    def add(self, terms: Sequence[Any]) -> Any:
+        return sp.Add(*terms)
+
+    def mul(self, factors: Sequence[Any]) -> Any:
+        return sp.Mul(*factors)
+
+    def call(self, name: str, args: Sequence[Any]) -> Any:
+        return FUNCTIONS[name].expand(*args)
+
+    def slope(self, e: Expr, xs: Sequence[Any], env: Env) -> Any:
+        name, k = e.data
+        if name not in FUNCTIONS:
+            return self.unnamed(name, xs[0], env, 1)
+        row = FUNCTIONS[name]
+        table = {**dict(zip(row.args, xs, strict=True)), sp.Symbol("a", real=True): self.call(name, xs)}
+        return expand_rows(row.slopes[k]).subs(table, simultaneous=True)
+
+    def cases(self, e: Expr, env: Env) -> Any:
+        values = [self.scalar(a, env) for a in e.args]
+        relation = {">": sp.Gt, ">=": sp.Ge, "<": sp.Lt, "<=": sp.Le}
+        pieces = [(values[3 * i + 2], relation[sign](values[3 * i], values[3 * i + 1])) for i, sign in enumerate(e.data)]
+        return sp.Piecewise(*pieces, (values[-1], True))
+
+    def largest(self, xs: Sequence[Any], sign: int) -> Any:
+        return sp.Max(*xs) if sign > 0 else sp.Min(*xs)
+
+    def unnamed(self, name: str, x: Any, env: Env, derivative: int) -> Any:
+        f = sp.Function(name)
+        return f(x) if not derivative else sp.Function(f"{name}_prime")(x)
+
+
+SYMPY = SymPy()
+
+
+def is_zero(e: sp.Expr) -> bool:
+    """Whether an expression is identically zero (False when that could not be shown)."""
+    if e == 0:
+        return True
+    if sp.count_ops(e) > MOST_OPERATIONS:
+        return False
+    conditions = sorted({c.canonical for p in e.atoms(sp.Piecewise) for _, c in p.args if isinstance(c, sp.core.relational.Relational)},
+                        key=sp.default_sort_key)
+    if len(conditions) > MOST_CONDITIONS:
+        return False
+    return all(_cancels(_on_one_side(e, dict(zip(conditions, truth, strict=True))))
+               for truth in itertools.product((True, False), repeat=len(conditions)))
+
+
+def _on_one_side(e: sp.Expr, truth: dict[Any, bool]) -> sp.Expr:
+    """The expression where every condition is decided."""
+    def choose(p: sp.Piecewise) -> sp.Expr:
+        for value, condition in p.args:
+            if condition == sp.true or truth.get(getattr(condition, "canonical", None), False):
+                return _on_one_side(value, truth)
+        return sp.nan
+
+    return e.replace(lambda x: isinstance(x, sp.Piecewise), choose) if truth else e
+
+
+def _cancels(e: sp.Expr) -> bool:
+    table: dict[sp.Expr, sp.Symbol] = {}
+
+    def symbol(x: sp.Expr) -> sp.Symbol:
+        return table.setdefault(x, sp.Symbol(f"t{len(table)}", positive=True))
+
+    def exponential(x: sp.Expr) -> sp.Expr:
+        out = sp.Integer(1)
+        for term in sp.Add.make_args(sp.expand(x.args[0])):
+            c, rest = term.as_coeff_Mul()
+            whole = int(c) if c.is_Integer else 0
+            out *= symbol(sp.exp(rest)) ** whole if whole else symbol(sp.exp(term))
+        return out
+
+    e = e.replace(lambda x: isinstance(x, sp.exp), exponential)
+    e = e.replace(lambda x: isinstance(x, (sp.Function, sp.Derivative, sp.Subs)), symbol)
+    top, _ = sp.fraction(sp.together(e))
+    return bool(sp.expand(top) == 0)
+
+
+def proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.Shape, claim: Expr, shapes: dict[str, ex.Shape]) -> bool:
+    """Prove a step: the derivative of sum G*r over the equations that use wrt equals the claim.
+
+    uses: (name, right-hand side) of the equations; G: a symbol for every entry of dL/d(name),
+    1 for the scalar output itself. Raises nothing; False when the proof was not found.
+    """
+    names = set().union(*(r.names for _, r in uses), claim.names, {wrt}, (n for n, _ in uses))
+    env: dict[Any, Matrix] = {name: _symbols(name, shapes[name]) for name in sorted(names)}
+    total, meaning = sp.Integer(0), {}
+    for name, rhs in uses:
+        own = entries(rhs, env, SYMPY)
+        # While differentiating, the equation's own name is held; afterwards it means its formula.
+        meaning.update({s: r for ss, rs in zip(env[name], own, strict=True) for s, r in zip(ss, rs, strict=True)})
+        if name == output and not shapes[name]:
+            total += own[0][0]
+            continue
+        env[output, name] = _symbols(f"G_{name}", shapes[name])
+        total += sp.Add(*(g * r for gs, rs in zip(env[output, name], own, strict=True) for g, r in zip(gs, rs, strict=True)))
+    claimed = entries(claim, env, SYMPY)
+    try:
+        return all(is_zero(_meant(_diff(total, v) - c, meaning))
+                   for vs, cs in zip(env[wrt], claimed, strict=True) for v, c in zip(vs, cs, strict=True))
+    except (NotImplementedError, sp.PolynomialError, TypeError, ValueError, RecursionError):
+        return False
+
+
+def _meant(e: sp.Expr, meaning: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
+    while e.free_symbols & meaning.keys():
+        e = e.xreplace(meaning)
+    return e
+
+
+def _diff(e: sp.Expr, v: sp.Symbol) -> sp.Expr:
+    """SymPy's derivative, with f'(u) of an unnamed function written as a function of its own."""
+    d = sp.diff(e, v)
+    if not d.has(sp.Subs, sp.Derivative):
+        return d
+    d = d.replace(lambda x: isinstance(x, sp.Subs), lambda x: sp.Function(f"{x.args[0].args[0].func.__name__}_prime")(x.args[2][0]))
+    return d.replace(lambda x: isinstance(x, sp.Derivative), lambda x: sp.Function(f"{x.args[0].func.__name__}_prime")(x.args[0].args[0]))
+
+
+def _symbols(name: str, shape: ex.Shape) -> list[list[sp.Symbol]]:
+    rows, columns = (int(shape[0]), int(shape[1])) if shape else (1, 1)
+    return [[sp.Symbol(f"{name}_{i}_{j}", real=True) for j in range(columns)] for i in range(rows)]

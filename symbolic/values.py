@@ -1,0 +1,77 @@
+"""Numbers through the equations: forward, back, and one step of gradient descent, in high precision.
+
+>>> from .network import from_equations
+>>> from .derive import derive
+>>> net = from_equations({"b": "4*a", "e": "b*a"}, {})
+>>> env = gradients(derive(net), forward(net, {"a": [[MP.number(3)]]}))
+>>> int(env["e"][0][0]), int(env["e", "a"][0][0])
+(36, 24)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .arithmetic import MP, Arithmetic, Env, Matrix, entries
+from .derive import Derivation
+from .network import Network
+
+DIGITS = 60  # working precision of everything that is printed or compared
+
+
+def forward(network: Network, leaves: Env, arithmetic: Arithmetic = MP, *,
+            override: Mapping[str, Matrix] | None = None, only: Iterable[str] | None = None) -> dict[Any, Matrix]:
+    """Every value of the forward pass. override: values held fixed instead of computed.
+
+    only: the equations to compute again, when leaves already holds the others.
+    """
+    env = dict(leaves)
+    env.update(override or {})
+    again = None if only is None else set(only)
+    for eq in network.equations:
+        if override and eq.name in override:
+            continue
+        if again is None or eq.name in again:
+            env[eq.name] = entries(eq.rhs, env, arithmetic)
+    return env
+
+
+def gradients(derivation: Derivation, values: Env, seed: Matrix | None = None,
+              arithmetic: Arithmetic = MP) -> dict[Any, Matrix]:
+    """The values with every gradient added under the key (of, wrt); seed replaces the leading 1."""
+    env: dict[Any, Matrix] = dict(values)
+    for step in derivation.steps.values():
+        key = (step.of, step.wrt)
+        env[key] = seed if not step.terms and seed is not None else entries(step.result, env, arithmetic)
+    return env
+
+
+def updated(values: Env, derivation: Derivation, names: Iterable[str], learning_rate: Any) -> dict[str, Matrix]:
+    """W - eta * dL/dW for every parameter (W itself where the loss does not depend on it)."""
+    out = {}
+    for name in names:
+        g = values.get((derivation.network.output, name))
+        out[name] = values[name] if g is None else [
+            [w - learning_rate * d for w, d in zip(ws, ds, strict=True)] for ws, ds in zip(values[name], g, strict=True)]
+    return out
+
+
+def downstream(network: Network, name: str) -> list[str]:
+    """The equations that depend on a value, in order."""
+    reached, out = {name}, []
+    for eq in network.equations:
+        if eq.rhs.names & reached:
+            reached.add(eq.name)
+            out.append(eq.name)
+    return out
+
+
+def shifted(matrix: Matrix, direction: Matrix, h: Any) -> Matrix:
+    """matrix + h * direction."""
+    return [[x + h * d for x, d in zip(xs, ds, strict=True)] for xs, ds in zip(matrix, direction, strict=True)]
+
+
+def inner(a: Matrix, b: Matrix) -> Any:
+    """The sum of the entrywise product."""
+    return sum(x * y for xs, ys in zip(a, b, strict=True) for x, y in zip(xs, ys, strict=True))

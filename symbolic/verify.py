@@ -1,0 +1,308 @@
+"""Every line is checked before it can be printed: renderers take a ``Certified``, nothing else.
+
+Three checks, of which the last two use no derivative table at all:
+a proof of each step against SymPy's ``diff`` on explicit entries at a small shape; every line
+of it at random points against central differences of the forward equation, in 60-digit
+arithmetic; and each whole gradient against central differences of the whole forward pass.
+
+>>> from .lesson import plan
+>>> from .network import from_equations
+>>> certified = certify(plan(from_equations({"b": "4*a", "e": "b*a"}, {})))
+>>> sorted({s.checked for s in certified.lesson.steps})
+['proved']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mpmath import mp
+
+from . import expr as ex
+from .arithmetic import MP, Matrix, entries
+from .derive import Derivation, Step
+from .errors import CheckError
+from .expr import Expr
+from .index import at_index
+from .lesson import Lesson, Line, Shown
+from .network import Network
+from .probe import Draw, dimensions, kinks, random_point, resized, resizer, shrink
+from .values import DIGITS, downstream, forward, gradients, inner, shifted
+
+AGREE = 30        # digits to which a line must agree
+POINTS = 2        # random points for every line
+ONE_BY_ONE = 50   # up to this many parameters each is compared, beyond it random directions
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A lesson in which every line was checked, and the numbers that go with it.
+
+    values: forward values and gradients at the given numbers, None without numbers;
+    worst: the largest relative difference that was seen.
+    """
+
+    lesson: Lesson
+    values: Mapping[Any, Matrix] | None
+    worst: float
+
+    def tally(self) -> tuple[int, int]:
+        """How many steps were proved, and how many agreed to 30 digits."""
+        proved = sum(s.checked == "proved" for s in self.lesson.steps)
+        return proved, len(self.lesson.steps) - proved
+
+
+def certify(lesson: Lesson, leaves: Mapping[Any, Matrix] | None = None) -> Certified:
+    """Check every step and every line of a lesson.
+
+    leaves: the given numbers (name -> rows, mpmath), when there are any.
+    Raises CheckError for the first line that does not survive; nothing may be printed then.
+    """
+    with mp.workdps(DIGITS):
+        checker = _Checker(lesson)
+        steps = tuple(replace(s, checked=checker.step(s)) for s in lesson.steps)
+        for derivation in [lesson.derivation]:
+            checker.every_step(derivation)
+        values = None
+        if leaves is not None:
+            values = gradients(lesson.derivation, forward(lesson.network, leaves))
+        checker.whole(lesson, values)
+        return Certified(replace(lesson, steps=steps), values, float(checker.worst))
+
+
+@dataclass
+class _Scene:
+    """A network at a size that can be checked, with random points in it."""
+
+    network: Network
+    resize: Callable[[Expr], Expr]
+    points: list[dict[Any, Matrix]]
+
+
+@dataclass
+class _Local:
+    """One step at one point: the environment, the direction asked about, the true slope along it."""
+
+    env: Lookup
+    direction: Matrix
+    expected: Any
+
+
+class Lookup(dict[Any, Any]):
+    """Values at a point; local derivatives and derivatives still to be taken come from differences on demand."""
+
+    def __init__(self, network: Network, point: Mapping[Any, Matrix]) -> None:
+        super().__init__()
+        self.network, self.point = network, point
+
+    def __missing__(self, key: Any) -> Any:
+        if isinstance(key, Expr) and key.op == "diff":
+            found = self._slope(key.args[0], key.data)
+        elif isinstance(key, tuple) and isinstance(key[0], tuple):
+            return self._entry_slope(*key)
+        elif isinstance(key, tuple) and key[-1] == "local":
+            found = self._slope(self.network.equation(key[0]).rhs, key[1])
+        else:
+            return self.point[key]
+        self[key] = found
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(key) or key in self.point
+
+    def moved(self, name: str, value: Matrix) -> Lookup:
+        """The same point with one value changed."""
+        other = Lookup(self.network, self.point)
+        other[name] = value
+        return other
+
+    def _slope(self, rhs: Expr, name: str) -> Matrix:
+        return difference(lambda m: entries(rhs, self.moved(name, m), MP), self.point[name], [[mp.mpf(1)]])
+
+    def _entry_slope(self, u: tuple[str, tuple[str, ...]], v: tuple[str, tuple[str, ...]]) -> Callable[[dict[str, int]], Any]:
+        def at(where: dict[str, int]) -> Any:
+            (p, q), (r, s) = (self._position(*x, where) for x in (u, v))
+            value = self.point[v[0]]
+            direction = [[mp.mpf((i, j) == (r, s)) for j in range(len(value[0]))] for i in range(len(value))]
+            return difference(lambda m: entries(self.network.equation(u[0]).rhs, self.moved(v[0], m), MP), value, direction)[p][q]
+
+        return at
+
+    def _position(self, name: str, letters: tuple[str, ...], where: dict[str, int]) -> tuple[int, int]:
+        left = iter(letters)
+        i, j = (where[next(left)] if d != 1 else 0 for d in self.network.symbols[name].shape or (1, 1))
+        return i, j
+
+
+def difference(f: Callable[[Matrix], Matrix], at: Matrix, direction: Matrix) -> Matrix:
+    """The directional derivative by central differences (h = 1e-20 in 60-digit arithmetic)."""
+    h = mp.mpf(10) ** -(DIGITS // 3)
+    above, below = f(shifted(at, direction, h)), f(shifted(at, direction, -h))
+    return [[(a - b) / (2 * h) for a, b in zip(*rows, strict=True)] for rows in zip(above, below, strict=True)]
+
+
+class _Checker:
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self.worst = mp.mpf(0)
+        self.scenes: dict[int, _Scene] = {}
+        self.proofs: dict[Any, bool] = {}
+        self.seen: set[Any] = set()
+
+    # ------------------------------------------------------------ one step
+
+    def step(self, shown: Shown) -> str:
+        """Check all lines of a step; the label says how."""
+        scalar = self.lesson.scalar
+        derivation = scalar if shown.level == "scalar" and scalar is not None else self.lesson.derivation
+        scene = self._scene(derivation.network)
+        for k, env in enumerate(scene.points):
+            local = self._local(scene, shown.source, env, k)
+            for line in shown.lines:
+                self._line(scene, shown, line, local, env)
+        return "proved" if self._proved(derivation.network, shown.source) else f"{AGREE} digits"
+
+    def every_step(self, derivation: Derivation) -> None:
+        """The steps that carry the numbers, also those that are not shown."""
+        scene = self._scene(derivation.network)
+        for step in derivation.steps.values():
+            if step.terms and not self._alike(derivation.network, step):
+                local = self._local(scene, step, scene.points[0], 0)
+                self._compare(self._directed(scene, step.result, local), local.expected, step.of, step.wrt, step.result)
+
+    def _alike(self, network: Network, step: Step) -> bool:
+        """Whether an equal step (same rules, expressions and shapes) has been compared already."""
+        key = self._key(network, step)
+        return key in self.seen or self.seen.add(key) is not None
+
+    def _line(self, scene: _Scene, shown: Shown, line: Line, local: _Local, point: Mapping[Any, Matrix]) -> None:
+        if line.kind == "gradient":
+            self._compare(self._directed(scene, line.rhs, local), local.expected, shown.of, shown.wrt, line.rhs)
+        elif line.kind == "path":
+            expected = self._whole_path(scene, shown.source, point, local.direction)
+            self._compare(self._directed(scene, line.rhs, local), expected, shown.of, shown.wrt, line.rhs)
+        elif line.kind == "local" and line.lhs is not None:
+            (got,), = entries(scene.resize(line.rhs), local.env, MP)
+            self._compare(got, local.env[line.lhs.data][0][0], *line.lhs.data[:2], line.rhs)
+        else:
+            self._entries(scene, shown, line, local.env)
+
+    def _directed(self, scene: _Scene, claim: Expr, local: _Local) -> Any:
+        got = entries(scene.resize(claim), local.env, MP)
+        if len(got) == 1 == len(got[0]):
+            got = [[got[0][0] for _ in row] for row in local.direction]
+        return inner(got, local.direction)
+
+    def _entries(self, scene: _Scene, shown: Shown, line: Line, env: Lookup) -> None:
+        """An index line: every entry of it."""
+        i, j = line.free
+        if line.kind == "forward" and line.lhs is not None:
+            expected = env[line.lhs.args[0].data if line.lhs.op == "entry" else line.lhs.data]
+        else:
+            expected = entries(scene.resize(shown.source.result), env, MP)
+        rhs = scene.resize(line.rhs)
+        for p, row in enumerate(expected):
+            for q, value in enumerate(row):
+                where = {letter: at for letter, at in ((i, p), (j, q)) if letter}
+                self._compare(at_index(rhs, env, where, MP), value, shown.of, shown.wrt, line.rhs)
+
+    def _compare(self, got: Any, expected: Any, of: str, wrt: str, claim: Expr) -> None:
+        error = abs(got - expected) / max(abs(expected), mp.mpf(1))
+        self.worst = max(self.worst, error)
+        if not error < mp.mpf(10) ** -AGREE:
+            raise CheckError(f"d{of}/d{wrt} = {ex.text(claim)} failed its check: it gives {mp.nstr(got, 8)} where "
+                             f"differences of the forward pass give {mp.nstr(expected, 8)}; nothing was written")
+
+    # ------------------------------------------------------------ random points
+
+    def _scene(self, network: Network) -> _Scene:
+        if id(network) not in self.scenes:
+            small, resize = shrink(network)
+            self.scenes[id(network)] = _Scene(small, resize, [random_point(small, k) for k in range(POINTS)])
+        return self.scenes[id(network)]
+
+    def _local(self, scene: _Scene, step: Step, point: Mapping[Any, Matrix], k: int) -> _Local:
+        """Random upstream gradients, and what the step must then be, by central differences."""
+        draw = Draw(f"{k}/{step.wrt}")
+        network = scene.network
+        env = Lookup(network, point)
+        direction = draw.matrix(network.symbols[step.wrt].shape)
+        total = mp.mpf(0)
+        for term in step.terms:
+            slope = difference(lambda m, rhs=network.equation(term.through).rhs: entries(rhs, env.moved(step.wrt, m), MP),
+                               point[step.wrt], direction)
+            if term.upstream.op == "grad":
+                env[term.upstream.data] = draw.matrix(network.symbols[term.through].shape)
+                total += inner(env[term.upstream.data], slope)
+            else:
+                total += slope[0][0]
+        return _Local(env, direction, total)
+
+    def _whole_path(self, scene: _Scene, step: Step, point: Mapping[Any, Matrix], direction: Matrix) -> Any:
+        network = scene.network
+        reached = downstream(network, step.wrt)
+        return difference(lambda m: forward(network, point, override={step.wrt: m}, only=reached)[network.output],
+                          point[step.wrt], direction)[0][0]
+
+    # ------------------------------------------------------------ proof
+
+    def _key(self, network: Network, step: Step) -> Any:
+        """A step up to the names in it: equal keys have equal rules, expressions and shapes."""
+        names: dict[str, str] = {}
+
+        def anonymous(e: Expr) -> Any:
+            data = e.data
+            if e.op in ("sym", "grad"):
+                data = tuple(names.setdefault(n, f"v{len(names)}") for n in (e.data if e.op == "grad" else (e.data,)))
+            return e.op, data, e.shape, tuple(anonymous(a) for a in e.args)
+
+        uses = tuple((names.setdefault(t.through, f"v{len(names)}"), anonymous(network.equation(t.through).rhs)) for t in step.terms)
+        return uses, names.get(step.wrt), anonymous(step.result), step.rule, step.of in names
+
+    def _proved(self, network: Network, step: Step) -> bool:
+        from .prove import proves
+
+        key = self._key(network, step)
+        if key not in self.proofs:
+            resize = resizer({d: 2 + i % 2 for i, d in enumerate(dimensions(network, 2))})
+            shapes = {n: resize(s.expr).shape for n, s in network.symbols.items()}
+            uses = [(t.through, resize(network.equation(t.through).rhs)) for t in step.terms]
+            self.proofs[key] = proves(uses, step.of, step.wrt, shapes[step.wrt], resize(step.result), shapes)
+        return self.proofs[key]
+
+    # ------------------------------------------------------------ whole gradients
+
+    def whole(self, lesson: Lesson, values: Mapping[Any, Matrix] | None) -> None:
+        """Every gradient against central differences of the forward pass, at the given numbers where there are any."""
+        derivation, network = lesson.derivation, lesson.network
+        complete = values is not None and all(eq.name in values for eq in network.equations)
+        if not complete or kinks(network, values):
+            network, resize = shrink(network)
+            point = random_point(network, 97)
+            seed = Draw("seed").matrix(network.symbols[network.output].shape)
+            derivation = Derivation(network, {k: resized(s, resize) for k, s in derivation.steps.items()})
+            values = gradients(derivation, point, seed if network.symbols[network.output].shape else None)
+        elif network.symbols[network.output].shape:
+            seed = Draw("seed").matrix(network.symbols[network.output].shape)
+            values = gradients(derivation, values, seed)
+        few = sum(len(m) * len(m[0]) for n in network.names("parameter", "input") for m in [values[n]]) <= ONE_BY_ONE
+        for step in derivation.steps.values():
+            if step.terms:
+                self._whole_step(network, step, values, few)
+
+    def _whole_step(self, network: Network, step: Step, values: Mapping[Any, Matrix], each: bool) -> None:
+        value, g = values[step.wrt], values[step.of, step.wrt]
+        reached = downstream(network, step.wrt)
+        for direction in _directions(value, each, step.wrt):
+            change = difference(lambda m: forward(network, values, override={step.wrt: m}, only=reached)[network.output], value, direction)
+            expected = inner(change, values[network.output, network.output]) if network.symbols[network.output].shape else change[0][0]
+            self._compare(inner(g, direction), expected, step.of, step.wrt, step.result)
+
+
+def _directions(value: Matrix, each: bool, name: str) -> list[Matrix]:
+    rows, columns = len(value), len(value[0])
+    if not each:
+        return [Draw(f"direction/{name}").matrix((rows, columns))]
+    return [[[mp.mpf(i == p and j == q) for j in range(columns)] for i in range(rows)] for p in range(rows) for q in range(columns)]

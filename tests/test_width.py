@@ -1,0 +1,152 @@
+"""The estimated widths against TeX itself: one pdflatex run sets every formula into a box and writes its size."""
+
+import random
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from symbolic.render import width as module
+from symbolic.render.width import check, height, width
+
+PREAMBLE = r"""\documentclass[11pt]{article}
+\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\usepackage{lmodern}
+\usepackage{amsmath,amssymb,bm,mathtools,array}\usepackage{tikz}
+\definecolor{fOne}{HTML}{00639C}\definecolor{fTwo}{HTML}{B34700}\definecolor{fThree}{HTML}{00745A}
+\newcommand{\pd}[2]{\frac{\partial #1}{\partial #2}}
+\newcommand{\fac}[3]{{\color{#1}\underbrace{#2\vphantom{\pd{\hat y}{z_1^{(2)}}}}_{\mathclap{\text{\scriptsize #3}}}}}
+\newcommand{\hl}[2]{{\color{#1}#2}}
+\newcommand{\mk}[1]{\tikz[baseline=(m.base)]\node[draw=fThree,rounded corners=.6mm,line width=.5pt,%
+inner xsep=1.3mm,inner ysep=.7mm,font=\footnotesize\bfseries,text=fThree](m){+#1};}
+\newcommand{\measure}[2]{\setbox0\hbox{$\displaystyle #1$}\message{^^J@#2 \the\wd0 \the\ht0 \the\dp0^^J}}
+\begin{document}\makeatletter
+"""
+# As they stand in slides and answer keys, and what a generator would seldom hit.
+PLAIN = r"""
+x+y | -x | a-b | (-x) | x=-1 | x=y | x\cdot y | 2x | xy | f(x) | x,y | [x] | x/y | x<y | x\le y\ge z | x\ne y | \infty
+x^2 | x_1 | x_1^2 | x^{2}_{1} | f^2 | f_1 | f_1^2 | x' | f'(x) | x'^2 | \sigma'(z^{(1)}_{2}) | {x}^2 | {ab}^2 | {a+b}_2 | f''
+\ln x | \ln(x) | \exp(-x) | \max(0,x) | \max_i x_i | \log\sum_j e^{s_j} | \operatorname{softmax}(s)_i | \operatorname{ReLU}(z)
+\operatorname*{softmax}_{i} x_i | \tanh^2 x | 1-\tanh^2(z) | \mathrm{d}x | \mathrm{softmax} | \frac{\mathrm{d}f}{\mathrm{d}x}
+\frac{df}{dx} | \frac12 | \frac{1}{2n}\sum_{i,j}(\hat y_{ij}-y_{ij})^{2} | 10^{-5} | 3.1\cdot 10^{-10} | 1{,}234 | \tfrac{1}{2}x^2
+\dfrac{1}{2} | \sqrt{x} | \sqrt{x+1} | \sqrt{\frac{a}{b}} | \sqrt{v_1}+\varepsilon | \sqrt[3]{x} | \frac{1}{\sqrt{2\pi}} | \sqrt{\hat v_1}
+\hat y | \hat y_1 | \hat{y}^{2} | \hat y_{1}^{2} | \bar x | \tilde W | \hat{xy} | \vec v | \widehat{W} | \bar{\mathbf{x}} | \dot x_i | \hat f
+\left(x\right) | \left(\frac{a}{b}\right) | \left[\frac{a}{b}\right]^2 | \left\{\frac{a}{b}\right\} | \left|x\right| | \left\|\frac{x}{y}\right\|
+\left(\sum_i x_i\right)^2 | \left.\frac{a}{b}\right|_{x=0} | \left(x\middle|y\right) | \left(\left(\frac{a}{b}\right)^2+1\right)
+\bigl(x\bigr) | \Bigl(x\Bigr) | \biggl[x\biggr] | \Biggl(x\Biggr) | \bigl[y\ln\hat y\bigr] | \bigl\{x\bigr\} | \big|x\big| | \lvert x\rvert
+\lVert x\rVert | \langle x,y\rangle | \lfloor x\rfloor | |x| | \|x\|_2^2 | \mathbb{R}^{n} | \mathbb{E}[X] | \mathcal{L} | \mathcal{L}(w)
+\begin{bmatrix}1&2\\3&4\end{bmatrix} | \begin{pmatrix}a\\b\end{pmatrix} | \begin{bmatrix}0.25&-1.50\\\frac12&x\end{bmatrix}^\top
+\begin{cases}x&x>0\\0&\text{otherwise}\end{cases} | \begin{cases}1&\text{if }x>0\\0.01&\text{if }x\le 0\end{cases} | \begin{matrix}a&b\end{matrix}
+\begin{aligned}a&=b\\&=c+d\end{aligned} | \begin{aligned}x&=1&y&=2\\&=3&z&=4\end{aligned} | \begin{array}{cc}1&2\\3&4\end{array}
+\begin{array}{c|c}1&2\\\hline 3&4\end{array} | \begin{gathered}a=b\\c\end{gathered} | \begin{vmatrix}a&b\\c&d\end{vmatrix} | \begin{array}{@{}l@{}}x\end{array}
+\begin{bmatrix}1\\2\\3\end{bmatrix} | \begin{bmatrix}1\\2\\3\\4\\5\end{bmatrix} | \begin{pmatrix}1\\2\\3\\4\\5\\6\end{pmatrix} | \begin{Bmatrix}1\\2\\3\\4\end{Bmatrix}
+\begin{bmatrix}1&0\\[4pt]0&1\end{bmatrix} | \begin{bmatrix}\frac{a}{b}\\\pd{L}{w}\end{bmatrix} | \prod_{i=1}^{n}x_i | \int_0^1 x\,dx | \int f | \bigcup_i A_i
+\underbrace{x}_{a} | \underbrace{x+y+z+w}_{\text{sum}} | \overbrace{a+b+c}^{n} | \underbrace{x}_{\text{a long label}} | \overbrace{x+y}
+\fac{fOne}{\pd{L}{\hat y}}{loss} | \fac{fOne}{x}{in} | \fac{fTwo}{\hat y(1-\hat y)}{sigmoid} | \hl{fOne}{x_1}^2 | \hl{fTwo}{-}x | \hl{fOne}{+}
+\textcolor{red}{x+y} | \textcolor{fOne}{f}_1 | \color{red}x+y | {\color{fOne}x} | a\mk{1} | \mk{12} | x\quad y | x\qquad y | x\,y | x\;y | x\!y | x\:y | x\ y | x~y
+\mathbf{-1.1244} | \mathbf{W}\mathbf{x}+\mathbf{b} | \boldsymbol{\delta} | \bm{x} | \bm{\theta}_1 | \boldsymbol{x}^{\top} | \mathbf 1[j=k] | \mathbf{W}^{(1)}
+a\odot b | A\otimes B | A^{\top}B | x\times y | x\in\mathbb{R} | x\to y | x\mapsto y | x\approx y | x\sim y | x\propto y | x\pm y | \nabla_w L | \lnot p | x\notin A | x\iff y | x\implies y
+x_{i_j} | x^{y^z} | x_{i_{j_k}} | e^{-\frac{x^2}{2}} | e^{-(x-\mu)^2/2\sigma^2} | \frac{\frac{a}{b}}{c} | \frac{a}{b}/\frac{c}{d} | \ldots | x_1,\ldots,x_n | x_1+\cdots+x_n | a\dots b
+\sum x | \sum\limits_i x | \sum\nolimits_{i} x | \textstyle\sum_{i}x_i | \frac{\sum_i x_i}{n} | \sum_{\substack{i=1\\j=2}}x | \sum_{i=1}^{\text{width of it}} x_i | \min_{w\in\mathbb{R}^{n}} L
+\overline{x} | \overline{x+y} | \underline{x} | \overset{!}{=} | a\overset{\text{def}}{=}b | a\stackrel{a}{=}b | \underset{x}{y} | \boxed{x=1} | \phantom{xyz} | \vphantom{\frac12}x | \mathclap{xyz} | x\mathrel{R}y | x\mathbin{R}y
+\text{if } x | \text{for all $i$ in } A | \text{sum of the products} | \text{AVAW} | \text{average of keys} | \textbf{b} | \text{\small x} | x_{\text{max}} | x_{\mathrm{out}} | L_{\mathrm{val}} | x\text{--}y
+\beta_1\cdot0+(1-\beta_1)\,g_1 | m_1/(1-\beta_1),\ \ v_1/(1-\beta_2) | \theta_0-\eta\,\hat m_1/(\sqrt{\hat v_1}+\varepsilon) | x! | n!/k! | a:b | a;b | a\colon b | \{x\} | \partial x | x\cdot(-y) | x\cdot-y | -(-x) | =-1 | (+) | a\cup b | x*y
+-\bigl[y\ln\hat y+(1-y)\ln(1-\hat y)\bigr] | (0.4378-1)\cdot 2.0=\mathbf{-1.1244} | -s_k+\ln\sum_{i}e^{s_i} | -\mathbf 1[j=k]+\frac{e^{s_j}}{\sum_i e^{s_i}} | \eta\,(1-\beta_1)/\sqrt{1-\beta_2}\approx3.16\,\eta
+\Gamma+\Delta\Theta\Lambda\Xi\Pi\Sigma\Phi\Psi\Omega | Y, U, T. | YZdY | W/V | VAX | jT, fT | \ell(\theta) | \varepsilon\varphi\vartheta | \| | | |
+"""
+
+
+def generated(seed: int, count: int) -> list[str]:
+    """Formulas of the kinds that the pages of a backpropagation course contain."""
+    r = random.Random(seed)
+    pick = r.choice
+
+    def number() -> str:
+        text = f"{r.uniform(-9, 9):.{r.randint(0, 4)}f}"
+        return pick([text, text, f"{text}\\cdot 10^{{{r.randint(-9, 9)}}}"])
+
+    def var() -> str:
+        base = pick([*"abcwxyzLWhsfuvVJT", r"\delta", r"\theta", r"\hat y", r"\mathbf{W}", r"\beta", r"\mathcal{L}", r"\hat m"])
+        layer, index = f"({r.randint(1, 4)})", pick(["i", "ij", "j", "1", "12", "t-1", "i,j", "k_1", r"\mathrm{out}"])
+        power = pick(["2", layer, r"\top"])
+        return pick([base, f"{base}_{{{index}}}", f"{base}^{{{layer}}}_{{{index}}}", f"{base}^{{{layer}}}",
+                     f"{base}_{{{index}}}^{{{power}}}"])
+
+    def call() -> str:
+        return pick([f"\\sigma'({var()})", f"\\sigma({var()})", f"\\ln {var()}", f"\\exp(-{var()})", f"\\tanh({var()})",
+                     f"\\operatorname{{{pick(['ReLU', 'softmax', 'diag', 'LeakyReLU'])}}}({var()})", f"\\max(0,{var()})",
+                     f"e^{{-{var()}}}", f"\\sqrt{{{var()}}}", f"\\sqrt{{{var()}+\\varepsilon}}"])
+
+    def partial() -> str:
+        return pick([r"\pd", r"\pd", r"\frac"]) + f"{{{var()}}}{{{var()}}}"
+
+    def matrix() -> str:
+        rows, columns, cell = r.randint(1, 5), r.randint(1, 4), pick([number, var, number])
+        body = r"\\".join("&".join(cell() for _ in range(columns)) for _ in range(rows))
+        kind = pick(["bmatrix", "pmatrix", "bmatrix"])
+        return f"\\begin{{{kind}}}{body}\\end{{{kind}}}" + pick(["", r"^{\top}"])
+
+    def total() -> str:
+        low, high = pick(["i", "i,j", "i=1", "j", "k=0"]), pick(["", "^{n}", "^{n_{1}}"])
+        front, sign = pick(["", r"\frac{1}{2n}", r"\frac{1}{n}", "-"]), pick([r"\sum", r"\sum", r"\prod"])
+        return f"{front}{sign}_{{{low}}}{high}{factor()}"
+
+    def factor() -> str:
+        return pick([var, call, partial, number_in_parens, coloured, difference, var])()
+
+    def number_in_parens() -> str:
+        return f"({number()})"
+
+    def difference() -> str:
+        left, right = pick([("(", ")"), (r"\left(", r"\right)"), (r"\bigl[", r"\bigr]"), (r"\left[", r"\right]")])
+        return f"{left}{var()}-{pick([var, partial])()}{right}" + pick(["", "^{2}", r"^{\top}"])
+
+    def coloured() -> str:
+        body, label = pick([var, partial, call])(), pick([var(), number(), r"\text{error}"])
+        return pick([f"\\fac{{fOne}}{{{body}}}{{{pick(['loss', 'activation', 'in'])}}}", f"\\hl{{fTwo}}{{{body}}}",
+                     f"\\underbrace{{{body}}}_{{{label}}}", f"\\textcolor{{fThree}}{{{body}}}"])
+
+    def product() -> str:
+        return pick([r"\cdot ", r"\odot ", r"\,", r"\times ", " "]).join(factor() for _ in range(r.randint(2, 4)))
+
+    def result() -> str:
+        return pick([f"\\mathbf{{{number().split(chr(92))[0]}}}", number(), f"\\hl{{fOne}}{{{number()}}}"])
+
+    def line() -> str:
+        left = pick([partial, var])()
+        parts = [pick([product, total, matrix, call, product])() for _ in range(r.randint(1, 3))]
+        right = pick(["+", "-", "+"]).join(parts)
+        return pick([right, f"{left}={right}", f"{left}={right}={result()}", f"{left}\\approx{result()}",
+                     f"\\left\\{{{right}\\right\\}}", f"\\frac{{{right}}}{{{product()}}}"])
+
+    return [line() for _ in range(count)]
+
+
+def formulas() -> list[str]:
+    plain = [f.strip() for f in re.split(r" \| |\n", PLAIN) if f.strip() not in ("", "|")]
+    glyphs = [alphabet.format(name if len(name) == 1 else f"\\{name}")
+              for font, alphabet in {"lmmi": "{0}", "lmr": r"{0}", "lmsy": r"{0}", "lmbx": r"\mathbf{{{0}}}",
+                                     "msbm": r"\mathbb{{{0}}}"}.items()
+              for f, name in module._GLYPHS
+              if f == font and (font in ("lmbx", "msbm") or module._SYMBOLS.get(name, (0, ""))[1] == font)]
+    glyphs += [f"\\mathcal{{{c}}}" for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    glyphs += [f"\\mathrm{{{c}}}" for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    letters = [f"{{{g}}}{{{g}}}{{{g}}}x_{{{{{g}}}{{{g}}}{{{g}}}}}x_{{y_{{{{{g}}}{{{g}}}{{{g}}}}}}}" for g in glyphs]
+    return list(dict.fromkeys(plain + generated(20261121, 600) + letters))
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, float]]:
+    """Width and total height of every formula, from one run of pdflatex."""
+    if not shutil.which("pdflatex"):
+        pytest.skip("pdflatex is not installed")
+    folder, every = tmp_path_factory.mktemp("tex"), formulas()
+    lines = "\n".join(f"\\measure{{{f}}}{{{i}}}" for i, f in enumerate(every))
+    (folder / "all.tex").write_text(PREAMBLE + lines + "\n\\end{document}\n", encoding="utf-8")
+    run = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"], cwd=folder,
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, encoding="latin-1")
+    assert run.returncode == 0, run.stdout[-1500:]
+    found = re.findall(r"@(\d+) ([-\d.]+)pt ?([-\d.]+)pt ?([-\d.]+)pt", run.stdout)
+    assert len(found) == len(every)
+    return {every[int(i)]: (float(w), float(h) + float(d)) for i, w, h, d in found}
