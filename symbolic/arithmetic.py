@@ -240,6 +240,8 @@ def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
         return [[arithmetic.number(e.data)]]
     if e.op in ("apply", "slope") and e in env:  # a given value, such as f'(1) = 2
         return env[e]
+    if e.op == "val":  # numbers as printed
+        return e.data
     if e.op == "diff":  # a derivative still to be taken: the environment knows how
         return env[e]
     if e.op == "ones":

@@ -233,11 +233,25 @@ def paths(derivation: Derivation, name: str) -> list[list[tuple[str, Term]]]:
 
 
 def path_product(path: list[tuple[str, Term]], *, final: bool) -> Expr:
-    """The product of the local derivatives along a path."""
-    return ex.mul(*((t.local_final if final else t.local) or ONE for _, t in path))
+    """The product of the local derivatives along a path, each marked with its place on it."""
+    return ex.mul(*(((t.local_final if final else t.local) or ONE).with_role(str(k)) for k, (_, t) in enumerate(path)))
 
 
-def path_partials(path: list[tuple[str, Term]]) -> Expr:
-    """The same product as dL/da * da/dz * ..., each factor named."""
-    factors = [ex.partial(t.through, name) for name, t in path]
+def path_partials(path: list[tuple[str, Term]], network: Network) -> Expr:
+    """The same product as dL/da * da/dz * ..., each factor named and marked with the part it plays."""
+    factors = [ex.partial(t.through, name).with_role(f"{k}:{_part(t, name, network)}") for k, (name, t) in enumerate(path)]
     return factors[0] if len(factors) == 1 else ex.node("mul", factors)
+
+
+def _part(term: Term, name: str, network: Network) -> str:
+    """What a factor of a path is: the loss, a slope, a weight, an input."""
+    if not network.layers:
+        return ""
+    if term.through == network.output:
+        return "loss"
+    slope = next((e.data for e in ex.walk(network.equation(term.through).rhs) if e.op in ("call", "pick")), None)
+    if slope is not None:
+        return f"slope {slope if isinstance(slope, str) else slope[0]}"
+    if network.symbols[name].kind != "parameter":
+        return "weight"
+    return "input" if term.local_final != ONE else "bias"

@@ -169,7 +169,9 @@ def _scalar_steps(network: Network, scalar: Derivation, wrt: tuple[str, ...], ev
         leaf = symbol.kind != "value"
         lines = _path_lines(scalar, step) if leaf and few and _longer(step, scalar) else _local_lines(step)
         if plain and not network.layers:
-            lines = [*_worked_locals(scalar, step, assume, rules), *lines]
+            worked = _worked_locals(scalar, step, assume, rules)
+            done = bool(worked) and len(step.terms) == 1 and not _longer(step, scalar) and worked[-1].rhs == step.result
+            lines = worked if done else [*worked, *lines]
         out.append(Shown(step.of, name, "scalar", step.rule, step.because, tuple(lines), step, symbol.parent))
     return out
 
@@ -222,7 +224,7 @@ def _local_lines(step: Step) -> list[Line]:
 def _path_lines(derivation: Derivation, step: Step) -> list[Line]:
     """The whole product from the output down to a weight, every factor named, then put in."""
     found = paths(derivation, step.wrt)
-    named = [path_partials(p) for p in found]
+    named = [path_partials(p, derivation.network) for p in found]
     put_in = [path_product(p, final=True) for p in found]
     why = "chain rule, one factor an edge" if len(found) == 1 else "one product a path; the paths add up"
     return [Line(_join(named), why, "path"), Line(_join(put_in), "local derivatives", "path")]

@@ -131,6 +131,8 @@ class _Reader:
         self.text = text
 
     def number(self) -> Number:
+        if self.text.count("(") > MAX_DEPTH:  # brackets around nothing leave no node in the tree
+            raise ValueProblem(f"{self.text} has more than {MAX_DEPTH} pairs of brackets")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # "1if": Python's remarks are not for our readers
@@ -188,8 +190,7 @@ class _Reader:
             case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name) if name in _FUNCTIONS:
                 raise ValueProblem(f"{name} takes one number", hint=f"write {name}(2)")
             case ast.Call(func=ast.Name(id=name)) | ast.Name(id=name):
-                hint = "write exp(1)" if name in ("e", "E") else nearest(name, _NAMES)
-                raise ValueProblem(f"{self.text!r} is not a number: {name!r} is not known here", hint=hint)
+                raise ValueProblem(f"{self.text!r} is not a number: {name!r} is not known here", hint=_instead(name))
         raise ValueProblem(f"{self.text!r} is not a number", hint=_not_a_number("?").hint)
 
     def binary(self, op: ast.operator, left: tuple[Number, float], right: tuple[Number, float]) -> tuple[Number, float]:
@@ -246,6 +247,14 @@ class _Reader:
         if result.is_finite is False:  # tan(pi/2)
             raise self.refused("is not finite")
         return result, float(getattr(math, name)(approx))
+
+
+def _instead(name: str) -> str:
+    """What may have been meant by a name that no number has."""
+    if name in ("e", "E"):
+        return "write exp(1)"
+    close = nearest(name, _NAMES)
+    return close if close.startswith("did") else "write a number; a value left out altogether stays symbolic"
 
 
 def _together(left: tuple[Number, float], right: tuple[Number, float], *, always: bool = False) -> Any:
@@ -315,3 +324,12 @@ def shape(values: Values) -> tuple[int, ...]:
         return ()
     first = values[0]
     return (len(values), len(first)) if isinstance(first, tuple) else (len(values),)
+
+
+def whole(raw: object, least: int = 1, most: int = 1_000_000) -> int:
+    """A whole number such as a size or a seed."""
+    text = str(raw).strip()
+    if isinstance(raw, (list, tuple, dict)) or not re.fullmatch(r"[0-9]{1,10}", text) or not least <= int(text) <= most:
+        shown = repr(text) if isinstance(raw, (str, int, float, Fraction)) else "a list or braces"
+        raise ValueProblem(f"expected a whole number from {least} to {most:,}, not {shown}")
+    return int(text)

@@ -124,7 +124,8 @@ class _Reader:
             raise SpecError(f"{n.value!r} is not a number in {shorten(self.source)!r}")
         written = ast.get_source_segment(self.source.strip(), n) or repr(n.value)
         try:
-            return ex.num(Fraction(written.replace("_", "")))
+            value = ex.num(Fraction(written.replace("_", "")))
+            return value.with_role("decimal") if any(c in written for c in ".eE") else value
         except ValueError:
             return ex.num(Fraction(n.value))
 

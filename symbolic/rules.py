@@ -87,7 +87,7 @@ def _shaped(form: Expr, table: dict[Expr, Expr]) -> Expr:
 
 
 def _unnamed(e: Expr, g: Expr, k: int) -> Expr:
-    return g * Expr("slope", e.args, (e.data, k), e.shape, "slope")
+    return g * Expr("slope", e.args, (e.data, k), e.shape)
 
 
 def _over(e: Expr, g: Expr, k: int) -> Expr:
@@ -127,9 +127,10 @@ RULES: Mapping[str, Rule] = {
     "mul": Rule(("product",), lambda e, g, k: ex.mul(g, *_others(e, k)),
                 ("The slope of a product with respect to one factor is the product of the others.",)),
     "div": Rule(("quotient",), _quotient,
-                ("The slope of u/v with respect to u is 1/v.", "The slope of u/v with respect to v is -u/v^2.")),
+                ("With respect to its numerator a quotient has the slope one over the denominator.",
+                  "With respect to its denominator a quotient has the slope minus numerator over denominator squared.")),
     "pow": Rule(("power", "exp"), _power,
-                ("Power rule: the exponent comes down and drops by one.", "The slope of c^u is c^u ln c.")),
+                ("Power rule: the exponent comes down and drops by one.", "The slope of a power with respect to its exponent is the power times the logarithm of its base.")),
     "call": Rule(("local-slope",), _call, ("",)),
     "apply": Rule(("chain",), _unnamed,
                   ("Chain rule: the slope of the outer function at the inner one.",)),

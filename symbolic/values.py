@@ -15,16 +15,19 @@ from typing import Any
 
 from .arithmetic import MP, Arithmetic, Env, Matrix, entries
 from .derive import Derivation
+from .expr import Expr
 from .network import Network
 
 DIGITS = 60  # working precision of everything that is printed or compared
 
 
 def forward(network: Network, leaves: Env, arithmetic: Arithmetic = MP, *,
-            override: Mapping[str, Matrix] | None = None, only: Iterable[str] | None = None) -> dict[Any, Matrix]:
+            override: Mapping[str, Matrix] | None = None, only: Iterable[str] | None = None,
+            partly: bool = False) -> dict[Any, Matrix]:
     """Every value of the forward pass. override: values held fixed instead of computed.
 
-    only: the equations to compute again, when leaves already holds the others.
+    only: the equations to compute again, when leaves already holds the others. partly: leave out
+    what lacks a number instead of raising KeyError.
     """
     env = dict(leaves)
     env.update(override or {})
@@ -33,17 +36,29 @@ def forward(network: Network, leaves: Env, arithmetic: Arithmetic = MP, *,
         if override and eq.name in override:
             continue
         if again is None or eq.name in again:
-            env[eq.name] = entries(eq.rhs, env, arithmetic)
+            _set(env, eq.name, eq.rhs, arithmetic, partly)
     return env
 
 
+def _set(env: dict[Any, Matrix], key: Any, rhs: Expr, arithmetic: Arithmetic, partly: bool) -> None:
+    try:
+        env[key] = entries(rhs, env, arithmetic)
+    except KeyError:
+        if not partly:
+            raise
+
+
 def gradients(derivation: Derivation, values: Env, seed: Matrix | None = None,
-              arithmetic: Arithmetic = MP) -> dict[Any, Matrix]:
+              arithmetic: Arithmetic = MP, *, partly: bool = False) -> dict[Any, Matrix]:
     """The values with every gradient added under the key (of, wrt); seed replaces the leading 1."""
     env: dict[Any, Matrix] = dict(values)
     for step in derivation.steps.values():
         key = (step.of, step.wrt)
-        env[key] = seed if not step.terms and seed is not None else entries(step.result, env, arithmetic)
+        if not step.terms and (seed is not None or step.shape):
+            if seed is not None:
+                env[key] = seed
+            continue
+        _set(env, key, step.result, arithmetic, partly)
     return env
 
 

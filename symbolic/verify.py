@@ -67,7 +67,7 @@ def certify(lesson: Lesson, leaves: Mapping[Any, Matrix] | None = None) -> Certi
             checker.every_step(derivation)
         values = None
         if leaves is not None:
-            values = gradients(lesson.derivation, forward(lesson.network, leaves))
+            values = gradients(lesson.derivation, forward(lesson.network, leaves, partly=True), partly=True)
         checker.whole(lesson, values)
         return Certified(replace(lesson, steps=steps), values, float(checker.worst))
 
@@ -277,7 +277,7 @@ class _Checker:
     def whole(self, lesson: Lesson, values: Mapping[Any, Matrix] | None) -> None:
         """Every gradient against central differences of the forward pass, at the given numbers where there are any."""
         derivation, network = lesson.derivation, lesson.network
-        complete = values is not None and all(eq.name in values for eq in network.equations)
+        complete = values is not None and all(n in values for n in network.symbols)
         if not complete or kinks(network, values):
             network, resize = shrink(network)
             point = random_point(network, 97)

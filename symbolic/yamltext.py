@@ -55,6 +55,28 @@ class Located:
         return f"{self.file}:{self.lines.get(path, 1)}"
 
 
+def one_line(text: str) -> str:
+    """Text from a file made safe for one line of a message."""
+    line = "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return line if len(line) <= 300 else line[:297] + "..."
+
+
+def spoken(path: tuple[Step, ...]) -> str:
+    """A path in words: which key, which layer, which number.
+
+    >>> spoken(("layers", 1, "W", 0, 2)), spoken(("inputs", "x", 3)), spoken(("wrt", 0))
+    ('layer 2, W, row 1, entry 3', 'inputs x, entry 4', 'wrt, entry 1')
+    """
+    places = [step + 1 for step in path if isinstance(step, int)]
+    words = [step for step in path if isinstance(step, str)]
+    parts = [" ".join(words)] if words else []
+    if path[:1] == ("layers",) and places:
+        parts = [f"layer {places.pop(0)}", *words[1:]]
+    if len(places) > 1:
+        parts.append(f"row {places.pop(0)}")
+    return ", ".join([*parts, *(f"entry {place}" for place in places)])
+
+
 def read(path: Path | str) -> Located:
     """The contents of a YAML file, or a SpecError that says what is wrong with it."""
     file = str(path)
@@ -129,7 +151,7 @@ class _Loader(yaml.SafeLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         where = f"{self.file}:{event.start_mark.line + 1}"
         if tag := getattr(event, "tag", None):
-            raise SpecError(f"a value cannot begin with ! ({tag})", where=where, hint="quote it")
+            raise SpecError(one_line(f"a value cannot begin with ! ({tag})"), where=where, hint="quote it")
         self.depth, self.nodes = self.depth + 1, self.nodes + 1
         _check_size(self.depth, self.nodes, where)
         node = super().compose_node(parent, index)
@@ -186,7 +208,7 @@ class _Reader:
             key = self.key(key_node, value)
             if key in found:
                 first = self.lines[*path, key]
-                sentence = f"the key '{key}' stands twice (first in line {first})"
+                sentence = f"the key '{one_line(key)}' stands twice (first in line {first})"
                 raise SpecError(sentence, where=f"{self.file}:{_line(key_node)}", hint="delete or rename one")
             self.lines[*path, key] = _line(key_node)
             found[key] = self.tree(value, (*path, key))
@@ -200,8 +222,8 @@ class _Reader:
             raise SpecError("merge keys (<<) are not read here", where=where, hint="write the keys out")
         pair = re.fullmatch(r"(\w+):(\S.*)", node.value)
         if pair and node.style is None and value.start_mark.index == value.end_mark.index:
-            hint = f"write '{pair[1]}: {pair[2]}'"
-            raise SpecError(f"a blank is missing after the colon of '{node.value}'", where=where, hint=hint)
+            hint = one_line(f"write '{pair[1]}: {pair[2]}'")
+            raise SpecError(one_line(f"a blank is missing after the colon of '{node.value}'"), where=where, hint=hint)
         return str(self.text(node))
 
     def check_commas(self, pairs: Sequence[tuple[yaml.Node, yaml.Node | None]], braces: str) -> None:
@@ -220,9 +242,9 @@ class _Reader:
             if len(pieces) > 1 and _opened(pieces) <= 0:
                 whole = ", ".join(pieces)
                 quoted = f'{_plain(key)}: "{whole}"' if value else f'"{whole}"{closing}'
-                hint = f"quote it: {braces.format(quoted)}"
-                sentence = f"YAML cuts {whole} at its comma"
-                raise SpecError(sentence, where=f"{self.file}:{_line(value or key)}", hint=hint)
+                hint = one_line(f"quote it: {braces.format(quoted)}")
+                where = f"{self.file}:{_line(value or key)}"
+                raise SpecError(one_line(f"YAML cuts {whole} at its comma"), where=where, hint=hint)
 
 
 def _plain(node: yaml.Node | None) -> str | None:
@@ -247,7 +269,6 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
     (r"directive|incompatible YAML", "a line cannot begin with %", "put it in quotes"),
     (r"another document|<document start>", "a second document begins here", "one file holds one network"),
     (r"end of stream", "the quotes opened in line {line} are never closed", "close them"),
-    (r"expected ',' or '(.)', but got '<stream end>'", "the bracket opened in line {line} is never closed", "close it"),
     (r"found '<stream end>'", "the bracket opened in line {line} is never closed", "close it"),
     (r"expected ',' or '.', but got '[}\]]'", "{char} does not close the bracket opened in line {line}", "close it"),
     (r"expected ',' or '.', but got '<scalar>'", "text after closing quotes", _QUOTES),
@@ -283,9 +304,11 @@ def _sentence(error: yaml.MarkedYAMLError, text: str, file: str) -> SpecError:
     char = source[column : column + 1] or "the end of the line"
     if "expected ':'" in problem:  # noticed one line too late
         line = opened - 1
-    elif "<stream end>" in problem:  # noticed at the end of the file
-        line = opened - 1 if "'<stream end>'" in problem and "expected ','" in problem else _unclosed(lines)
-        opened = line + 1
+    elif "<stream end>" in problem or ("got ':'" in problem and opened <= line):  # noticed far below
+        line = opened - 1 if "expected ','" in problem else _unclosed(lines)
+        problem, opened = "found '<stream end>'", line + 1
+    elif "end of stream" in problem:
+        line = opened - 1
     rows = _SENTENCES
     if "\t" in source[: len(source) - len(source.lstrip())]:
         rows = _SENTENCES[:1]
@@ -297,4 +320,4 @@ def _sentence(error: yaml.MarkedYAMLError, text: str, file: str) -> SpecError:
     for pattern, sentence, hint in rows:
         if re.search(pattern, problem):
             return SpecError(sentence.format(char=char, line=opened), where=f"{file}:{line + 1}", hint=hint)
-    return SpecError(f"not valid YAML ({problem})", where=f"{file}:{line + 1}")
+    return SpecError(one_line(f"not valid YAML ({problem})"), where=f"{file}:{line + 1}")

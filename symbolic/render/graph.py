@@ -13,12 +13,13 @@ True
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 import igraph
 
-from symbolic.render.measure import measure
+from symbolic.render.netfigure import measure
 
 Point = tuple[float, float]
 KINDS = ("input", "parameter", "value", "gate", "loss")
@@ -63,10 +64,13 @@ class Style:
     small: bool = False
 
 
+AIRY = Style(9, 10, 8, box=7.4, gap=6.0, lane=9.0, slope=1.0)
 ROOMY = Style(9, 10, 8, box=7.4, gap=2.4, lane=3.4, slope=1.3)
-TIGHT = Style(9, 10, 8, box=7.0, gap=0.9, lane=2.6, slope=1.6)
-SMALL = Style(8, 8, 6, box=5.2, gap=0.7, lane=2.4, slope=1.6, small=True)
-CLEAR = 0.5  # between a wire and the text above or below it
+TIGHT = Style(9, 10, 8, box=7.0, gap=0.7, lane=2.4, slope=1.6)
+SMALL = Style(8, 8, 6, box=5.2, gap=0.6, lane=2.2, slope=1.6, small=True)
+STYLES = (AIRY, ROOMY, TIGHT, SMALL)
+OUT = 4.0  # the arrow behind the last label
+CLEAR = 0.4  # between a wire and the text above or below it
 PAD = 1.2  # between a box's text and its frame, left and right
 
 
@@ -139,9 +143,6 @@ class _Vertex:
     bend: bool = False
     y: float = 0.0
     near: list[tuple[int, float]] = field(default_factory=list)  # neighbours and their pull
-
-
-# --- what stands in which column -------------------------------------------------------------
 
 
 def ranks(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
@@ -219,9 +220,6 @@ def _vertices(nodes: Sequence[Node], edges: Sequence[Edge],
     return vertices, chains, labels
 
 
-# --- heights and widths ----------------------------------------------------------------------
-
-
 def _columns(vertices: Sequence[_Vertex], chains: Sequence[Sequence[int]]) -> list[list[int]]:
     """The vertices of each column from top to bottom, few wires crossing (igraph, no chance)."""
     graph = igraph.Graph(n=len(vertices), directed=True,
@@ -265,11 +263,10 @@ def _heights(vertices: list[_Vertex], chains: Sequence[Sequence[int]],
     tallest = max(sum(v.up + v.down + gap for v in stack) - gap for stack in stacks if stack)
     room = max(tallest, min(height, 1.25 * tallest + 6))
     for stack in stacks:
-        _spread(stack, [room / 2] * len(stack), gap, room) if stack else None
+        _spread(stack, [room / 2] * len(stack), gap, room)
     for sweep in range(40):
         for stack in stacks if sweep % 2 else reversed(stacks):
-            if stack:
-                _spread(stack, [_wanted(vertices, vertex) for vertex in stack], gap, room)
+            _spread(stack, [_wanted(vertices, vertex) for vertex in stack], gap, room)
     top = min(vertex.y - vertex.up for vertex in vertices)
     for vertex in vertices:
         vertex.y -= top
@@ -279,3 +276,191 @@ def _heights(vertices: list[_Vertex], chains: Sequence[Sequence[int]],
 def _wanted(vertices: Sequence[_Vertex], vertex: _Vertex) -> float:
     total = sum(pull for _, pull in vertex.near)
     return sum(vertices[i].y * pull for i, pull in vertex.near) / total if total else vertex.y
+
+
+def _across(vertices: Sequence[_Vertex], chains: Sequence[Sequence[int]], columns: int,
+            style: Style, width: float) -> list[tuple[float, float]]:
+    """Left and right border of each column; steep wires get wide lanes as far as there is room."""
+    widths, lanes = [0.0] * columns, [style.lane] * (columns - 1)
+    for vertex in vertices:
+        widths[vertex.column] = max(widths[vertex.column], vertex.width)
+    for chain in chains:
+        for one, two in zip(chain, chain[1:]):
+            climb = abs(vertices[one].y - vertices[two].y) / style.slope
+            lane = vertices[one].column
+            lanes[lane] = max(lanes[lane], min(climb, 5 * style.lane))
+    least = sum(widths) + style.lane * len(lanes)
+    more = sum(lanes) - style.lane * len(lanes)
+    share = 1.0 if more <= 0 else max(0.0, min(1.0, (width - least) / more))
+    borders, x = [], 0.0
+    for index, column in enumerate(widths):
+        borders.append((x, x + column))
+        lane = lanes[index] if index < len(lanes) else 0.0
+        x += column + style.lane + share * (lane - style.lane)
+    return borders
+
+
+def layout(nodes: Sequence[Node], edges: Sequence[Edge], style: Style = ROOMY, *,
+           width: float = math.inf, height: float = math.inf) -> Layout:
+    """Boxes of nodes and labels and the wires between them, as near to width x height as can be."""
+    if not nodes:
+        return Layout({}, (), (), 0.0, 0.0)
+    vertices, chains, marks = _vertices(nodes, edges, style)
+    columns = _columns(vertices, chains)
+    used = _heights(vertices, chains, columns, style.gap, height)
+    way_out = OUT if any(not edge.target for edge in edges) else 0.0
+    borders = _across(vertices, chains, len(columns), style, width - way_out)
+    boxes = []
+    for index, vertex in enumerate(vertices):
+        left, right = borders[vertex.column]
+        leaf = index < len(nodes) and nodes[index].plain  # leaves end where their column ends
+        x = right - vertex.width / 2 if leaf else (left + right) / 2
+        boxes.append(Box(round(x, 2), round(used - vertex.y, 2), round(vertex.width, 2),
+                         round(vertex.up, 2), round(vertex.down, 2)))
+    wires = [_wire(edge, chain, nodes, boxes, vertices, columns, borders)
+             for edge, chain in zip(edges, chains)]
+    ends = [borders[-1][1]] + [wire[-1][0] for wire in wires]
+    return Layout({node.id: box for node, box in zip(nodes, boxes)},
+                  tuple(boxes[mark] if edge.above or edge.below else None
+                        for edge, mark in zip(edges, marks)),
+                  tuple(wires), round(max(ends), 2), round(used, 2))
+
+
+def _wire(edge: Edge, chain: Sequence[int], nodes: Sequence[Node], boxes: Sequence[Box],
+          vertices: Sequence[_Vertex], columns: Sequence[Sequence[int]],
+          borders: Sequence[tuple[float, float]]) -> tuple[Point, ...]:
+    """Level through each column, slanting only between columns, where there are no boxes."""
+    inner = chain[1:-1] if edge.target else chain[1:]
+    points: list[Point] = []
+    for index in inner:
+        points += [(x, boxes[index].y) for x in borders[vertices[index].column]]
+    for end in (chain[0], chain[-1]) if edge.target else (chain[0],):
+        at = 0 if end == chain[0] else -1
+        column = vertices[end].column
+        others = [boxes[i] for i in columns[column] if i != end]
+        start = _rim(boxes[end], nodes[end], points[at])
+        if any(box.meets(start, points[at]) for box in others):  # first level to the border
+            stub = (borders[column][1 + at], boxes[end].y)
+            start = _rim(boxes[end], nodes[end], stub)
+            points.insert(0 if at == 0 else len(points), stub)
+        points.insert(0 if at == 0 else len(points), start)
+    if not edge.target:
+        points.append((points[-1][0] + OUT, points[-1][1]))
+    return tuple(_straightened((round(x, 2), round(y, 2)) for x, y in points))
+
+
+def _rim(box: Box, node: Node, to: Point) -> Point:
+    """Where a wire to or from `to` leaves the box: on the rim of a circle, else at the side."""
+    side = 1 if to[0] > box.x else -1
+    if node.plain or node.kind != "gate" or box.width > 2.02 * box.up:
+        return box.x + side * box.width / 2, box.y
+    far = math.hypot(to[0] - box.x, to[1] - box.y)
+    return box.x + box.up * (to[0] - box.x) / far, box.y + box.up * (to[1] - box.y) / far
+
+
+def _straightened(points: Iterable[Point]) -> list[Point]:
+    """Without doubled points and without those in the middle of a level piece."""
+    kept: list[Point] = []
+    for point in points:
+        if kept and kept[-1] == point:
+            continue
+        if len(kept) > 1 and kept[-2][1] == kept[-1][1] == point[1]:
+            kept.pop()
+        kept.append(point)
+    return kept
+
+
+# --- pictures --------------------------------------------------------------------------------
+
+Part = tuple[tuple[Node, ...], tuple[Edge, ...]]
+
+
+def pictures(nodes: Sequence[Node], edges: Sequence[Edge], *, width: float, height: float) -> list[str]:
+    """TikZ pictures of at most width x height: one if gaps and type can shrink enough, else several.
+
+    Several share the graph by its boxes, each with the wires that enter it: column by column, or
+    branch by branch where that takes fewer.  A node of several pictures is dashed in all of them.
+    """
+    def fits(part: Part, style: Style, share: float = 1.0) -> bool:
+        return layout(*part, style, width=width * share, height=height).fits(width * share, height)
+
+    def merged(groups: Sequence[Part], style: Style, share: float) -> list[Part]:
+        parts = [groups[0]]
+        for group in groups[1:]:
+            both = _part(nodes, parts[-1][1] + group[1], parts[-1][0] + group[0])
+            parts[-1:] = [both] if fits(both, style, share) else [parts[-1], group]
+        return parts
+
+    def drawn(part: Part, styles: Sequence[Style], repeated: Set[str]) -> str:
+        style = next((style for style in styles[:-1] if fits(part, style)), styles[-1])
+        return _tikz(part, layout(*part, style, width=width, height=height), style, repeated)
+
+    whole = (tuple(nodes), tuple(edges))
+    if any(fits(whole, style) for style in STYLES):
+        return [drawn(whole, STYLES, set())]
+    orders = _groups(nodes, edges)
+    style = next((style for style in STYLES[2:] if all(fits(group, style) for group in orders[0])), None)
+    if style is None:  # even alone, some box has too many wires: share them out
+        style = SMALL
+        orders = [[_part(group[0], (edge,)) for group in order for edge in group[1]] for order in orders]
+    splits = [merged(order, style, share) for share in (1.0, 0.8, 0.6) for order in orders]
+    parts = min(reversed(splits), key=len)  # of equally many, the evenest
+    count = Counter(node.id for part in parts for node in part[0])
+    repeated = {name for name in count if count[name] > 1}
+    return [drawn(part, [SMALL] if style.small else STYLES[:-1], repeated) for part in parts]
+
+
+def _part(nodes: Sequence[Node], edges: Sequence[Edge], more: Sequence[Node] = ()) -> Part:
+    """The edges with the nodes at their ends, and some more, in the order of `nodes`."""
+    named = {end for edge in edges for end in (edge.source, edge.target)} | {node.id for node in more}
+    return tuple(node for node in nodes if node.id in named), tuple(edges)
+
+
+def _groups(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[list[Part]]:
+    """Each box with the wires that enter it (or leave the graph), by column and by branch."""
+    rank = ranks(nodes, edges)
+    own = {node.id: [edge for edge in edges if node.id == (edge.target or edge.source)] for node in nodes}
+    sources = {edge.source for edge in edges}
+    branch: dict[str, None] = {}  # every node after those it is computed from, branches kept together
+
+    def visit(name: str) -> None:
+        for edge in own[name] if name not in branch else ():
+            if edge.target:
+                visit(edge.source)
+        branch.setdefault(name)
+
+    for node in sorted(nodes, key=lambda node: -rank[node.id]):
+        visit(node.id)
+    place = list(branch)
+    return [[_part(nodes, own[node.id], (node,)) for node in order if own[node.id] or node.id not in sources]
+            for order in (sorted(nodes, key=lambda node: rank[node.id]),
+                          sorted(nodes, key=lambda node: place.index(node.id)))]
+
+
+def _tikz(part: Part, laid: Layout, style: Style, repeated: Set[str]) -> str:
+    nodes, edges = part
+    lines = [r"\begin{tikzpicture}[cg" + (",cg small]" if style.small else "]"),
+             rf"\useasboundingbox (0,0) rectangle ({laid.width:g},{laid.height:g});"]
+    wire = "cg small wire" if style.small else "cg wire"
+    for points in laid.wires:
+        lines.append(rf"\draw[{wire}] " + " -- ".join(f"({x:g},{y:g})" for x, y in points) + ";")
+    for node in nodes:
+        lines.append(_tikz_node(node, laid.nodes[node.id], node.id in repeated))
+    for edge, box in zip(edges, laid.labels):
+        if box and edge.above:
+            lines.append(rf"\cgvalue{{{box.x:g}}}{{{round(box.y + CLEAR, 2):g}}}{{{edge.above}}}")
+        if box and edge.below:
+            lines.append(rf"\cggradient{{{box.x:g}}}{{{round(box.y - CLEAR, 2):g}}}{{{edge.below}}}")
+    return "\n".join([*lines, r"\end{tikzpicture}"])
+
+
+def _tikz_node(node: Node, box: Box, repeated: bool) -> str:
+    text = rf"\cgtwo{{{node.tex}}}{{{node.sub}}}" if node.sub else f"${node.tex}$"
+    options = f"cg {node.kind}"
+    if not node.plain:
+        corner = box.up if node.kind == "gate" else 1.4
+        options += (f",rounded corners={corner:g}mm,minimum width={box.width:g}mm"
+                    f",minimum height={2 * box.up:g}mm")
+    elif repeated:
+        options += f",rounded corners=1mm,minimum width={box.width:g}mm,minimum height={2 * box.up:g}mm"
+    return rf"\node[{options}{',cg repeated' if repeated else ''}] at ({box.x:g},{box.y:g}) {{{text}}};"

@@ -1,0 +1,31 @@
+# The two commands of the README. Each brings its own .venv and, on Debian and Ubuntu, a TeX engine;
+# a second run finds both and is quick. The work is in .ci/setup.sh.
+
+BIN   := .venv/bin
+SETUP := sh .ci/setup.sh
+FILES := pyproject.toml .ci/setup.sh
+
+.PHONY: demo test clean
+
+demo: .venv/demo.stamp
+	@$(SETUP) tex
+	@$(BIN)/chainrule derive examples/02-two-layers.yaml -o output
+	@echo "The PDFs are here:" && ls -1 $(CURDIR)/output/02-two-layers-*.pdf
+
+test: .venv/test.stamp
+	@$(SETUP) tex poppler
+	$(BIN)/python -m pytest
+
+# Removes what was built, never what a person wrote: of output/ only what git ignores there.
+clean:
+	rm -rf .venv build dist .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ -e .git ]; then git clean -fdqX output; fi
+
+.venv/demo.stamp: $(FILES)
+	@$(SETUP) python .
+	@touch $@
+
+.venv/test.stamp: $(FILES)
+	@$(SETUP) python '.[test]'
+	@touch $@ .venv/demo.stamp

@@ -1,0 +1,99 @@
+"""The command line: ``chainrule derive``, ``schema``, ``doctor``.
+
+Heavy imports wait inside the commands, so that help is immediate.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from . import __version__
+from .errors import ChainruleError
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Commands(click.Group):
+    """A group whose commands report mistakes in one sentence, never as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ChainruleError as e:
+            fail(str(e), e.exit_status)
+        except (KeyboardInterrupt, BrokenPipeError):
+            fail("stopped", 130)
+
+
+def fail(sentence: str, status: int) -> NoReturn:
+    """Print one sentence to standard error and leave with the status."""
+    click.echo(f"chainrule: {sentence}", err=True)
+    sys.exit(status)
+
+
+def words(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """An option that takes names separated by commas."""
+    return tuple(w.strip() for w in (value or "").split(",") if w.strip())
+
+
+@click.group(cls=Commands, context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="chainrule")
+def main() -> None:
+    """Derive, check and print the gradients of neural networks, step by step."""
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path("output"), show_default=True, help="Folder for the files.")
+@click.option("--to", "formats", callback=words, default="slides,handout,key", show_default=True,
+              help="What to make: slides, handout, key (as PDF), tex, md, json.")
+@click.option("--level", "levels", callback=words, default="scalar,matrix,numbers", show_default=True,
+              help="How to read the derivation: scalar, index, matrix, numbers.")
+@click.option("--assume", callback=words, default="", help="Rules the reader knows, applied without a line: constant,sum,power,...")
+@click.option("--all", "every", is_flag=True, help="Every weight at the scalar level, not one of each matrix.")
+@click.option("--digits", type=click.IntRange(2, 15), default=4, show_default=True, help="Significant digits of results.")
+@click.option("--engine", default=None, help="TeX engine: pdflatex, lualatex or tectonic (default: the first found).")
+@click.option("--templates", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder with templates of your own; they come first.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def derive(file: Path, folder: Path, formats: tuple[str, ...], levels: tuple[str, ...], assume: tuple[str, ...], every: bool,
+           digits: int, engine: str | None, templates: Path | None, quiet: bool) -> None:
+    """Derive every gradient of the network or the equations in FILE and print the pages."""
+    from .produce import Request, produce
+
+    request = Request(formats, levels, assume, every, digits, engine, templates)
+    say: Callable[[str], None] = (lambda line: None) if quiet else click.echo
+    produce(file, folder, request, say)
+
+
+@main.command()
+def schema() -> None:
+    """Print the format of the YAML file as JSON Schema."""
+    import json
+
+    from .spec import Spec
+
+    click.echo(json.dumps(Spec.model_json_schema(), indent=2))
+
+
+@main.command()
+def doctor() -> None:
+    """Say what is installed, what is missing, and how to get it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from .doctor import examine
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "part", "found", "remedy"):
+        table.add_column(heading, overflow="fold")
+    findings = examine()
+    for f in findings:
+        table.add_row("[green]ok[/]" if f.ok else "[red]missing[/]", f.name, f.found, "" if f.ok else f.remedy)
+    Console(soft_wrap=False).print(table)
+    if not all(f.ok for f in findings if getattr(f, "required", True)):
+        sys.exit(1)

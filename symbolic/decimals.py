@@ -1,0 +1,293 @@
+r"""Numbers as a person writes them, and lines of numbers that multiply out as printed.
+
+A result is shown at the asked digits. The factors of a line get the fewest digits with which
+the printed product rounds to the printed result: ``2.00 x 0.20 = 0.39`` never happens.
+
+>>> decimal(mp.mpf("0.59326999210718"), 4), decimal(mp.mpf("0.5"), 4), decimal(mp.mpf("0.000012345678"), 4)
+('0.5933', '0.5', '1.235\\cdot 10^{-5}')
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from mpmath import mp
+
+from . import expr as ex
+from .arithmetic import MP, Matrix, entries
+from .expr import Expr
+from .latex import COLOURS, MUL, NEG, Printer, number
+
+MOST_DIGITS = 24
+MOST_TERMS = 6  # a sum over more entries than this is not written out in numbers
+SMALL, LARGE = -4, 7  # powers of ten outside which a number is written with one
+
+
+def decimal(value: Any, digits: int) -> str:
+    """A real number at so many significant digits; an exact short decimal keeps no zeros.
+
+    0.5 stays 0.5, a rounded 0.59999 becomes 0.6000: the zeros say that it was rounded.
+    """
+    if value == 0:
+        return "0"
+    sign, value = ("-", -value) if value < 0 else ("", value)
+    power = int(mp.floor(mp.log10(value)))
+    scaled = value * mp.mpf(10) ** (digits - 1 - power)
+    whole = int(mp.nint(scaled))
+    if whole >= 10**digits:  # 0.99996 -> 1.000
+        whole, power = whole // 10, power + 1
+    exact = abs(scaled - mp.nint(scaled)) < mp.mpf(10) ** -20
+    if not SMALL < power < LARGE:
+        head = _point(whole, digits - 1)
+        return rf"{sign}{_bare(head) if exact else head}\cdot 10^{{{power}}}"
+    places = digits - 1 - power
+    if places < 0:  # more digits before the point than asked: whole numbers are never cut
+        return sign + str(int(mp.nint(value)))
+    text = _point(whole, places)
+    return sign + (_bare(text) if exact else text)
+
+
+def _point(whole: int, places: int) -> str:
+    text = f"{whole:0{places + 1}d}"
+    return text[:-places] + "." + text[-places:] if places else text
+
+
+def _bare(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def read_back(text: str) -> Any:
+    """The number that a printed decimal says, at working precision.
+
+    >>> read_back("-1.235\\\\cdot 10^{-5}") == mp.mpf("-1.235e-5")
+    True
+    """
+    plain = re.sub(r"\\cdot 10\^\{(-?\d+)\}", r"e\1", text)
+    return mp.mpf(plain)
+
+
+class Numbers:
+    """Prints lines of numbers for one network.
+
+    values: names and gradients (of, wrt) at high precision; given: exact forms of the leaves
+    (name -> rows of Fractions or SymPy numbers); exact: exact forms of computed values.
+    """
+
+    def __init__(self, printer: Printer, values: Mapping[Any, Matrix], digits: int,
+                 exact: Mapping[Any, list[list[Any]]] | None = None, widest: int = 6) -> None:
+        self.printer, self.values, self.digits = printer, values, digits
+        self.exact = exact or {}
+        self.widest = widest
+
+    # ------------------------------------------------------------ single values
+
+    def value(self, key: Any, *, transposed: bool = False) -> str:
+        """The printed value of a name or a gradient: a number or a matrix."""
+        shown = self.cells(key)
+        return matrix(list(map(list, zip(*shown, strict=True))) if transposed else shown, self.widest)
+
+    def cells(self, key: Any) -> list[list[str]]:
+        """The printed entries of a value."""
+        exact = self.exact.get(key)
+        return [[self.cell(v, exact[i][j] if exact else None) for j, v in enumerate(row)] for i, row in enumerate(self.values[key])]
+
+    def cell(self, value: Any, exact: Any = None) -> str:
+        return number(exact) if exact is not None else decimal(value, self.digits)
+
+    # ------------------------------------------------------------ a line of numbers
+
+    def line(self, e: Expr, target: Matrix, exact: list[list[Any]] | None = None) -> tuple[str, str]:
+        """(substituted, result): the expression with numbers put in, and what it comes to.
+
+        target: the value of the expression at high precision; exact: its exact form if known.
+        """
+        shown = [[self.cell(v, exact[i][j] if exact else None) for j, v in enumerate(row)] for i, row in enumerate(target)]
+        filled = self._fill(e)
+        digits = self.digits
+        while digits < MOST_DIGITS and not self._multiplies_out(filled, target, shown, digits):
+            digits += 1
+        return self._show(filled, digits, 0), matrix(shown, self.widest)
+
+    def _multiplies_out(self, filled: Expr, target: Matrix, shown: list[list[str]], digits: int) -> bool:
+        """Whether what is printed on the left, computed, rounds to what is printed on the right."""
+        with mp.workdps(40):
+            got = entries(self._rounded(filled, digits), {}, MP)
+            if len(got) != len(target):
+                got = [[got[0][0]] * len(target[0]) for _ in target]
+            for i, row in enumerate(target):
+                for j, value in enumerate(row):
+                    if not self._agrees(got[i][j], value, shown[i][j]):
+                        return False
+        return True
+
+    def _agrees(self, got: Any, value: Any, shown: str) -> bool:
+        if shown.lstrip("-")[:1] == "\\":  # an exact form such as \frac{3}{4}
+            return bool(abs(got - value) <= abs(value) * mp.mpf(10) ** -self.digits)
+        if value == 0:
+            return bool(abs(got) < mp.mpf(10) ** -self.digits)
+        significant = max(self.digits, len(re.sub(r"\\cdot.*|[-.]", "", shown).lstrip("0")))
+        return read_back(decimal(got, significant)) == read_back(shown)
+
+    def _fill(self, e: Expr) -> Expr:
+        """Put numbers in: names become values, and the parts that belong together (a slope, one local
+        derivative) become one number."""
+        if e.role is not None and e.role != "decimal" and e.op != "num":
+            return self._block([e])
+        if e.op in ("sym", "grad"):
+            return Expr("val", (), (self._key(e), self.values[self._key(e)], self.exact.get(self._key(e))), e.shape, e.role)
+        if e.op == "T" and e.args[0].op in ("sym", "grad"):
+            inner = self._fill(e.args[0])
+            key, value, exact = inner.data
+            return Expr("val", (), (key, _turned(value), _turned(exact) if exact else None), e.shape)
+        if e.op == "mul":
+            return Expr("mul", tuple(self._grouped(e.args)), None, e.shape)
+        if e.op in ("add", "neg", "matmul", "div", "T"):
+            return Expr(e.op, tuple(map(self._fill, e.args)), e.data, e.shape)
+        if e.op == "pow" and e.args[1].op == "num":
+            return Expr(e.op, (self._fill(e.args[0]), e.args[1]), e.data, e.shape)
+        if e.op in ("num", "ones"):
+            return e
+        if e.op == "sum" and e.data is None and (terms := self._terms(e.args[0])):
+            return terms
+        if e.op == "call" and len(e.args) == 1 and not e.shape:
+            return Expr(e.op, (self._fill(e.args[0]),), e.data, e.shape)
+        return self._block([e])
+
+    def _terms(self, e: Expr) -> Expr | None:
+        """A short sum over the entries of products, written out; None where it would be long."""
+        rows, columns = (int(d) for d in e.shape)
+        if rows * columns > MOST_TERMS or e.op not in ("mul", "pow", "sym", "grad"):
+            return None
+        filled = self._fill(e)
+        return Expr("add", tuple(_cell(filled, i, j) for i in range(rows) for j in range(columns)))
+
+    def _grouped(self, factors: tuple[Expr, ...]) -> list[Expr]:
+        """Neighbouring factors with the same role are one number: a(1 - a) is a slope."""
+        out: list[Expr] = []
+        run: list[Expr] = []
+        for f in factors:
+            if run and f.role is not None and f.role == run[-1].role:
+                run.append(f)
+                continue
+            out += self._run(run)
+            run = [f]
+        return out + self._run(run)
+
+    def _run(self, run: list[Expr]) -> list[Expr]:
+        return [] if not run else [self._fill(run[0])] if len(run) == 1 else [self._block(run)]
+
+    def _block(self, factors: list[Expr]) -> Expr:
+        e = factors[0] if len(factors) == 1 else Expr("mul", tuple(factors), None, ex.common_shape("mul", factors))
+        key = self._key(e) if e.op in ("sym", "grad") else None
+        exact = self.exact.get(key) if key is not None else None
+        return Expr("val", (), (key, entries(e, self.values, MP), exact), e.shape, factors[0].role)
+
+    def _key(self, e: Expr) -> Any:
+        return e.data
+
+    def _rounded(self, e: Expr, digits: int) -> Expr:
+        if e.op == "val":
+            key, value, exact = e.data
+            cells = [[value[i][j] if exact and exact[i][j] is not None else read_back(decimal(v, digits)) for j, v in enumerate(row)]
+                     for i, row in enumerate(value)]
+            return Expr("val", (), cells, e.shape)
+        return Expr(e.op, tuple(self._rounded(a, digits) for a in e.args), e.data, e.shape) if e.args else e
+
+    # ------------------------------------------------------------ LaTeX of a filled tree
+
+    def _show(self, e: Expr, digits: int, least: int) -> str:
+        body, precedence = self._body(e, digits)
+        body = rf"\left({body}\right)" if precedence < least and "\\begin" in body else f"({body})" if precedence < least else body
+        if e.op == "val" and self.printer.colour:
+            hue = self._hue(e)
+            return rf"\hl{{{hue}}}{{{body}}}" if hue else body
+        return body
+
+    def _hue(self, e: Expr) -> str:
+        key = e.data[0]
+        if e.role is not None:
+            return self.printer.hue(Expr("val", (), None, (), e.role))
+        if isinstance(key, tuple):
+            return COLOURS[0]
+        return self.printer.hue(ex.sym(key)) if key is not None else ""
+
+    def _body(self, e: Expr, digits: int) -> tuple[str, int]:
+        match e.op:
+            case "val":
+                _, value, exact = e.data
+                cells = [[number(exact[i][j]) if exact and exact[i][j] is not None else decimal(v, digits) for j, v in enumerate(row)]
+                         for i, row in enumerate(value)]
+                lone = len(cells) == 1 == len(cells[0])
+                return matrix(cells, self.widest), (NEG if lone and cells[0][0].startswith("-") else MUL if lone and "\\cdot" in cells[0][0] else 9)
+            case "add":
+                out = self._show(e.args[0], digits, NEG)
+                for t in e.args[1:]:
+                    minus, inner = ex.signed(t)
+                    out += (" - " if minus else " + ") + self._show(inner, digits, MUL)
+                return out, 1
+            case "neg":
+                return "-" + self._show(e.args[0], digits, MUL), NEG
+            case "mul":
+                return self._product(e, digits), MUL
+            case "matmul":
+                return self._show(e.args[0], digits, MUL) + r"\, " + self._show(e.args[1], digits, MUL), MUL
+            case "div":
+                return rf"\frac{{{self._show(e.args[0], digits, 0)}}}{{{self._show(e.args[1], digits, 0)}}}", 9
+            case "pow":
+                return f"{self._show(e.args[0], digits, 9)}^{{{self._show(e.args[1], digits, 0)}}}", 5
+            case "T":
+                return rf"\left({self._show(e.args[0], digits, 0)}\right)^{{\top}}", 9
+            case "call":
+                return self._call(e, digits)
+        return self.printer(e), 9 if not (e.op == "num" and isinstance(e.data, Fraction) and e.data < 0) else NEG
+
+    def _product(self, e: Expr, digits: int) -> str:
+        parts = [self._show(f, digits, MUL if i == 0 else MUL if f.op == "mul" else NEG + 1) for i, f in enumerate(e.args)]
+        signs = [r" \odot " if a.shape and b.shape else r" \cdot " for a, b in zip(e.args, e.args[1:], strict=False)]
+        return parts[0] + "".join(s + p for s, p in zip(signs, parts[1:], strict=True))
+
+    def _call(self, e: Expr, digits: int) -> tuple[str, int]:
+        from .functions import FUNCTIONS
+
+        inner = self._show(e.args[0], digits, 0)
+        match e.data:
+            case "exp": return f"e^{{{inner}}}", 5
+            case "sqrt": return rf"\sqrt{{{inner}}}", 9
+            case "abs": return rf"\left|{inner}\right|", 9
+            case "identity": return self._body(e.args[0], digits)
+        return FUNCTIONS[e.data].tex + f"({inner})", 9
+
+
+def _cell(e: Expr, i: int, j: int) -> Expr:
+    """One entry of a filled entrywise tree."""
+    if e.op == "val":
+        key, value, exact = e.data
+        lone = not e.shape
+        return Expr("val", (), (key, [[value[0][0] if lone else value[i][j]]], [[(exact[0][0] if lone else exact[i][j])]] if exact else None), (), e.role)
+    return Expr(e.op, tuple(_cell(a, i, j) for a in e.args), e.data, (), e.role)
+
+
+def _turned(rows: list[list[Any]]) -> list[list[Any]]:
+    return [list(c) for c in zip(*rows, strict=True)]
+
+
+def matrix(cells: list[list[str]], widest: int) -> str:
+    """Printed entries as a number or a matrix; more than ``widest`` rows or columns are left out by dots."""
+    if len(cells) == 1 == len(cells[0]):
+        return cells[0][0]
+    keep_rows, keep_columns = _kept(len(cells), widest), _kept(len(cells[0]), widest)
+    rows = []
+    for i in keep_rows:
+        if i is None:
+            rows.append(" & ".join(r"\vdots" if j is not None else r"\ddots" for j in keep_columns))
+        else:
+            rows.append(" & ".join(cells[i][j] if j is not None else r"\cdots" for j in keep_columns))
+    return r"\begin{bmatrix}" + r" \\ ".join(rows) + r"\end{bmatrix}"
+
+
+def _kept(count: int, widest: int) -> list[int | None]:
+    return list(range(count)) if count <= widest else [*range(widest - 2), None, count - 1]
+

@@ -1,0 +1,376 @@
+r"""Our trees in the house notation: one printer, for every page.
+
+Superscript the layer, subscript the unit; the error signal dL/dz of a layer is written delta;
+a sum runs over indices; a matrix of a batch takes the capital.
+
+>>> from .network import LayerPlan, stack
+>>> net = stack(("x", 2), "y", [LayerPlan(2, "sigmoid"), LayerPlan(1)], "half_squared_error")
+>>> show = Printer(net)
+>>> show(net.equations[0].rhs)
+'W^{(1)} x + b^{(1)}'
+>>> show(net.equations[-1].rhs)
+'\\frac{1}{2}(\\hat{y} - y)^{2}'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from . import expr as ex
+from . import index
+from .expr import Expr, Shape
+from .functions import FUNCTIONS, VECTOR_FUNCTIONS
+from .network import Network, Symbol
+
+GREEK = frozenset("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
+                  "chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split())
+ACCENTS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde", "dot": r"\dot"}
+COLOURS = ("fOne", "fTwo", "fThree", "fFour", "fFive")
+RELATION = {">": ">", ">=": r"\ge", "<": "<", "<=": r"\le"}
+ADD, NEG, MUL, POW, ATOM = 1, 2, 3, 5, 9
+
+
+def letter(name: str) -> tuple[str, str]:
+    """A name as the board writes it: (letter, subscript).
+
+    >>> letter("y_hat"), letter("x12"), letter("theta_0"), letter("speed")
+    (('\\\\hat{y}', ''), ('x', '12'), ('\\\\theta', '0'), ('\\\\mathit{speed}', ''))
+    """
+    stem, *rest = name.split("_")
+    accent = ""
+    if rest and rest[-1] in ACCENTS:
+        accent = ACCENTS[rest.pop()]
+    digits = stem[len(stem.rstrip("0123456789")):]
+    stem = stem[:len(stem) - len(digits)]
+    body = "\\" + stem if stem in GREEK else stem if len(stem) == 1 else rf"\mathit{{{stem}}}"
+    subscript = ",".join([digits] * bool(digits) + [s if len(s) == 1 or s.isdigit() else rf"\mathit{{{s}}}" for s in rest if s])
+    return (f"{accent}{{{body}}}" if accent else body), subscript
+
+
+def matrix_like(shape: Shape) -> bool:
+    """Whether a value has more than one row and more than one column."""
+    return bool(shape) and all(d != 1 for d in shape)
+
+
+class Printer:
+    """Writes trees of one network as LaTeX.
+
+    colour: 'roles' paints the parts of a gradient (error signal, slope, weight, input), '' nothing.
+    """
+
+    def __init__(self, network: Network, symbols: Mapping[str, Symbol] | None = None, *, colour: bool = False) -> None:
+        self.network, self.colour = network, colour
+        self.symbols = symbols if symbols is not None else network.symbols
+        self._reach: dict[str, frozenset[str]] = {}
+        self.bar = bool(network.symbols[network.output].shape)
+        self.straight = not network.layers and all(len(eq.rhs.names) == 1 for eq in network.equations)
+        self.decimal = any(e.op == "num" and e.role == "decimal" for eq in network.equations for e in ex.walk(eq.rhs))
+
+    def __call__(self, e: Expr) -> str:
+        return self.show(e, 0)
+
+    # ------------------------------------------------------------ names
+
+    def symbol(self, s: Symbol, sub: Sequence[str] = (), *, transposed: bool = False) -> str:
+        """A named value; sub: running indices, transposed: with the transpose in the superscript."""
+        body, own = letter(s.base or s.name)
+        if not s.as_written and not s.index and not sub and (matrix_like(s.shape) or (s.base == "w" and s.shape)):
+            body = body[:-2] + body[-2].upper() + "}" if body.startswith("\\hat{") else body.upper() if len(body) == 1 else body
+        below = [own] if own else []
+        places = [str(i + 1) for i in s.index] + list(sub)
+        below.append((",".join if any(len(p) > 1 for p in places) else "".join)(places))
+        above = (f"({s.layer})" if s.layer is not None else "") + (r"\top" if transposed else "")
+        return body + (f"^{{{above}}}" if above else "") + (f"_{{{','.join(b for b in below if b)}}}" if any(below) else "")
+
+    def name(self, name: str, sub: Sequence[str] = (), *, transposed: bool = False) -> str:
+        return self.symbol(self.symbols[name], sub, transposed=transposed)
+
+    def grad(self, of: str, wrt: str, sub: Sequence[str] = (), *, transposed: bool = False) -> str:
+        """dL/dv, or delta for the error signal of a layer."""
+        s = self.symbols[wrt]
+        if self.bar:
+            return rf"\bar{{{self.symbol(s, sub, transposed=transposed)}}}"
+        if self.network.layers and s.base == "z":
+            delta = Symbol(s.name, s.shape, base="delta", layer=s.layer, index=s.index)
+            return self.symbol(delta, sub, transposed=transposed)
+        out = self.fraction(self.name(of), self.symbol(s, sub))
+        return rf"\left({out}\right)^{{\top}}" if transposed else out
+
+    def gradient_name(self, of: str, wrt: str) -> str:
+        """The left side of a step: dL/dv, and delta = dL/dz where delta is introduced."""
+        plain = self.fraction(self.name(of), self.name(wrt)) if not self.bar else self.grad(of, wrt)
+        short = self.grad(of, wrt)
+        return plain if short == plain else f"{short} = {plain}"
+
+    def fraction(self, above: str, below: str) -> str:
+        d = "d" if self.straight else r"\partial "
+        return rf"\frac{{{d}{above}}}{{{d}{below}}}"
+
+    # ------------------------------------------------------------ trees
+
+    def show(self, e: Expr, least: int) -> str:
+        body, precedence = self._show(e)
+        if precedence < least:
+            body = parens(body)
+        return self._painted(e, body)
+
+    def _painted(self, e: Expr, body: str) -> str:
+        if not self.colour:
+            return body
+        hue = self.hue(e)
+        if not hue:
+            return body
+        if e.op == "partial" and ":" in (e.role or ""):
+            return rf"\fac{{{hue}}}{{{body}}}{{{self._part(e)}}}"
+        return rf"\hl{{{hue}}}{{{body}}}"
+
+    def _part(self, e: Expr) -> str:
+        """The word under a factor of a path."""
+        word = (e.role or "").split(":", 1)[1]
+        if word.startswith("slope "):
+            name = word[6:]
+            return f"${FUNCTIONS[name].tex}'$" if name in FUNCTIONS else "slope"
+        return word
+
+    def hue(self, e: Expr) -> str:
+        """The colour of a part of a gradient, '' for none: one per factor of a path, else one per part."""
+        if e.role not in (None, "decimal") and e.op != "mul":
+            place = e.role.split(":")[0]
+            return COLOURS[int(place) % len(COLOURS)] if place.isdigit() else COLOURS[1]
+        leaf = e.args[0] if e.op in ("T", "entry") and e.args[0].op in ("sym", "grad") else e
+        if leaf.op == "grad":
+            return COLOURS[0]
+        if leaf.op == "sym" and leaf.data in self.symbols:
+            kind = self.symbols[leaf.data].kind
+            return COLOURS[2] if kind == "parameter" else COLOURS[3] if kind in ("input", "value") and self.network.layers else ""
+        return ""
+
+    def _show(self, e: Expr) -> tuple[str, int]:
+        method = getattr(self, f"_{e.op}", None)
+        if method is None:
+            raise ValueError(f"no LaTeX for {e.op!r}")
+        out = method(e)
+        return out if isinstance(out, tuple) else (out, ATOM)
+
+    def _sym(self, e: Expr) -> str:
+        return self.name(e.data)
+
+    def _grad(self, e: Expr) -> str:
+        return self.grad(*e.data)
+
+    def _partial(self, e: Expr) -> str:
+        """du/dv; where u reaches v by other ways too, it says what is held fixed."""
+        u, v = e.data[:2]
+        plain = self.fraction(self.name(u), self.name(v))
+        held = self._held(u, v)
+        return rf"\left.{plain}\right|_{{{','.join(map(self.name, held))}}}" if held else plain
+
+    def _held(self, u: str, v: str) -> list[str]:
+        if self.network.layers:
+            return []  # the layers of a stack never skip one
+        return [n for n in sorted(self.network.equation(u).rhs.names - {v}) if v in self._below(n)]
+
+    def _below(self, name: str) -> frozenset[str]:
+        """Every name that a value depends on."""
+        if name not in self._reach:
+            own = next((eq.rhs.names for eq in self.network.equations if eq.name == name), frozenset())
+            self._reach[name] = own.union(*(self._below(n) for n in own))
+        return self._reach[name]
+
+    def _num(self, e: Expr) -> tuple[str, int]:
+        return number(e.data, decimal=self.decimal or e.role == "decimal"), NEG if isinstance(e.data, Fraction) and e.data < 0 else ATOM
+
+    def _ones(self, e: Expr) -> str:
+        rows, columns = e.shape
+        return r"\mathbf{1}" if columns == 1 else r"\mathbf{1}^{\top}" if rows == 1 else r"\mathbf{1}\mathbf{1}^{\top}"
+
+    def _add(self, e: Expr) -> tuple[str, int]:
+        out = self.show(e.args[0], NEG)
+        for t in e.args[1:]:
+            minus, inner = ex.signed(t)
+            out += (" - " if minus else " + ") + self.show(inner, MUL if minus else NEG)
+        return out, ADD
+
+    def _neg(self, e: Expr) -> tuple[str, int]:
+        return "-" + self.show(e.args[0], 0 if self._is_sum(e.args[0]) else MUL), NEG
+
+    def _is_sum(self, e: Expr) -> bool:
+        return e.op == "bigsum" or (e.op == "sum" and e.data is None)
+
+    def _mul(self, e: Expr) -> tuple[str, int]:
+        factors = list(e.args)
+        lead = factors[0] if factors[0].op == "num" and isinstance(factors[0].data, Fraction) and factors[0].data.denominator > 1 else None
+        quotient = next((f for f in factors[1:] if f.op == "div" and not f.role), None) if lead is not None else None
+        if lead is not None and quotient is not None and not self.decimal:
+            above = ex.mul(ex.num(lead.data.numerator), quotient.args[0])
+            merged = Expr("div", (above, ex.mul(ex.num(lead.data.denominator), quotient.args[1])), None, quotient.shape)
+            factors = [merged, *(f for f in factors[1:] if f is not quotient)]
+        out = self.show(factors[0], MUL)
+        for i in range(1, len(factors)):
+            last = i == len(factors) - 1
+            right = self.show(factors[i], 0 if last and self._is_sum(factors[i]) else MUL)
+            out += self._between(factors[i - 1], factors[i]) + right
+        return out, MUL
+
+    def _between(self, a: Expr, b: Expr) -> str:
+        """The sign between two factors: a dot only where juxtaposition would mislead."""
+        if a.shape and b.shape:
+            return r" \odot "
+        if _leading_number(b) or (a == b and a.op == "sym"):
+            return r" \cdot "
+        if a.op == "num":
+            return "" if b.op != "div" else r" \cdot "
+        if _tall(a, self) or _tall(b, self):
+            return r" \cdot " if not (a.op == "div" and b.op in ("bigsum", "sum", "add", "pow", "sym")) else r"\,"
+        return r"\,"
+
+    def _div(self, e: Expr) -> str:
+        return rf"\frac{{{self.show(e.args[0], 0)}}}{{{self.show(e.args[1], 0)}}}"
+
+    def _pow(self, e: Expr) -> tuple[str, int]:
+        base, n = e.args
+        least = ATOM if base.op not in ("call",) or base.data in ("exp", "sqrt") else 0
+        body = self.show(base, least)
+        if base.op == "sym" and "^" in body or base.op in ("grad", "partial", "apply") or (base.op == "num" and "frac" in body):
+            body = parens(body)
+        return f"{body}^{{{self.show(n, 0)}}}", POW
+
+    def _matmul(self, e: Expr) -> tuple[str, int]:
+        left, right = e.args
+        a = self.show(left, MUL) if left.op == "matmul" else self.show(left, ATOM if left.op != "pow" else POW)
+        b = self.show(right, ATOM)
+        return f"{a} {b}" if not b.startswith("\\mathbf") else rf"{a}\, {b}", MUL
+
+    def _T(self, e: Expr) -> str:
+        (x,) = e.args
+        if x.op == "sym":
+            return self.name(x.data, transposed=True)
+        if x.op == "grad":
+            return self.grad(*x.data, transposed=True)
+        return rf"{parens(self.show(x, 0))}^{{\top}}"
+
+    def _call(self, e: Expr) -> tuple[str, int] | str:
+        inner = [self.show(a, 0) for a in e.args]
+        match e.data:
+            case "exp": return f"e^{{{inner[0]}}}", POW
+            case "sqrt": return rf"\sqrt{{{inner[0]}}}"
+            case "abs": return rf"\left|{inner[0]}\right|"
+            case "identity": return inner[0], self._show(e.args[0])[1]
+        tex = FUNCTIONS[e.data].tex
+        if e.data == "log" and e.args[0].op in ("sym", "entry", "num"):
+            return rf"{tex} {inner[0]}", MUL
+        return tex + parens(", ".join(inner))
+
+    def _apply(self, e: Expr) -> str:
+        return letter(e.data)[0] + parens(self.show(e.args[0], 0))
+
+    def _slope(self, e: Expr) -> str:
+        name = e.data[0]
+        tex = FUNCTIONS[name].tex if name in FUNCTIONS else letter(name)[0]
+        return f"{tex}'" + parens(", ".join(self.show(a, 0) for a in e.args))
+
+    def _over(self, e: Expr) -> str:
+        return VECTOR_FUNCTIONS[e.data[0]].tex + parens(self.show(e.args[0], 0))
+
+    def _pick(self, e: Expr) -> str:
+        name, k = e.data
+        shown = [self.show(a, 0) for a in e.args]
+        inner = ", ".join(shown if len(shown) <= 4 else [*shown[:2], r"\dots", shown[-1]])
+        return rf"{VECTOR_FUNCTIONS[name].tex}_{{{k + 1}}}" + parens(inner)
+
+    def _cases(self, e: Expr) -> str:
+        if len(e.data) == 1 and e.args[2] == ex.ONE and e.args[3] == ex.ZERO:
+            return rf"\mathbf{{1}}[{self(e.args[0])} {RELATION[e.data[0]]} {self(e.args[1])}]"
+        rows = [f"{self(e.args[3 * i + 2])} & {self(e.args[3 * i])} {RELATION[s]} {self(e.args[3 * i + 1])}" for i, s in enumerate(e.data)]
+        return r"\begin{cases}" + r" \\ ".join([*rows, rf"{self(e.args[-1])} & \text{{otherwise}}"]) + r"\end{cases}"
+
+    def _sum(self, e: Expr) -> tuple[str, int]:
+        if e.data is None:
+            return self._show(index.entry(e, None, None))
+        inner = self.show(e.args[0], ATOM)
+        return (rf"\mathbf{{1}}^{{\top}} {inner}" if e.data == 0 else rf"{inner}\, \mathbf{{1}}"), MUL
+
+    def _most(self, e: Expr) -> str:
+        where = "" if e.data is None else "_{\\text{%s}}" % ("rows" if e.data == 0 else "columns")
+        return (r"\max" if e.op == "most" else r"\min") + where + parens(self.show(e.args[0], 0))
+
+    _least = _most
+
+    # ------------------------------------------------------------ index level
+
+    def _entry(self, e: Expr) -> str:
+        (x,) = e.args
+        if x.op == "sym":
+            return self.name(x.data, e.data)
+        if x.op == "grad":
+            return self.grad(*x.data, e.data)
+        return rf"{parens(self.show(x, 0))}_{{{''.join(e.data)}}}"
+
+    def _bigsum(self, e: Expr) -> tuple[str, int]:
+        letters = ",".join(x for x, _ in e.data)
+        return rf"\sum_{{{letters}}} {self.show(e.args[0], NEG)}", NEG
+
+    def _best(self, e: Expr) -> str:
+        word = r"\max" if e.data[0] == "most" else r"\min"
+        return rf"{word}_{{{','.join(x for x, _ in e.data[1])}}} {self.show(e.args[0], ATOM)}"
+
+    def _local(self, e: Expr) -> str:
+        (u, at), (v, of) = e.data
+        return self.fraction(self.name(u, at), self.name(v, of))
+
+    def _diff(self, e: Expr) -> tuple[str, int]:
+        d = "d" if self.straight else r"\partial"
+        return rf"\frac{{{d}}}{{{d} {self.name(e.data)}}}\left[{self.show(e.args[0], 0)}\right]", MUL
+
+
+def _leading_number(e: Expr) -> bool:
+    """Whether a factor starts with a digit on paper."""
+    while e.op in ("mul", "pow", "bigsum") and e.args:
+        e = e.args[0]
+    return e.op == "num"
+
+
+def _tall(e: Expr, printer: Printer) -> bool:
+    """Whether a factor is a fraction on paper."""
+    if e.op == "entry":
+        e = e.args[0]
+    if e.op == "grad":
+        return not printer.grad(*e.data).startswith(("\\delta", "\\bar"))
+    return e.op in ("partial", "local", "div", "diff")
+
+
+def parens(body: str) -> str:
+    """Brackets that grow only where something tall stands in them."""
+    tall = any(t in body for t in (r"\frac", r"\sum", r"\begin", r"\left"))
+    return rf"\left({body}\right)" if tall else f"({body})"
+
+
+def number(value: Any, *, decimal: bool = False) -> str:
+    """An exact number: integers and terminating decimals as such, fractions and roots as written.
+
+    >>> number(Fraction(1, 3)), number(Fraction(1, 4), decimal=True), number(Fraction(-3))
+    ('\\\\frac{1}{3}', '0.25', '-3')
+    """
+    if not isinstance(value, Fraction):
+        import sympy
+
+        return str(sympy.latex(value, ln_notation=True))
+    if value.denominator == 1:
+        return str(value.numerator)
+    if decimal and (text := terminating(value)):
+        return text
+    sign = "-" if value < 0 else ""
+    return rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
+
+
+def terminating(value: Fraction) -> str:
+    """A fraction as a finite decimal, '' when it has none (of at most 12 places)."""
+    for places in range(13):
+        scaled = value * 10**places
+        if scaled.denominator == 1:
+            digits = f"{abs(scaled.numerator):0{places + 1}d}"
+            sign = "-" if value < 0 else ""
+            return sign + (digits[:-places] + "." + digits[-places:] if places else digits)
+    return ""

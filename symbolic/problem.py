@@ -1,0 +1,243 @@
+"""From the spec that a person wrote to a network, its numbers, and back to the shapes of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from mpmath import mp
+
+from . import expr as ex
+from .arithmetic import MP, Matrix
+from .errors import SpecError, nearest
+from .expr import Dim, Expr, Shape
+from .network import LayerPlan, Network, draw, from_equations, stack
+from .parse import functions_in, known_functions, names_in, parse
+from .values import DIGITS
+
+if TYPE_CHECKING:
+    from .spec import Spec
+
+Cells = list[list[Any]]  # exact numbers, in rows, as the network holds them
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a spec says, ready for the mathematics.
+
+    leaves: exact numbers of inputs, targets and parameters that were given or drawn; known: exact
+    values of unnamed functions, by their node; forms: how the file writes a value ('number', 'list',
+    'rows', 'matrix'); drawn: parameters that were drawn at random; exact: no decimal point anywhere.
+    """
+
+    title: str
+    network: Network
+    leaves: Mapping[str, Cells]
+    known: Mapping[Expr, Any] = field(default_factory=dict)
+    learning_rate: Any = None
+    wrt: tuple[str, ...] = ()
+    ask: tuple[str, ...] = ()
+    forms: Mapping[str, str] = field(default_factory=dict)
+    drawn: tuple[str, ...] = ()
+    exact: bool = False
+    notes: tuple[str, ...] = ()
+
+    def numbers(self) -> dict[Any, Matrix] | None:
+        """The given numbers at working precision, None when there are none."""
+        if not self.leaves and not self.known:
+            return None
+        with mp.workdps(DIGITS):
+            env: dict[Any, Matrix] = {name: [[MP.number(v) for v in row] for row in cells] for name, cells in self.leaves.items()}
+            env.update({node: [[MP.number(v)]] for node, v in self.known.items()})
+            return env
+
+    def as_written(self, name: str, value: Matrix) -> Any:
+        """A value in the shape of the file: one row an example, a list for one example, a number for a scalar."""
+        form = self.forms.get(name, "matrix")
+        turn = not self.network.rows and form in ("rows",)
+        cells = [list(c) for c in zip(*value, strict=True)] if turn else value
+        if form == "number":
+            return cells[0][0]
+        if form == "list":
+            return [v for row in cells for v in row]
+        return cells
+
+
+def build(spec: Spec) -> Problem:
+    """The problem that a spec states.
+
+    Raises SpecError, located in the file, for names and shapes that do not fit.
+    """
+    return _from_equations(spec) if spec.equations else _from_layers(spec)
+
+
+# ---------------------------------------------------------------- layers
+
+def _from_layers(spec: Spec) -> Problem:
+    (x_name, x), = spec.inputs.items()
+    (y_name, y), = spec.targets.items()
+    rows = spec.convention == "rows"
+    features, samples, x_form = _measure(x)
+    plans = [LayerPlan(layer.units, layer.activation, layer.bias and not (layer.W is not None and layer.b is None), layer.type)
+             for layer in spec.layers]
+    try:
+        network = stack((x_name, features), y_name, plans, spec.loss, samples=samples, rows=rows, reduction=spec.reduction)
+    except SpecError as e:
+        raise SpecError(e.sentence, where=e.where or spec.where("layers"), hint=e.hint) from None
+    leaves: dict[str, Cells] = {}
+    _, _, y_form = _measure(y)
+    for name, given in ((x_name, x), (y_name, y)):
+        if (cells := _cells(given)) is not None:
+            leaves[name] = _oriented(cells, rows)
+    drawn = _parameters(spec, network, features, leaves)
+    depth = len(plans)
+    forms = {x_name: x_form, y_name: y_form if y_form != "unknown" else "list" if samples is None else "rows", "L": "number"}
+    for i, plan in enumerate(plans, 1):
+        form = "rows" if samples is not None else "list"
+        lone = plan.units == 1 and ((i == depth and y_form == "number") or (i < depth and x_form == "number"))
+        forms.update({f"z{i}": "number" if lone else form, f"a{i}": "number" if lone else form, f"b{i}": "list"})
+    return Problem(spec.title, network, leaves, learning_rate=spec.learning_rate, wrt=tuple(spec.wrt), ask=tuple(spec.ask),
+                   forms=forms, drawn=drawn, exact=spec.exact and not drawn)
+
+
+def _measure(value: Any) -> tuple[Dim, Dim | None, str]:
+    """(features, examples or None, form) of an input or target as the file gives it."""
+    if value is None or not isinstance(value, (tuple, list)):
+        if value is not None and hasattr(value, "size"):
+            return value.size if value.size is not None else 1, value.batch, "rows" if value.batch is not None else \
+                "list" if value.size is not None else "unknown"
+        return 1, None, "number" if value is not None else "unknown"
+    if value and isinstance(value[0], (tuple, list)):
+        return len(value[0]), len(value), "rows"
+    return len(value), None, "list"
+
+
+def _cells(value: Any) -> Cells | None:
+    """Exact numbers in rows, one row an example; None where there are none."""
+    if value is None or hasattr(value, "size") and not isinstance(value, Fraction):
+        return None
+    if not isinstance(value, (tuple, list)):
+        return [[value]]
+    if isinstance(value[0], (tuple, list)):
+        return [list(row) for row in value]
+    return [list(value)]
+
+
+def _oriented(cells: Cells, rows: bool) -> Cells:
+    return cells if rows else [list(c) for c in zip(*cells, strict=True)]
+
+
+def _parameters(spec: Spec, network: Network, features: Dim, leaves: dict[str, Cells]) -> tuple[str, ...]:
+    """Weights and biases as given or drawn; returns the names of the drawn ones."""
+    drawn = []
+    width = features
+    for i, layer in enumerate(spec.layers, 1):
+        for letter, given in (("W", layer.W), ("b", layer.b)):
+            name = f"{letter}{i}"
+            if name not in network.symbols:
+                continue
+            if given is not None:
+                cells = _cells(given)
+                leaves[name] = cells if letter == "W" or spec.convention == "rows" else [list(c) for c in zip(*cells, strict=True)]
+            elif spec.init is not None:
+                shape = network.symbols[name].shape or (1, 1)
+                if any(isinstance(d, str) for d in shape):
+                    continue
+                rows, columns = int(shape[0]), int(shape[1])
+                scheme = spec.init.scheme if letter == "W" else "zeros"
+                leaves[name] = draw(scheme, spec.init.seed, name, (rows, columns), int(width), int(layer.units))
+                drawn.append(name)
+        width = layer.units
+    return tuple(drawn)
+
+
+# ---------------------------------------------------------------- equations
+
+_GIVEN = re.compile(r"^\s*([A-Za-z]\w*)\s*('?)\s*\((.*)\)\s*$")
+
+
+def _from_equations(spec: Spec) -> Problem:
+    at = {name: value for name, value in (spec.at or {}).items()}
+    cells = {name: _column(value) for name, value in at.items()}
+    shapes: dict[str, Shape] = {name: (len(c), len(c[0])) for name, c in cells.items()}
+    given = _given_calls(spec)
+    unnamed = frozenset(name for name, _, _ in given)
+    _check_functions(spec, unnamed)
+    try:
+        network = from_equations(spec.equations, shapes, unnamed)
+    except SpecError as e:
+        name = next((n for n in spec.equations if f"equation {n!r}" in e.sentence), None)
+        raise SpecError(e.sentence, where=spec.where("equations", name) if name else spec.where("equations"), hint=e.hint) from None
+    for name in at:
+        if name not in network.symbols:
+            raise SpecError(f"at: {name!r} is not used by any equation", where=spec.where("at", name),
+                            hint=nearest(name, network.names("input")))
+        if name in spec.equations:
+            raise SpecError(f"at: {name!r} is computed by an equation, so it cannot be given", where=spec.where("at", name))
+    known = _known(spec, network, given, unnamed)
+    forms = {n: _form(s.shape, at.get(n)) for n, s in network.symbols.items()}
+    return Problem(spec.title, network, cells, known, spec.learning_rate, tuple(spec.wrt), tuple(spec.ask), forms, exact=spec.exact)
+
+
+def _column(value: Any) -> Cells:
+    """A number, a flat list (a column) or a matrix as written."""
+    if not isinstance(value, (tuple, list)):
+        return [[value]]
+    if isinstance(value[0], (tuple, list)):
+        return [list(row) for row in value]
+    return [[v] for v in value]
+
+
+def _form(shape: Shape, given: Any) -> str:
+    if not shape:
+        return "number" if not isinstance(given, (tuple, list)) else "list" if not isinstance(given[0], (tuple, list)) else "matrix"
+    return "list" if shape[1] == 1 and not (isinstance(given, (tuple, list)) and isinstance(given[0], (tuple, list))) else "matrix"
+
+
+def _given_calls(spec: Spec) -> list[tuple[str, bool, str]]:
+    """The keys of ``given`` as (function, is a derivative, argument)."""
+    out = []
+    for key in spec.given or {}:
+        found = _GIVEN.match(key)
+        if not found:
+            raise SpecError(f"given: {key!r} is not understood", where=spec.where("given", key), hint="write f'(x) or g'(f(x))")
+        if found[1] in known_functions():
+            raise SpecError(f"given: {found[1]!r} has a formula of its own", where=spec.where("given", key), hint="use a name such as f, g or h")
+        out.append((found[1], bool(found[2]), found[3]))
+    return out
+
+
+def _check_functions(spec: Spec, unnamed: frozenset[str]) -> None:
+    for name, source in spec.equations.items():
+        try:
+            used = functions_in(source)
+        except SpecError as e:
+            raise SpecError(f"equation {name!r}: {e.sentence}", where=spec.where("equations", name), hint=e.hint) from None
+        for f in used:
+            if f not in unnamed and f not in (*known_functions(), "ones"):
+                raise SpecError(f"equation {name!r}: unknown function {f!r}", where=spec.where("equations", name),
+                                hint=nearest(f, [*unnamed, *known_functions()]) + f"; a function without a formula needs its slope: given: {{\"{f}'(x)\": 2}}")
+
+
+def _known(spec: Spec, network: Network, given: Sequence[tuple[str, bool, str]], unnamed: frozenset[str]) -> dict[Expr, Any]:
+    """The given values, by the node they stand for; the argument may be written as a name or at its point."""
+    values = {n: s.expr for n, s in network.symbols.items()}
+    calls = {e for eq in network.equations for e in ex.walk(eq.rhs) if e.op == "apply"}
+    points = {n: str(v) for n, v in (spec.at or {}).items() if not isinstance(v, (tuple, list))}
+    out: dict[Expr, Any] = {}
+    for (name, slope, argument), (key, value) in zip(given, (spec.given or {}).items(), strict=True):
+        for n, text in points.items():
+            if n not in names_in(argument):
+                argument = re.sub(rf"(?<![\w.]){re.escape(text)}(?![\w.])", n, argument)
+        try:
+            node = Expr("apply", (parse(argument, values, unnamed),), name)
+        except SpecError as e:
+            raise SpecError(f"given: {key!r}: {e.sentence}", where=spec.where("given", key), hint=e.hint) from None
+        if node not in calls:
+            raise SpecError(f"given: {key!r} does not occur in the equations", where=spec.where("given", key),
+                            hint="they hold " + ", ".join(sorted(ex.text(c) for c in calls)))
+        out[Expr("slope", node.args, (name, 0)) if slope else node] = value
+    return out

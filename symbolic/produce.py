@@ -1,0 +1,101 @@
+"""From a file to files: read, derive, check, print; everything is made before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import ChainruleError, SpecError, nearest
+
+if TYPE_CHECKING:
+    from .problem import Problem
+    from .verify import Certified
+
+FORMATS = ("slides", "handout", "key", "tex", "md", "json")
+PAGES = ("slides", "handout", "key")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``chainrule derive`` was asked for."""
+
+    formats: tuple[str, ...] = PAGES
+    levels: tuple[str, ...] = ("scalar", "matrix", "numbers")
+    assume: tuple[str, ...] = ()
+    every: bool = False
+    digits: int = 4
+    engine: str | None = None
+    templates: Path | None = None
+
+    def check(self) -> None:
+        """Raises ChainruleError (exit status 2) for an unknown format, level or rule."""
+        from .lesson import check_levels
+
+        for name in self.formats:
+            if name not in FORMATS:
+                raise SpecError(f"--to {name}: no such format", hint=nearest(name, FORMATS))
+        for empty, option in ((not self.formats, "--to"), (not self.levels, "--level")):
+            if empty:
+                raise SpecError(f"{option} names nothing")
+        check_levels(self.levels)
+        if self.assume:
+            from .calculus import check_assumed
+
+            check_assumed(self.assume)
+
+
+def solve(path: Path, request: Request) -> tuple[Problem, Certified]:
+    """Read a spec, derive it, and check every line.
+
+    Raises SpecError for what the person wrote, CheckError when a line fails its check.
+    """
+    from .calculus import check_assumed
+    from .lesson import plan
+    from .problem import build
+    from .spec import load
+    from .verify import certify
+
+    request.check()
+    spec = load(path)
+    problem = build(spec)
+    lesson = plan(problem.network, request.levels, wrt=problem.wrt, all_entries=request.every,
+                  assume=check_assumed(request.assume) if request.assume else ())
+    try:
+        return problem, certify(lesson, problem.numbers())
+    except ArithmeticError as e:
+        raise SpecError(f"the given numbers cannot be computed with: {e}", where=path.name) from None
+
+
+def produce(path: Path, folder: Path, request: Request, say: Callable[[str], None]) -> list[Path]:
+    """Make all files of a request and write them at once; returns their paths.
+
+    Raises ChainruleError; then nothing has been written.
+    """
+    from .files import write_all
+
+    problem, certified = solve(path, request)
+    made: dict[Path, bytes] = {}
+    sentences: list[str] = []
+    if "json" in request.formats:
+        from .report import as_json
+        from .sheet import Sheet
+
+        made[folder / f"{path.stem}.json"] = as_json(Sheet(problem, certified, digits=request.digits)).encode()
+    if set(request.formats) - {"json"}:
+        from .render.documents import documents
+
+        pages, sentences = documents(path.stem, problem, certified, request)
+        made.update({folder / name: data for name, data in pages.items()})
+    write_all(made)
+    proved, agreed = certified.tally()
+    parts = [f"{proved} proved"] * bool(proved) + [f"{agreed} agreed to 30 digits"] * bool(agreed)
+    say(f"{len(certified.lesson.steps)} steps checked: {', '.join(parts)}; largest difference {certified.worst:.0e}")
+    for name in made:
+        say(str(name))
+    for sentence in sentences:
+        say(sentence)
+    if sentences and not any(name.suffix == ".pdf" for name in made):
+        raise ChainruleError("no PDF was made, because no TeX engine was found; the sources are written")
+    return list(made)

@@ -1,0 +1,288 @@
+"""From a sheet to files: slides, worksheet, answer key, Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from ..decimals import Numbers
+from ..errors import ChainruleError, TexError
+from ..latex import Printer
+from ..sheet import Sheet, TexStep
+from . import figures, words
+from .engine import DETERMINISTIC, compile_pdf, find_engine, install_hint
+from .text import escape, markdown, needs_unicode
+from .view import SHEET, SLIDE, Paper, Row, Tex, View, overlaid, pages_of, part_of, rows_of, spaced, tall
+
+if TYPE_CHECKING:
+    from ..problem import Problem
+    from ..produce import Request
+    from ..verify import Certified
+
+KINDS = {"slides": "slides.tex", "handout": "handout.tex", "key": "key.tex"}
+PER_TABLE = 9
+FALLBACK = r"""\usepackage{luatexbase}
+\directlua{luaotfload.add_fallback("everyscript", {"NotoSans:mode=harf;", "NotoSansHebrew:mode=harf;script=hebr;", "NotoSansArabic:mode=harf;script=arab;", "DroidSansFallback:mode=harf;"})}
+\setmainfont{Latin Modern Roman}[RawFeature={fallback=everyscript}]\setsansfont{Latin Modern Sans}[RawFeature={fallback=everyscript}]"""
+
+
+def documents(stem: str, problem: Problem, certified: Certified, request: Request) -> tuple[dict[str, bytes], list[str]]:
+    """All files of a request but the JSON, by name, and sentences for the user.
+
+    Raises TexError when TeX fails on a page, ChainruleError for a broken template.
+    """
+    made: dict[str, bytes] = {}
+    sentences: list[str] = []
+    pdfs = [k for k in KINDS if k in request.formats]
+    kinds = pdfs or (list(KINDS) if "tex" in request.formats else [])
+    engine = None
+    unicode = needs_unicode(problem.title)
+    if pdfs:
+        engine = find_engine(request.engine, unicode=unicode)
+        if engine is None:
+            sentences.append(f"no TeX engine was found, so no PDF was made; {install_hint(unicode=unicode)}")
+    environment = make_environment(request.templates)
+    for kind in kinds:
+        source = source_of(kind, problem, certified, request, environment)
+        if "tex" in request.formats or engine is None:
+            made[f"{stem}-{kind}.tex"] = source.encode()
+        if engine is not None and kind in pdfs:
+            try:
+                made[f"{stem}-{kind}.pdf"] = compile_pdf(source, engine=engine).pdf
+            except TexError as e:
+                raise TexError(f"{kind}: {e.sentence}", where=e.where, hint=e.hint) from None
+    if "md" in request.formats:
+        made[f"{stem}.md"] = render(environment, "page.md", markdown_context(problem, certified, request)).encode()
+    return made, sentences
+
+
+def make_environment(own: Path | None = None) -> jinja2.Environment:
+    """Templates: the user's folder first, then the package's, then the checkout's.
+
+    Delimiters that TeX never uses; every value that is not marked as LaTeX is escaped.
+    """
+    package = Path(__file__).resolve().parent.parent
+    if own is not None and not own.is_dir():
+        raise ChainruleError(f"--templates {own}: no such folder")
+    folders = [p for p in (own, package / "templates", package.parent / "templates") if p is not None]
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(p) for p in folders]),
+        block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
+        comment_start_string="<#", comment_end_string="#>", undefined=jinja2.StrictUndefined,
+        finalize=lambda v: str(v) if isinstance(v, (Tex, int)) else escape(str(v)),
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+
+
+def render(environment: jinja2.Environment, template: str, context: dict[str, Any]) -> str:
+    """A template filled in. Raises ChainruleError with file and line for a broken template."""
+    try:
+        return environment.get_template(template).render(context)
+    except jinja2.TemplateSyntaxError as e:
+        raise ChainruleError(f"the template cannot be read: {e.message}", where=f"{e.filename or e.name}:{e.lineno}") from None
+    except jinja2.TemplateNotFound as e:
+        raise ChainruleError(f"the template {e.name} was not found") from None
+    except jinja2.UndefinedError as e:
+        raise ChainruleError(f"the template {template} uses a value that does not exist: {e.message}") from None
+
+
+def source_of(kind: str, problem: Problem, certified: Certified, request: Request, environment: jinja2.Environment | None = None) -> str:
+    """The LaTeX source of one kind of page: slides, handout or key."""
+    paper = SLIDE if kind == "slides" else SHEET
+    sheet = Sheet(problem, certified, digits=request.digits, colour=True, widest=8)
+    view = View(sheet, paper)
+    context = _common(view)
+    if kind == "slides":
+        context.update(_slides(view))
+    elif kind == "key":
+        context.update(_key(view))
+    else:
+        context.update(_handout(view))
+    return render(environment or make_environment(request.templates), KINDS[kind], context)
+
+
+def _common(view: View) -> dict[str, Any]:
+    problem = view.problem
+    unicode = needs_unicode(problem.title)
+    return {"title": Tex(words.escape_title(problem)), "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
+            "fallback_fonts": Tex(FALLBACK), "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
+            "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
+
+
+# ---------------------------------------------------------------- steps, shared
+
+def _steps(view: View) -> list[tuple[TexStep, TexStep]]:
+    """Every step, with the narrower reading of its numbers for where the page is too small."""
+    narrow = Sheet(view.problem, view.sheet.certified, digits=view.sheet.digits, colour=True, widest=3)
+    return list(zip(view.sheet.steps(), narrow.steps(), strict=True))
+
+
+def _graph_frames(view: View, width: float, height: float) -> list[dict[str, Tex]]:
+    tikz, numbers = figures.graph(view.sheet, width, height)
+    above = "forward value above the wire" if numbers else "shape above the wire"
+    below = f"gradient of ${view.printer.name(view.network.output)}$ below it" if numbers else ""
+    return [{"tikz": Tex(t), "part": part_of(k, len(tikz)), "above": Tex(above), "below": Tex(below)} for k, t in enumerate(tikz)]
+
+
+def _tables(view: View, size: int) -> list[dict[str, Any]]:
+    """The final table in portions that fit; heights are estimated."""
+    heads, rows = view.table()
+    pages: list[list[Row]] = []
+    room = 0.0
+    for row in rows:
+        need = max(14.0, *(tall([{"left": "", "right": c.strip("$")}]) * 0.95 for c in row["cells"] if c)) if row["cells"] else 14.0
+        if pages and room + need <= size:
+            pages[-1].append(row)
+            room += need
+        else:
+            pages.append([row])
+            room = need
+    return [{"heads": [Tex(h) for h in heads], "rows": p, "part": part_of(k, len(pages))} for k, p in enumerate(pages)]
+
+
+# ---------------------------------------------------------------- slides
+
+def _slides(view: View) -> dict[str, Any]:
+    paper = view.paper
+    forward = [{"rows": overlaid(page)[0], "caption": "", "part": Tex("")} for page in pages_of(view.forward(), paper.height)]
+    for k, page in enumerate(forward):
+        page["rows"] = spaced(page["rows"])
+        page["part"] = part_of(k, len(forward))
+        page["caption"] = "Each line is computed from the lines above it"
+    update = pages_of(view.update(), paper.height)
+    given = view.given()
+    given_rows = [{"name": Tex(x.left), "value": Tex(x.right), "left": x.left, "right": x.right} for x in given]
+    return {
+        "network": figures.network_frame(view, 140, 58),
+        "given": pages_of(given_rows, paper.height) if given_rows else [],
+        "given_caption": Tex(f"$\\eta$ is the learning rate" if view.problem.learning_rate is not None else ""),
+        "forward": forward,
+        "steps": [frame for step, narrow in _steps(view) for frame in _step_frames(view, step, narrow)],
+        "graphs": _graph_frames(view, 140, 60),
+        "update": [{"rows": spaced(overlaid(p)[0]), "part": part_of(k, len(update)),
+                    "caption": Tex(r"New value = old value $-$ learning rate $\times$ gradient")} for k, p in enumerate(update)],
+        "table": _tables(view, 165),
+    }
+
+
+def _step_frames(view: View, step: TexStep, narrow: TexStep) -> list[dict[str, Any]]:
+    """One frame a step, more where it is too tall; a path gets the network beside it."""
+    heading = view.heading(step)
+    paper: Paper = view.paper
+    figure = figures.path_figure(view, step, 46, 42)
+    beside = view.step_rows(step, narrow, paper.narrow) if figure else []
+    wide = view.step_rows(step, narrow, paper.width)
+    if figure and (len(beside) > len(wide) + 1 or tall(beside) > paper.height - 10):
+        figure = ""
+    rows = beside if figure else wide
+    path = any(x.kind == "path" for x in step.lines)
+    pages = pages_of(rows, paper.height - 18)
+    frames = []
+    for k, page in enumerate(pages):
+        shown, last = overlaid(page, factors=path and k == 0)
+        frames.append({**heading, "rows": spaced(shown), "part": part_of(k, len(pages)), "figure": Tex(figure) if figure else "",
+                       "last": Tex(f"<{last}->"), "because": heading["because"] if k == len(pages) - 1 else ""})
+    return frames
+
+
+# ---------------------------------------------------------------- key
+
+def _key(view: View) -> dict[str, Any]:
+    steps = []
+    for step, narrow in _steps(view):
+        rows = view.step_rows(step, narrow, view.paper.width)
+        steps.append({**view.heading(step), "rows": spaced(_with_reasons(rows, view.paper.width))})
+    update = view.update()
+    return {**_statement(view), "heading": "Answer key", "forward": [{"rows": spaced(view.forward())}] if view.sheet.values else [],
+            "steps": steps, "graphs": _graph_frames(view, 168, 100), "update": [{"rows": spaced(update)}] if update else [],
+            "table": _tables(view, 560)}
+
+
+def _with_reasons(rows: list[Row], available: float) -> list[Row]:
+    """The short reason of a line at the right margin, where there is room for it."""
+    from .width import width
+
+    margin = max(width(r["left"]) for r in rows)
+    for r in rows:
+        why = r["line"].because
+        if r["first"] and why and len(why) < 60 and margin + width(r["right"]) + 5.2 * len(why) + 20 < available:
+            r["why"] = Tex(escape(why))
+    return rows
+
+
+def _statement(view: View) -> dict[str, Any]:
+    equations = rows_of(view.symbolic_forward(), view.paper.width)
+    given = view.given()
+    return {"network": figures.network_frame(view, 110, 44), "equations": spaced(equations),
+            "given_rows": spaced(rows_of(given, view.paper.width)) if given else []}
+
+
+# ---------------------------------------------------------------- handout
+
+def _handout(view: View) -> dict[str, Any]:
+    return {**_statement(view), "heading": "Worksheet", "asked": _asked(view)}
+
+
+def _asked(view: View) -> list[dict[str, Any]]:
+    """The blanks: what ``ask`` names, or every intermediate value, gradient and updated parameter."""
+    network, printer, problem = view.network, view.printer, view.problem
+    output = network.output
+    update = view.sheet.update()
+    forward = [(name, printer.name(name), network.symbols[name].shape) for name in (eq.name for eq in network.equations)]
+    backward = [(f"d{output}/d{s.wrt}", printer.gradient_name(output, s.wrt), s.shape) for s in view.sheet.lesson.derivation.shown() if s.terms]
+    after = [(f"{n}_new", rf"{printer.name(n)}^{{\text{{new}}}}" if "^" not in printer.name(n) else rf"\text{{new }}{printer.name(n)}",
+              network.symbols[n].shape) for n in (update.after if update else ())]
+    parts = [("Forward pass", "Compute each value from the ones before it.", forward, "11mm"),
+             ("Backward pass", "Start at the output and use the chain rule.", backward, "19mm"),
+             ("One step downhill", "Subtract the learning rate times the gradient.", after, "11mm")]
+    wanted = {w for a in problem.ask for w in _names_of(a, network.aliases)}
+    out = []
+    for title, hint, items, room in parts:
+        kept = [{"name": Tex(tex), "blank": Tex(_blank(shape)), "room": Tex(room)} for key, tex, shape in items if not wanted or key in wanted]
+        if kept:
+            out.append({"title": title, "hint": hint, "items": kept})
+    return out
+
+
+def _names_of(asked: str, aliases: Any) -> set[str]:
+    head, _, tail = asked.partition("/d")
+    return {asked, aliases.get(asked, asked), f"{head}/d{aliases.get(tail, tail)}" if tail else asked}
+
+
+def _blank(shape: Sequence[Any]) -> str:
+    """Room for a number, or a matrix of rooms."""
+    if not shape:
+        return r"\blank"
+    if any(not isinstance(d, int) or d > 6 for d in shape):
+        return r"\blank"
+    rows = r"\\[1mm]".join("&".join([r"\blank"] * int(shape[1])) for _ in range(int(shape[0])))
+    return rf"$\begin{{bmatrix}}{rows}\end{{bmatrix}}$"
+
+
+# ---------------------------------------------------------------- Markdown
+
+def markdown_context(problem: Problem, certified: Certified, request: Request) -> dict[str, Any]:
+    """The answer key for Markdown: plain mathematics, no colours, no macros."""
+    sheet = Sheet(problem, certified, digits=request.digits, colour=False, widest=6)
+    printer = Printer(sheet.network, colour=False)
+    scalar = Printer(sheet.scalar_network, colour=False)
+    view = View(sheet, SHEET)
+    steps = []
+    for step in sheet.steps():
+        s = step.shown
+        title, subtitle = words.step_title(s, view._symbol(step), sheet.network, scalar if s.level == "scalar" else printer)
+        steps.append({"title": Tex(title), "subtitle": Tex(subtitle), "because": Tex(markdown(" ".join([s.because, *words.kink_notes(s, sheet.network)]))),
+                      "checked": Tex(s.checked), "rows": [_md(x) for x in (*step.lines, *step.numbers)]})
+    heads, rows = view.table()
+    return {"title": Tex(markdown(problem.title or "Derivation")), "checked": Tex(markdown(words.checked(certified))),
+            "statement": Tex(words.statement(problem, printer)), "equations": [_md(x) for x in view.symbolic_forward()],
+            "given": [_md(x) for x in view.given()], "steps": steps, "heads": [Tex(h) for h in heads], "table": rows,
+            "forward": [_md(n) | {"left": Tex(x.left)} for _, x, n in sheet.forward_lines() if n is not None], "update": [
+                {"left": r["left"], "right": r["right"]} for r in view.update()]}
+
+
+def _md(line: Any) -> dict[str, Tex]:
+    return {"left": Tex(line.left), "right": Tex(f"= {line.right}")}

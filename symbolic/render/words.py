@@ -1,0 +1,95 @@
+"""The words around the formulas: titles of steps, captions, sentences about checks."""
+
+from __future__ import annotations
+
+from .. import expr as ex
+from ..functions import FUNCTIONS
+from ..latex import Printer
+from ..lesson import Shown
+from ..network import LOSSES, Network, Symbol
+from ..problem import Problem
+from ..verify import Certified
+from .text import escape
+
+RULE_WORDS = {
+    "sum": "sum rule", "constant-multiple": "constant factor", "product": "product rule", "quotient": "quotient rule",
+    "power": "power rule", "exp": "exponential rule", "chain": "chain rule", "local-slope": "chain rule, slope of the function",
+    "linear-in-W": "linear in the left factor", "linear-in-x": "linear in the right factor", "transpose": "transpose",
+    "broadcast-to-sum": "broadcast forward, sum backward", "fork-sum": "sum over the paths", "vector-function": "function of the whole vector",
+    "subgradient": "slope on each piece", "identity": "passed on unchanged",
+}
+
+
+def step_title(s: Shown, symbol: Symbol, network: Network, printer: Printer) -> tuple[str, str]:
+    """Title (words) and subtitle (words and mathematics) of a step, as LaTeX."""
+    rule = RULE_WORDS.get(s.rule, s.rule)
+    name = printer.name(s.wrt)
+    if s.level == "scalar" and network.layers and symbol.kind == "parameter":
+        paths = "Follow the only path" if not s.source.terms or s.rule != "fork-sum" else "Follow every path"
+        return ("How does one weight move the loss?" if symbol.base == "w" else "How does one bias move the loss?",
+                rf"{paths} from ${name}$ to ${printer.name(s.of)}$; one local derivative an edge")
+    if not network.layers:
+        return f"Gradient with respect to ${name}$", rule
+    layer = f" of layer {symbol.layer}" if symbol.layer is not None else ""
+    title = {"y_hat": "Start at the loss", "z": f"Error signal{layer}", "w": f"Weights{layer}", "b": f"Bias{layer}",
+             "a": f"Back to the activations{layer}"}.get(symbol.base, "Back to the input")
+    level = {"index": "entry by entry: ", "scalar": "one entry: "}.get(s.level, "")
+    return title, level + rule
+
+
+def kink_notes(s: Shown, network: Network) -> list[str]:
+    """The convention at every kink that a step passes."""
+    notes = []
+    for term in s.source.terms:
+        for eq in network.equations:
+            if eq.name == term.through:
+                rows = {e.data for e in ex.walk(eq.rhs) if e.op == "call" and FUNCTIONS[e.data].at_kink}
+                notes += [f"Convention: {FUNCTIONS[r].at_kink}." for r in sorted(rows)]
+    return list(dict.fromkeys(notes))
+
+
+def summary(problem: Problem) -> str:
+    """One line that says what the network is."""
+    n = problem.network
+    if not n.layers:
+        return f"{len(n.equations)} equation{'s' * (len(n.equations) > 1)}, differentiated step by step"
+    parts = [f"{p.units} {p.activation.replace('_', ' ')}" for p in n.layers]
+    return " -> ".join(parts)
+
+
+def statement(problem: Problem, printer: Printer) -> str:
+    """The sentence that opens a worksheet, as LaTeX."""
+    n = problem.network
+    if not n.layers:
+        return "Consider the equations" if len(n.equations) > 1 else "Consider the equation"
+    count = len(n.layers)
+    convention = "rows" if n.rows else "columns"
+    samples = n.symbols[n.names("input")[0]].shape
+    batch = f" The examples of the batch are the {convention} of ${printer.name(n.names('input')[0])}$." \
+        if samples and all(d != 1 for d in samples) else ""
+    return f"A network of {count} layer{'s' * (count > 1)} and its loss:{batch}"
+
+
+def loss_caption(loss: str) -> str:
+    return LOSSES[loss].because if loss in LOSSES else ""
+
+
+def checked(certified: Certified) -> str:
+    """How the lines on the page were checked, as plain text."""
+    proved, agreed = certified.tally()
+    parts = []
+    if proved:
+        parts.append(f"{proved} proved against symbolic differentiation on explicit entries")
+    if agreed:
+        parts.append(f"{agreed} checked at random points")
+    digits = 0
+    if certified.worst > 0:
+        from math import floor, log10
+
+        digits = floor(log10(certified.worst))
+    return (f"{sum((proved, agreed))} steps: {' and '.join(parts)}; every line and every gradient also agreed with 60-digit "
+            f"differences of the forward pass (largest difference 1e{digits}).")
+
+
+def escape_title(problem: Problem) -> str:
+    return escape(problem.title or "Derivation")

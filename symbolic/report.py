@@ -1,0 +1,131 @@
+"""The JSON of a derivation: the machine's twin of the answer key.
+
+Lists have the shape of the file; a value without numbers is an expression string.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mpmath import mp
+
+from . import expr as ex
+from .arithmetic import Matrix
+from .sheet import Sheet, TexStep
+from .values import DIGITS, gradients
+
+
+def as_json(sheet: Sheet) -> str:
+    """The whole report as JSON text (no NaN, no Infinity; the same bytes for the same input)."""
+    return json.dumps(report(sheet), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def report(sheet: Sheet) -> dict[str, Any]:
+    """The report as plain data: title, forward, loss, gradients or jacobians, updated, loss_after, steps."""
+    network, problem = sheet.network, sheet.problem
+    update = sheet.update()
+    out: dict[str, Any] = {"title": problem.title, "forward": _forward(sheet)}
+    last = sheet.values.get(network.output)
+    scalar_output = not network.symbols[network.output].shape
+    out["loss"] = _number(last[0][0]) if last is not None and scalar_output else None
+    if scalar_output:
+        out["gradients"] = _gradients(sheet)
+    else:
+        out["jacobians"] = _jacobians(sheet)
+    out["updated"] = {n: _plain(problem.as_written(n, m)) for n, m in update.after.items()} if update else {}
+    out["loss_after"] = _number(update.loss) if update else None
+    out["steps"] = [line for s in sheet.steps() for line in _step(sheet, s)]
+    if sheet.lesson.notes:
+        out["notes"] = list(sheet.lesson.notes)
+    return out
+
+
+def _forward(sheet: Sheet) -> dict[str, Any]:
+    network = sheet.network
+    out = {eq.name: _value(sheet, eq.name, eq.name, ex.text(eq.rhs)) for eq in network.equations
+           if not (network.layers and eq.name == network.output)}
+    for alias, name in network.aliases.items():
+        out[alias] = out[name]
+    return out
+
+
+def _value(sheet: Sheet, key: Any, name: str, expression: str) -> Any:
+    value = sheet.values.get(key)
+    return expression if value is None else _plain(sheet.problem.as_written(name, value))
+
+
+def _gradients(sheet: Sheet) -> dict[str, Any]:
+    """d(output)/d(name) for every name; what the output does not depend on has gradient zero."""
+    network, steps = sheet.network, sheet.lesson.derivation.steps
+    names = [n for n, s in network.symbols.items() if s.kind not in ("size", "target") and not (network.layers and n == network.output)]
+    out: dict[str, Any] = {}
+    for name in names:
+        step = steps.get(name)
+        if step is None:
+            shape = network.symbols[name].shape or (1, 1)
+            out[name] = _plain(sheet.problem.as_written(name, [[mp.mpf(0)] * int(shape[1]) for _ in range(int(shape[0]))])) \
+                if all(isinstance(d, int) for d in shape) else "0"
+        else:
+            out[name] = _value(sheet, (step.of, name), name, ex.text(step.result)) if step.terms else 1
+    for alias, name in network.aliases.items():
+        out[alias] = out[name]
+    return out
+
+
+def _jacobians(sheet: Sheet) -> dict[str, Any]:
+    """Row for row of the output, its gradient with respect to every name; nested like the output, then like the name."""
+    network, derivation = sheet.network, sheet.lesson.derivation
+    output = network.output
+    complete = all(n in sheet.values for n in network.symbols if network.symbols[n].kind != "size")
+    if not complete:
+        return {n: ex.text(s.result) for n, s in derivation.steps.items() if s.terms}
+    shape = network.symbols[output].shape
+    rows, columns = int(shape[0]), int(shape[1])
+    found: dict[str, list[list[Any]]] = {}
+    with mp.workdps(DIGITS):
+        for i in range(rows):
+            for j in range(columns):
+                seed = [[mp.mpf((p, q) == (i, j)) for q in range(columns)] for p in range(rows)]
+                env = gradients(derivation, {k: v for k, v in sheet.values.items() if not isinstance(k, tuple)}, seed)
+                for name, step in derivation.steps.items():
+                    if step.terms:
+                        cell = _plain(sheet.problem.as_written(name, env[step.of, name]))
+                        found.setdefault(name, []).append(cell)
+    if sheet.problem.forms.get(output) == "list":
+        return found
+    return {name: [cells[i * columns:(i + 1) * columns] for i in range(rows)] for name, cells in found.items()}
+
+
+def _step(sheet: Sheet, s: TexStep) -> list[dict[str, Any]]:
+    """The step at its level and, where there are numbers, the same step as numbers."""
+    shown = s.shown
+    value = None if s.value is None else _plain(sheet.problem.as_written(shown.wrt, s.value)) if not shown.parent else _number(s.value[0][0])
+    common = {"of": shown.of, "wrt": shown.wrt, "rule": shown.rule, "because": shown.because}
+    last = {"value": value, "shape": [str(d) if isinstance(d, str) else int(d) for d in shown.shape], "checked": shown.checked}
+    out = []
+    if shown.level != "numbers":
+        out.append({**common, "latex": _latex(s.lines), **last, "level": shown.level})
+    if s.numbers:
+        out.append({**common, "rule": "substitute-value", "latex": _latex(s.numbers), **last, "level": "numbers"})
+    return out
+
+
+def _latex(lines: Any) -> list[str]:
+    return [f"{x.left} = {x.right}" if x.left else f"= {x.right}" for x in lines]
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(v) for v in value] if isinstance(value, list) else _number(value)
+
+
+def _number(value: Any) -> int | float:
+    """The nearest float, or the integer where it is one."""
+    if mp.isint(value) and abs(value) < 2**53:
+        return int(value)
+    out = float(value)
+    return out
+
+
+def _rows(matrix: Matrix) -> list[list[Any]]:
+    return [list(r) for r in matrix]

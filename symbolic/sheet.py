@@ -1,0 +1,240 @@
+"""The steps of a certified lesson as LaTeX lines, with numbers put in: what every page and file shares.
+
+A renderer adds layout; it never adds mathematics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+from mpmath import mp
+
+from . import expr as ex
+from .arithmetic import MP, Matrix, entries
+from .decimals import Numbers
+from .derive import Step
+from .errors import SpecError
+from .expr import Expr
+from .latex import Printer
+from .lesson import Line, Shown
+from .network import Network, Symbol, entry_symbols
+from .problem import Problem
+from .values import DIGITS, forward, updated
+from .verify import Certified
+
+
+@dataclass(frozen=True)
+class TexLine:
+    """One displayed line. left: '' continues the line above; pieces: where it may be broken."""
+
+    left: str
+    right: str
+    because: str = ""
+    kind: str = "gradient"
+
+
+@dataclass(frozen=True)
+class TexStep:
+    """A step ready for the page. value: rows at high precision, None without numbers."""
+
+    shown: Shown
+    lines: tuple[TexLine, ...]
+    numbers: tuple[TexLine, ...]
+    value: Matrix | None
+
+
+class Sheet:
+    """Everything that a page says about one problem.
+
+    digits: significant digits of results; colour: paint the parts of products.
+    Raises SpecError when the given numbers have no loss (the logarithm of zero, an overflow).
+    """
+
+    def __init__(self, problem: Problem, certified: Certified, *, digits: int = 4, colour: bool = False, widest: int = 6) -> None:
+        self.problem, self.certified, self.digits, self.colour, self.widest = problem, certified, digits, colour, widest
+        self.lesson, self.network = certified.lesson, certified.lesson.network
+        self.values = certified.values or {}
+        self.scalar_network = self.lesson.scalar.network if self.lesson.scalar else self.network
+        self.printer = Printer(self.network, colour=False)
+        self.exact = exact_values(problem, self.lesson.derivation.steps) if problem.exact else {}
+        for name, cells in problem.leaves.items():
+            self.exact.setdefault(name, [[_shown_exactly(v, problem.exact) for v in row] for row in cells])
+        self._scalar_values: dict[Any, Matrix] | None = None
+
+    # ------------------------------------------------------------ numbers
+
+    def has(self, key: Any) -> bool:
+        return key in self.values
+
+    def numbers(self, printer: Printer, *, scalar: bool = False) -> Numbers:
+        if scalar and not self.network.is_scalar:
+            return Numbers(printer, self.scalar_values, self.digits, None, self.widest)
+        return Numbers(printer, self.values, self.digits, self.exact, self.widest)
+
+    @property
+    def scalar_values(self) -> dict[Any, Matrix]:
+        """Values and gradients of every entry by its own name."""
+        if self._scalar_values is None:
+            self._scalar_values = split_values(self.network, self.values)
+        return self._scalar_values
+
+    # ------------------------------------------------------------ the forward pass
+
+    def forward_lines(self) -> list[tuple[str, TexLine, TexLine | None]]:
+        """(name, equation in symbols, equation in numbers or None) in order."""
+        out = []
+        p = Printer(self.network, colour=False)
+        for eq in self.network.equations:
+            left = p.name(eq.name)
+            symbols = TexLine(left, p(eq.rhs), kind="forward")
+            line = None
+            if self.has(eq.name):
+                with mp.workdps(DIGITS):
+                    filled, result = self.numbers(p).line(eq.rhs, self.values[eq.name], self.exact.get(eq.name))
+                line = TexLine(left, result if filled == result else f"{filled} = {result}", kind="numbers")
+            out.append((eq.name, symbols, line))
+        return out
+
+    # ------------------------------------------------------------ the steps
+
+    def steps(self) -> list[TexStep]:
+        with mp.workdps(DIGITS):
+            return [self._step(s) for s in self.lesson.steps]
+
+    def _step(self, s: Shown) -> TexStep:
+        scalar = s.level == "scalar" and not self.network.is_scalar
+        p = Printer(self.scalar_network if scalar else self.network, colour=self.colour and s.level != "index")
+        plain = Printer(p.network, colour=False)
+        left = plain.gradient_name(s.of, s.wrt)
+        lines = []
+        started = False
+        before: Expr | None = None
+        for line in s.lines:
+            shown = self._line(p, plain, s, line, left if not started else "")
+            if line.kind == "local" and line.lhs == before:
+                shown = TexLine("", shown.right, shown.because, shown.kind)
+            lines.append(shown)
+            before = line.lhs
+            started = started or line.kind in ("gradient", "path", "index")
+        value = self._value(s, scalar)
+        numbers = self._number_line(p, s, value, scalar) if value is not None and "numbers" in self.lesson.levels else ()
+        return TexStep(s, tuple(lines), numbers, value)
+
+    def _line(self, p: Printer, plain: Printer, s: Shown, line: Line, left: str) -> TexLine:
+        if line.lhs is not None:
+            return TexLine(plain(line.lhs), p(line.rhs), line.because, line.kind)
+        if line.kind == "index" and left:
+            left = plain.grad(s.of, s.wrt, tuple(x for x in line.free if x))
+        return TexLine(left, p(line.rhs), line.because, line.kind)
+
+    def _value(self, s: Shown, scalar: bool) -> Matrix | None:
+        values = self.scalar_values if scalar else self.values
+        return values.get((s.of, s.wrt))
+
+    def _number_line(self, p: Printer, s: Shown, value: Matrix, scalar: bool) -> tuple[TexLine, ...]:
+        expression = next((x.rhs for x in reversed(s.lines) if x.kind in ("gradient", "path")), s.source.result)
+        numbers = self.numbers(p, scalar=scalar)
+        try:
+            filled, result = numbers.line(expression, value, self.exact.get((s.of, s.wrt)) if not scalar else None)
+        except KeyError:  # a value without a number stands in the expression
+            return ()
+        if filled == result:
+            return (TexLine("", result, kind="numbers"),)
+        return (TexLine("", f"{filled} = {result}", kind="numbers"),)
+
+    # ------------------------------------------------------------ the update
+
+    def update(self) -> Update | None:
+        """New parameters and the loss after one step, when there are numbers and a learning rate."""
+        p = self.problem
+        names = self.network.names("parameter") if self.network.layers else [n for n in self.network.names("input") if n in p.leaves]
+        if p.learning_rate is None or self.network.symbols[self.network.output].shape or not names:
+            return None
+        if not all(self.has(n) for n in names) or not self.has(self.network.output):
+            return None
+        with mp.workdps(DIGITS):
+            eta = MP.number(p.learning_rate)
+            after = updated(self.values, self.lesson.derivation, names, eta)
+            leaves = {k: v for k, v in self.values.items() if not isinstance(k, tuple)}
+            loss = forward(self.network, {**leaves, **after})[self.network.output][0][0]
+            return Update(after, loss, self.values[self.network.output][0][0])
+
+
+@dataclass(frozen=True)
+class Update:
+    """One step of gradient descent: new parameters, the loss after and before."""
+
+    after: Mapping[str, Matrix]
+    loss: Any
+    loss_before: Any
+
+
+def split_values(network: Network, values: Mapping[Any, Matrix]) -> dict[Any, Matrix]:
+    """Every entry under the name it has at the scalar level."""
+    out: dict[Any, Matrix] = {}
+    for key, rows in values.items():
+        if isinstance(key, Expr):
+            out[key] = rows
+            continue
+        name = key[1] if isinstance(key, tuple) else key
+        for symbols, row in zip(entry_symbols(network.symbols[name]), rows, strict=True):
+            for s, v in zip(symbols, row, strict=True):
+                out[(key[0], s.name) if isinstance(key, tuple) else s.name] = [[v]]
+    return out
+
+
+def _shown_exactly(value: Any, exact: bool) -> Any:
+    """The exact form in which a given number is printed, None where it is printed as a decimal."""
+    if not isinstance(value, Fraction):
+        return value
+    return value if value.denominator == 1 or exact or _endless(value) else None
+
+
+def _endless(value: Fraction) -> bool:
+    d = value.denominator
+    while d % 2 == 0:
+        d //= 2
+    while d % 5 == 0:
+        d //= 5
+    return d != 1
+
+
+def exact_values(problem: Problem, steps: Mapping[str, Step]) -> dict[Any, list[list[Any]]]:
+    """Exact forms of all values of a problem in which every number is exact, where they are short enough to print."""
+    import sympy as sp
+
+    from .prove import SYMPY
+
+    def number(v: Any) -> sp.Expr:
+        return sp.Rational(v.numerator, v.denominator) if isinstance(v, Fraction) else v
+
+    env: dict[Any, Any] = {n: [[number(v) for v in row] for row in cells] for n, cells in problem.leaves.items()}
+    env.update({node: [[number(v)]] for node, v in problem.known.items()})
+    if sum(len(c) * len(c[0]) for c in env.values()) > 60:
+        return {}
+    lines = [(eq.name, eq.rhs) for eq in problem.network.equations] + [((s.of, k), s.result) for k, s in steps.items()]
+    for key, rhs in lines:
+        try:
+            env[key] = [[_settled(v) for v in row] for row in entries(rhs, env, SYMPY)]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+    return {k: [[_short(v) for v in row] for row in rows] for k, rows in env.items() if not isinstance(k, Expr)}
+
+
+def _settled(v: Any) -> Any:
+    import sympy as sp
+
+    return sp.nsimplify(v) if v.is_Rational else v
+
+
+def _short(v: Any) -> Any:
+    """An exact form worth printing: a rational with a small denominator, or a single root or logarithm."""
+    import sympy as sp
+
+    if v.is_Rational:
+        return Fraction(int(v.p), int(v.q)) if v.q <= 10_000 else None
+    return v if not v.has(sp.exp, sp.Piecewise) and sp.count_ops(v) <= 3 and v.is_finite else None
