@@ -33,7 +33,7 @@ find_python() {
 }
 
 install_python() {
-    # A moved checkout leaves a .venv whose scripts point to where it was.
+    # An upgrade of the system's Python can leave a .venv that no longer runs.
     if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         python=$(find_python)
         [ -n "$python" ] || fail "Python 3.11 or newer is missing; install it and run make again."

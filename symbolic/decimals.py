@@ -226,6 +226,8 @@ class Numbers:
                 out = self._show(e.args[0], digits, NEG)
                 for t in e.args[1:]:
                     minus, inner = ex.signed(t)
+                    if inner.op == "val" and not inner.shape and inner.data[1][0][0] < 0 and not minus:
+                        minus, inner = True, _negated(inner)
                     out += (" - " if minus else " + ") + self._show(inner, digits, MUL)
                 return out, 1
             case "neg":
@@ -259,6 +261,12 @@ class Numbers:
             case "abs": return rf"\left|{inner}\right|", 9
             case "identity": return self._body(e.args[0], digits)
         return FUNCTIONS[e.data].tex + f"({inner})", 9
+
+
+def _negated(e: Expr) -> Expr:
+    """A filled number with its sign turned, for a sum that subtracts it."""
+    key, value, exact = e.data
+    return Expr("val", (), (key, [[-value[0][0]]], [[-exact[0][0] if exact[0][0] is not None else None]] if exact else None), (), e.role)
 
 
 def _cell(e: Expr, i: int, j: int) -> Expr:

@@ -10,18 +10,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import mpmath
 from mpmath import mp
 
-from . import expr as ex
 from .arithmetic import MP, Matrix, entries
 from .decimals import Numbers
 from .derive import Step
-from .errors import SpecError
 from .expr import Expr
 from .latex import Printer
 from .lesson import Line, Shown
-from .network import Network, Symbol, entry_symbols
+from .network import Network, entry_symbols
 from .problem import Problem
 from .values import DIGITS, forward, updated
 from .verify import Certified

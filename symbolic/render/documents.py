@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from ..decimals import Numbers
 from ..errors import ChainruleError, TexError
 from ..latex import Printer
 from ..sheet import Sheet, TexStep
@@ -158,7 +156,7 @@ def _slides(view: View) -> dict[str, Any]:
     return {
         "network": figures.network_frame(view, 140, 58),
         "given": pages_of(given_rows, paper.height) if given_rows else [],
-        "given_caption": Tex(f"$\\eta$ is the learning rate" if view.problem.learning_rate is not None else ""),
+        "given_caption": Tex("$\\eta$ is the learning rate" if view.problem.learning_rate is not None else ""),
         "forward": forward,
         "steps": [frame for step, narrow in _steps(view) for frame in _step_frames(view, step, narrow)],
         "graphs": _graph_frames(view, 140, 60),
