@@ -19,7 +19,7 @@ from mpmath import mp
 from . import expr as ex
 from .arithmetic import MP, Matrix, entries
 from .expr import Expr
-from .latex import COLOURS, MUL, NEG, Printer, number
+from .latex import COLOURS, MUL, NEG, Printer, number, parens
 
 MOST_DIGITS = 24
 MOST_TERMS = 6  # a sum over more entries than this is not written out in numbers
@@ -109,7 +109,10 @@ class Numbers:
         digits = self.digits
         while digits < MOST_DIGITS and not self._multiplies_out(filled, target, shown, digits):
             digits += 1
-        return self._show(filled, digits, 0), matrix(shown, self.widest)
+        result = matrix(shown, self.widest)
+        if filled.op == "val" and matrix(self._cells(filled, digits), self.widest) == result:
+            return result, result
+        return self._show(filled, digits, 0), result
 
     def _multiplies_out(self, filled: Expr, target: Matrix, shown: list[list[str]], digits: int) -> bool:
         """Whether what is printed on the left, computed, rounds to what is printed on the right."""
@@ -152,7 +155,7 @@ class Numbers:
             return e
         if e.op == "sum" and e.data is None and (terms := self._terms(e.args[0])):
             return terms
-        if e.op == "call" and len(e.args) == 1 and not e.shape:
+        if e.op == "call" and len(e.args) == 1:
             return Expr(e.op, (self._fill(e.args[0]),), e.data, e.shape)
         return self._block([e])
 
@@ -214,12 +217,15 @@ class Numbers:
             return COLOURS[0]
         return self.printer.hue(ex.sym(key)) if key is not None else ""
 
+    def _cells(self, e: Expr, digits: int) -> list[list[str]]:
+        _, value, exact = e.data
+        return [[number(exact[i][j]) if exact and exact[i][j] is not None else decimal(v, digits) for j, v in enumerate(row)]
+                for i, row in enumerate(value)]
+
     def _body(self, e: Expr, digits: int) -> tuple[str, int]:
         match e.op:
             case "val":
-                _, value, exact = e.data
-                cells = [[number(exact[i][j]) if exact and exact[i][j] is not None else decimal(v, digits) for j, v in enumerate(row)]
-                         for i, row in enumerate(value)]
+                cells = self._cells(e, digits)
                 lone = len(cells) == 1 == len(cells[0])
                 return matrix(cells, self.widest), (NEG if lone and cells[0][0].startswith("-") else MUL if lone and "\\cdot" in cells[0][0] else 9)
             case "add":
@@ -260,7 +266,7 @@ class Numbers:
             case "sqrt": return rf"\sqrt{{{inner}}}", 9
             case "abs": return rf"\left|{inner}\right|", 9
             case "identity": return self._body(e.args[0], digits)
-        return FUNCTIONS[e.data].tex + f"({inner})", 9
+        return FUNCTIONS[e.data].tex + parens(inner), 9
 
 
 def _negated(e: Expr) -> Expr:

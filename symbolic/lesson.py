@@ -167,13 +167,20 @@ def _scalar_steps(network: Network, scalar: Derivation, wrt: tuple[str, ...], ev
         if plain and name not in chosen:
             continue
         leaf = symbol.kind != "value"
-        lines = _path_lines(scalar, step) if leaf and few and _longer(step, scalar) else _local_lines(step)
+        whole = leaf and few and _longer(step, scalar)
+        lines = _path_lines(scalar, step) if whole else _local_lines(step)
         if plain and not network.layers:
             worked = _worked_locals(scalar, step, assume, rules)
             done = bool(worked) and len(step.terms) == 1 and not _longer(step, scalar) and worked[-1].rhs == step.result
             lines = worked if done else [*worked, *lines]
-        out.append(Shown(step.of, name, "scalar", step.rule, step.because, tuple(lines), step, symbol.parent))
+        fork = count_paths(scalar, name) > 1
+        rule, because = (("fork-sum" if fork else "chain"), _ALONG[fork]) if whole else (step.rule, step.because)
+        out.append(Shown(step.of, name, "scalar", rule, because, tuple(lines), step, symbol.parent))
     return out
+
+
+_ALONG = ("The chain rule multiplies the local derivatives along the path.",
+          "The chain rule multiplies the local derivatives along each path, and the paths add up.")
 
 
 def _asked(wrt: tuple[str, ...], symbol: Symbol) -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 import random
 import re
 import shutil
+import statistics
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +53,7 @@ x_{i_j} | x^{y^z} | x_{i_{j_k}} | e^{-\frac{x^2}{2}} | e^{-(x-\mu)^2/2\sigma^2} 
 \sum x | \sum\limits_i x | \sum\nolimits_{i} x | \textstyle\sum_{i}x_i | \frac{\sum_i x_i}{n} | \sum_{\substack{i=1\\j=2}}x | \sum_{i=1}^{\text{width of it}} x_i | \min_{w\in\mathbb{R}^{n}} L
 \overline{x} | \overline{x+y} | \underline{x} | \overset{!}{=} | a\overset{\text{def}}{=}b | a\stackrel{a}{=}b | \underset{x}{y} | \boxed{x=1} | \phantom{xyz} | \vphantom{\frac12}x | \mathclap{xyz} | x\mathrel{R}y | x\mathbin{R}y
 \text{if } x | \text{for all $i$ in } A | \text{sum of the products} | \text{AVAW} | \text{average of keys} | \textbf{b} | \text{\small x} | x_{\text{max}} | x_{\mathrm{out}} | L_{\mathrm{val}} | x\text{--}y
-\beta_1\cdot0+(1-\beta_1)\,g_1 | m_1/(1-\beta_1),\ \ v_1/(1-\beta_2) | \theta_0-\eta\,\hat m_1/(\sqrt{\hat v_1}+\varepsilon) | x! | n!/k! | a:b | a;b | a\colon b | \{x\} | \partial x | x\cdot(-y) | x\cdot-y | -(-x) | =-1 | (+) | a\cup b | x*y
+\beta_1\cdot0+(1-\beta_1)\,g_1 | m_1/(1-\beta_1),\ \ v_1/(1-\beta_2) | \theta_0-\eta\,\hat m_1/(\sqrt{\hat v_1}+\varepsilon) | x! | n!/k! | a:b | a;b | \{x\} | \partial x | x\cdot(-y) | x\cdot-y | -(-x) | =-1 | (+) | a\cup b | x*y
 -\bigl[y\ln\hat y+(1-y)\ln(1-\hat y)\bigr] | (0.4378-1)\cdot 2.0=\mathbf{-1.1244} | -s_k+\ln\sum_{i}e^{s_i} | -\mathbf 1[j=k]+\frac{e^{s_j}}{\sum_i e^{s_i}} | \eta\,(1-\beta_1)/\sqrt{1-\beta_2}\approx3.16\,\eta
 \Gamma+\Delta\Theta\Lambda\Xi\Pi\Sigma\Phi\Psi\Omega | Y, U, T. | YZdY | W/V | VAX | jT, fT | \ell(\theta) | \varepsilon\varphi\vartheta | \| | | |
 """
@@ -123,30 +125,143 @@ def generated(seed: int, count: int) -> list[str]:
     return [line() for _ in range(count)]
 
 
+def singles() -> list[str]:
+    """For every glyph a formula in which it stands nine times, at the three sizes."""
+    glyphs = [name if len(name) == 1 else f"\\{name}" for name in module._SYMBOLS]
+    for alphabet, font in {"mathrm": "lmr", "mathbf": "lmbx", "mathcal": "lmsy", "mathbb": "msbm"}.items():
+        names = [n for f, n in module._GLYPHS if f == font and n.isalnum()]
+        known = [n for n in names if len(n) == 1 or alphabet == "mathbf"]
+        glyphs += [f"\\{alphabet}{{{n if len(n) == 1 else chr(92) + n}}}" for n in known]
+    return [f"{{{g}}}{{{g}}}{{{g}}}x_{{{{{g}}}{{{g}}}{{{g}}}}}x_{{y_{{{{{g}}}{{{g}}}{{{g}}}}}}}" for g in glyphs]
+
+
+SINGLE = singles()
+
+
 def formulas() -> list[str]:
     plain = [f.strip() for f in re.split(r" \| |\n", PLAIN) if f.strip() not in ("", "|")]
-    glyphs = [alphabet.format(name if len(name) == 1 else f"\\{name}")
-              for font, alphabet in {"lmmi": "{0}", "lmr": r"{0}", "lmsy": r"{0}", "lmbx": r"\mathbf{{{0}}}",
-                                     "msbm": r"\mathbb{{{0}}}"}.items()
-              for f, name in module._GLYPHS
-              if f == font and (font in ("lmbx", "msbm") or module._SYMBOLS.get(name, (0, ""))[1] == font)]
-    glyphs += [f"\\mathcal{{{c}}}" for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
-    glyphs += [f"\\mathrm{{{c}}}" for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"]
-    letters = [f"{{{g}}}{{{g}}}{{{g}}}x_{{{{{g}}}{{{g}}}{{{g}}}}}x_{{y_{{{{{g}}}{{{g}}}{{{g}}}}}}}" for g in glyphs]
-    return list(dict.fromkeys(plain + generated(20261121, 600) + letters))
+    return list(dict.fromkeys(plain + generated(20261121, 600) + SINGLE))
+
+
+def tex(every: list[str], folder: Path, size: float = 10.95) -> dict[str, tuple[float, float]]:
+    """Width and total height of every formula, from one run of pdflatex."""
+    if not shutil.which("pdflatex"):
+        pytest.skip("pdflatex is not installed")
+    lines = "\n".join(f"\\measure{{{f}}}{{{i}}}" for i, f in enumerate(every))
+    skip = {8: 9.5, 9: 11, 10: 12, 10.95: 13.6, 12: 14.5}[size]
+    start = f"{PREAMBLE}\\fontsize{{{size}}}{{{skip}}}\\selectfont\n"
+    (folder / "all.tex").write_text(start + lines + "\n\\end{document}\n", encoding="utf-8")
+    run = subprocess.run(["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
+                         cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
+    log = run.stdout.decode("latin-1")
+    assert run.returncode == 0, log[-1500:]
+    found = re.findall(r"@(\d+) ([-\d.]+)pt ?([-\d.]+)pt ?([-\d.]+)pt", log)
+    assert len(found) == len(every)
+    return {every[int(i)]: (float(w), float(h) + float(d)) for i, w, h, d in found}
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, float]]:
-    """Width and total height of every formula, from one run of pdflatex."""
-    if not shutil.which("pdflatex"):
-        pytest.skip("pdflatex is not installed")
-    folder, every = tmp_path_factory.mktemp("tex"), formulas()
-    lines = "\n".join(f"\\measure{{{f}}}{{{i}}}" for i, f in enumerate(every))
-    (folder / "all.tex").write_text(PREAMBLE + lines + "\n\\end{document}\n", encoding="utf-8")
-    run = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"], cwd=folder,
-                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, encoding="latin-1")
-    assert run.returncode == 0, run.stdout[-1500:]
-    found = re.findall(r"@(\d+) ([-\d.]+)pt ?([-\d.]+)pt ?([-\d.]+)pt", run.stdout)
-    assert len(found) == len(every)
-    return {every[int(i)]: (float(w), float(h) + float(d)) for i, w, h, d in found}
+    return tex(formulas(), tmp_path_factory.mktemp("tex"))
+
+
+def wrong(measured: dict[str, tuple[float, float]], size: float = 10.95) -> list[str]:
+    """The formulas whose estimated width is more than 0.5 pt under TeX's, or over it by 3% and 0.5 pt."""
+    pairs = ((f, width(f, size=size) - true, true) for f, (true, _) in measured.items())
+    return [f"{f}: {error:+.2f} of {true:.2f}" for f, error, true in pairs if not -0.5 <= error <= max(0.5, 0.03 * true)]
+
+
+def test_enough_formulas() -> None:
+    assert len(set(generated(20261121, 600))) >= 400
+    assert len(formulas()) >= 1000
+
+
+def test_widths_are_those_of_tex(measured: dict[str, tuple[float, float]]) -> None:
+    assert wrong(measured) == []
+
+
+def test_on_average_a_tenth_of_a_point(measured: dict[str, tuple[float, float]]) -> None:
+    assert statistics.mean(abs(width(f) - true) for f, (true, _) in measured.items()) < 0.1
+
+
+def test_heights(measured: dict[str, tuple[float, float]]) -> None:
+    off = {f: (height(f), true) for f, (_, true) in measured.items() if not -1.0 <= height(f) - true <= max(2.2, 0.03 * true)}
+    assert off == {}
+
+
+@pytest.fixture
+def mutant(monkeypatch: pytest.MonkeyPatch):
+    """A width table in which some entries are changed."""
+    def mutate(change: dict[tuple[str, str], tuple[int, ...]]) -> None:
+        monkeypatch.setattr(module, "_GLYPHS", {**module._GLYPHS, **change})
+        for cache in (module._measure, module._setter):
+            cache.cache_clear()
+    yield mutate
+    monkeypatch.undo()
+    for cache in (module._measure, module._setter):
+        cache.cache_clear()
+
+
+@pytest.mark.parametrize("font", ["lmmi", "lmr", "lmsy", "lmbx", "msbm"])
+@pytest.mark.parametrize("factor", [0.97, 1.1])
+def test_a_wrong_table_is_noticed(measured, mutant, font: str, factor: float) -> None:
+    mutant({key: (round(v[0] * factor), round(v[1] * factor), *v[2:]) for key, v in module._GLYPHS.items() if key[0] == font})
+    assert len(wrong(measured)) > 10
+
+
+def test_every_single_wrong_width_is_noticed(measured, mutant) -> None:
+    """Each glyph 8% narrower, one by one, against the line that holds only it."""
+    unseen = []
+    for key, v in module._GLYPHS.items():
+        if key[0] == "lmr" and not (key[1].isalnum() or key[1] in module._SYMBOLS):
+            continue  # punctuation of running text
+        mutant({key: (round(v[0] * 0.92), round(v[1] * 0.92), *v[2:])})
+        lines = [f for f in SINGLE if key[1] in f]
+        if not wrong({f: measured[f] for f in lines}):
+            unseen.append(key)
+    assert unseen == []
+
+
+@pytest.mark.parametrize("formula, position", [
+    ("a{b", 3), ("a}", 1), (r"\frac{a}", 0), ("x^", 1), (r"\begin{bmatrix}x", 16), (r"\left(x", 0), (r"x\right)", 1),
+    ("x $y$", 2), ("x%y", 1), ("a&b", 1), (r"a\\b", 1), ("x^2^3", 3), ("x_1_2", 3), (r"x'^{2}'", 6), (r"\hat", 0),
+    ("σ", 0), ("x#", 1), (r"\left x y", 6), (r"\begin{foo}a\end{foo}", 0), (r"\sqrt[3{x}", 5), (r"\pd{L}", 0), ("x^_", 2),
+    (r"\fac{a}{b}", 0), (r"\begin{array}x\end{array}", 13), (r"\text{a $x^$}", 10), (r"\limits", 0)])
+def test_malformed(formula: str, position: int) -> None:
+    with pytest.raises(ValueError, match=f"at position {position}:"):
+        check(formula)
+
+
+def test_cut_anywhere_is_a_value_or_a_value_error() -> None:
+    r = random.Random(3)
+    for formula in generated(5, 60):
+        cut = r.randrange(len(formula))
+        for broken in (formula[:cut], formula[cut:], formula[:cut] + r.choice("{}^_&\\'$[]") + formula[cut:]):
+            try:
+                assert width(broken) >= 0
+            except ValueError as error:
+                assert "position" in str(error)
+
+
+def test_unknown_macro_is_one_em() -> None:
+    assert width(r"\unheardof") == pytest.approx(10.95)
+    assert width("") == 0
+
+
+@pytest.mark.parametrize("size", [8, 9, 10, 12])
+def test_other_sizes(size: float, tmp_path: Path) -> None:
+    assert wrong(tex(generated(9, 300), tmp_path, size), size) == []
+
+
+def test_under_a_millisecond() -> None:
+    typical = [r"\pd{L}{w^{(1)}_{12}}=\delta^{(1)}_{1}\,x_{2}", r"(\hat y-y)\cdot\sigma'(z^{(1)}_{2})", r"0.4378\cdot 2.0=\mathbf{-1.1244}"]
+    for f in typical:
+        width(f)
+    best = float("inf")
+    for _ in range(5):
+        module._measure.cache_clear()
+        start = time.perf_counter()
+        for f in typical:
+            width(f)
+        best = min(best, (time.perf_counter() - start) / len(typical))
+    assert best < 0.001

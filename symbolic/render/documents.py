@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ from ..errors import ChainruleError, TexError
 from ..latex import Printer
 from ..sheet import Sheet, TexStep
 from . import figures, words
-from .engine import DETERMINISTIC, compile_pdf, find_engine, install_hint
+from .engine import DETERMINISTIC, Engine, compile_pdf, find_engine, install_hint
 from .text import escape, markdown, needs_unicode
+from ..sheet import TexLine
+from .width import height, width
 from .view import SHEET, SLIDE, Paper, Row, Tex, View, overlaid, pages_of, part_of, rows_of, spaced, tall
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from ..verify import Certified
 
 KINDS = {"slides": "slides.tex", "handout": "handout.tex", "key": "key.tex"}
-PER_TABLE = 9
+GIVEN_AREA = 0.6  # the part of a frame that the given numbers may fill
 FALLBACK = r"""\usepackage{luatexbase}
 \directlua{luaotfload.add_fallback("everyscript", {"NotoSans:mode=harf;", "NotoSansHebrew:mode=harf;script=hebr;", "NotoSansArabic:mode=harf;script=arab;", "DroidSansFallback:mode=harf;"})}
 \setmainfont{Latin Modern Roman}[RawFeature={fallback=everyscript}]\setsansfont{Latin Modern Sans}[RawFeature={fallback=everyscript}]"""
@@ -44,18 +47,23 @@ def documents(stem: str, problem: Problem, certified: Certified, request: Reques
         if engine is None:
             sentences.append(f"no TeX engine was found, so no PDF was made; {install_hint(unicode=unicode)}")
     environment = make_environment(request.templates)
-    for kind in kinds:
-        source = source_of(kind, problem, certified, request, environment)
-        if "tex" in request.formats or engine is None:
-            made[f"{stem}-{kind}.tex"] = source.encode()
-        if engine is not None and kind in pdfs:
-            try:
-                made[f"{stem}-{kind}.pdf"] = compile_pdf(source, engine=engine).pdf
-            except TexError as e:
-                raise TexError(f"{kind}: {e.sentence}", where=e.where, hint=e.hint) from None
+    sources = {kind: source_of(kind, problem, certified, request, environment) for kind in kinds}
+    if "tex" in request.formats or engine is None:
+        made.update({f"{stem}-{kind}.tex": source.encode() for kind, source in sources.items()})
+    if engine is not None and pdfs:
+        with ThreadPoolExecutor(max_workers=2) as pool:  # TeX runs beside us, so two at a time
+            for kind, pdf in zip(pdfs, pool.map(lambda k: _compiled(k, sources[k], engine), pdfs), strict=True):
+                made[f"{stem}-{kind}.pdf"] = pdf
     if "md" in request.formats:
         made[f"{stem}.md"] = render(environment, "page.md", markdown_context(problem, certified, request)).encode()
     return made, sentences
+
+
+def _compiled(kind: str, source: str, engine: Engine) -> bytes:
+    try:
+        return compile_pdf(source, engine=engine).pdf
+    except TexError as e:
+        raise TexError(f"{kind}: {e.sentence}", where=e.where, hint=e.hint) from None
 
 
 def make_environment(own: Path | None = None) -> jinja2.Environment:
@@ -152,10 +160,9 @@ def _slides(view: View) -> dict[str, Any]:
         page["caption"] = "Each line is computed from the lines above it"
     update = pages_of(view.update(), paper.height)
     given = view.given()
-    given_rows = [{"name": Tex(x.left), "value": Tex(x.right), "left": x.left, "right": x.right} for x in given]
     return {
         "network": figures.network_frame(view, 140, 58),
-        "given": pages_of(given_rows, paper.height) if given_rows else [],
+        "given": _given_pages(given, paper),
         "given_caption": Tex("$\\eta$ is the learning rate" if view.problem.learning_rate is not None else ""),
         "forward": forward,
         "steps": [frame for step, narrow in _steps(view) for frame in _step_frames(view, step, narrow)],
@@ -164,6 +171,21 @@ def _slides(view: View) -> dict[str, Any]:
                     "caption": Tex(r"New value = old value $-$ learning rate $\times$ gradient")} for k, p in enumerate(update)],
         "table": _tables(view, 165),
     }
+
+
+def _given_pages(given: list[TexLine], paper: Paper) -> list[dict[str, Any]]:
+    """Given numbers flow like text; as many on a frame as its area holds."""
+    pages: list[list[Row]] = []
+    room = 0.0
+    for row in rows_of(given, paper.width):
+        area = (width(row["left"]) + width(row["right"]) + 24) * (height(row["right"]) + 12)
+        if pages and room + area <= GIVEN_AREA * paper.width * paper.height:
+            pages[-1].append(row)
+            room += area
+        else:
+            pages.append([row])
+            room = area
+    return [{"rows": p, "part": part_of(k, len(pages))} for k, p in enumerate(pages)]
 
 
 def _step_frames(view: View, step: TexStep, narrow: TexStep) -> list[dict[str, Any]]:
@@ -201,8 +223,6 @@ def _key(view: View) -> dict[str, Any]:
 
 def _with_reasons(rows: list[Row], available: float) -> list[Row]:
     """The short reason of a line at the right margin, where there is room for it."""
-    from .width import width
-
     margin = max(width(r["left"]) for r in rows)
     for r in rows:
         why = r["line"].because
@@ -241,7 +261,7 @@ def _asked(view: View) -> list[dict[str, Any]]:
     for title, hint, items, room in parts:
         kept = [{"name": Tex(tex), "blank": Tex(_blank(shape)), "room": Tex(room)} for key, tex, shape in items if not wanted or key in wanted]
         if kept:
-            out.append({"title": title, "hint": hint, "items": kept})
+            out.append({"title": title, "hint": hint, "blanks": kept})
     return out
 
 
@@ -256,7 +276,7 @@ def _blank(shape: Sequence[Any]) -> str:
         return r"\blank"
     if any(not isinstance(d, int) or d > 6 for d in shape):
         return r"\blank"
-    rows = r"\\[1mm]".join("&".join([r"\blank"] * int(shape[1])) for _ in range(int(shape[0])))
+    rows = r"\\[4mm]".join("&".join([r"\blank"] * int(shape[1])) for _ in range(int(shape[0])))
     return rf"$\begin{{bmatrix}}{rows}\end{{bmatrix}}$"
 
 

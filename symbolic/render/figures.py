@@ -75,7 +75,11 @@ def path_figure(view: View, step: TexStep, width: float, height: float) -> str:
     if any(is_samples(d) and d != 1 for d in net.symbols[net.names("input")[0]].shape):
         return ""
     marks = _marks(view, step, symbol)
-    return network(_units(view), loss=view.printer.name(net.output), highlight=marks, width=width, height=height) if marks else ""
+    if not marks:
+        return ""
+    first = min(marks)[:3]
+    return network(_units(view), loss=view.printer.name(net.output), highlight=marks, width=width, height=height,
+                   weights={first: view.scalar_printer.name(s.wrt)})
 
 
 def _marks(view: View, step: TexStep, symbol: Any) -> list[tuple[int, int, int, str]]:
@@ -92,6 +96,8 @@ def _marks(view: View, step: TexStep, symbol: Any) -> list[tuple[int, int, int, 
     marks = []
     for k, (name, term) in enumerate(found[0]):
         own, through = net.symbols[name], net.symbols[term.through]
+        if term.through == net.output:
+            marks.append((len(net.layers), _unit(own), 0, COLOURS[k % 5]))
         if own.base == "w" and through.base == "z":
             to, origin = _unit(through), _from(own, view.network, symbol)
             marks.append((_layer(own, net) - 1, origin, to, COLOURS[k % 5]))

@@ -100,18 +100,13 @@ class Box:
     def bottom(self) -> float:
         return self.y - self.down
 
-    def overlaps(self, other: Box) -> bool:
-        return (self.left < other.right and other.left < self.right
-                and self.bottom < other.top and other.bottom < self.top)
-
     def meets(self, a: Point, b: Point) -> bool:
         """Does the segment from a to b pass through the inside (clipping after Liang and Barsky)?"""
         low, high = 0.0, 1.0
-        for start, end, least, most in ((a[0], b[0], self.left, self.right),
-                                        (a[1], b[1], self.bottom, self.top)):
+        for start, end, least, most in ((a[0], b[0], self.left, self.right), (a[1], b[1], self.bottom, self.top)):
+            if start == end and not least < start < most:
+                return False
             if start == end:
-                if not least < start < most:
-                    return False
                 continue
             first, last = sorted(((least - start) / (end - start), (most - start) / (end - start)))
             low, high = max(low, first), min(high, last)
@@ -203,7 +198,8 @@ def _vertices(nodes: Sequence[Node], edges: Sequence[Edge],
     place = {node.id: index for index, node in enumerate(nodes)}
     vertices = [_node_vertex(node, 2 * rank[node.id], style) for node in nodes]
     load: dict[int, float] = {}
-    chains, labels = [], []
+    chains: list[list[int]] = []
+    labels: list[int] = []
     for edge in edges:
         first = 2 * rank[edge.source] + 1
         last = 2 * rank[edge.target] if edge.target else first + 1
@@ -255,8 +251,7 @@ def _heights(vertices: list[_Vertex], chains: Sequence[Sequence[int]],
     """Set every y; return the height in use.  Long wires pull hardest, so they run straight."""
     for chain in chains:
         for one, two in zip(chain, chain[1:]):
-            pull = 8.0 if vertices[one].bend and vertices[two].bend else 1.0
-            pull = max(pull, 3.0 if vertices[one].bend or vertices[two].bend else 1.0)
+            pull = (1.0, 3.0, 8.0)[vertices[one].bend + vertices[two].bend]
             vertices[one].near.append((two, pull))
             vertices[two].near.append((one, pull))
     stacks = [[vertices[index] for index in column] for column in columns]
@@ -315,15 +310,11 @@ def layout(nodes: Sequence[Node], edges: Sequence[Edge], style: Style = ROOMY, *
         left, right = borders[vertex.column]
         leaf = index < len(nodes) and nodes[index].plain  # leaves end where their column ends
         x = right - vertex.width / 2 if leaf else (left + right) / 2
-        boxes.append(Box(round(x, 2), round(used - vertex.y, 2), round(vertex.width, 2),
-                         round(vertex.up, 2), round(vertex.down, 2)))
-    wires = [_wire(edge, chain, nodes, boxes, vertices, columns, borders)
-             for edge, chain in zip(edges, chains)]
-    ends = [borders[-1][1]] + [wire[-1][0] for wire in wires]
-    return Layout({node.id: box for node, box in zip(nodes, boxes)},
-                  tuple(boxes[mark] if edge.above or edge.below else None
-                        for edge, mark in zip(edges, marks)),
-                  tuple(wires), round(max(ends), 2), round(used, 2))
+        boxes.append(Box(*(round(size, 2) for size in (x, used - vertex.y, vertex.width, vertex.up, vertex.down))))
+    wires = tuple(_wire(edge, chain, nodes, boxes, vertices, columns, borders) for edge, chain in zip(edges, chains))
+    labels = tuple(boxes[mark] if edge.above or edge.below else None for edge, mark in zip(edges, marks))
+    ends = [borders[-1][1], *(wire[-1][0] for wire in wires)]
+    return Layout({node.id: box for node, box in zip(nodes, boxes)}, labels, wires, round(max(ends), 2), round(used, 2))
 
 
 def _wire(edge: Edge, chain: Sequence[int], nodes: Sequence[Node], boxes: Sequence[Box],

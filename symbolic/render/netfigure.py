@@ -96,6 +96,7 @@ MOST = 8  # layers of more units are elided
 ROWS = 6  # rows of an elided layer, dots included
 FONTS = ((7.0, r"\small", 10), (5.8, r"\footnotesize", 9), (0.0, r"\scriptsize", 8))  # by height of a unit
 LEAST, LARGEST = 4.4, 7.4  # height of a unit
+PAD, APART = 1.2, 2.6  # beside a label in its unit; least width between layers
 LINE = 2.9  # from one line of a caption to the next
 BELOW = 3.4  # a bias below its unit
 
@@ -126,15 +127,16 @@ def network(layers: Sequence[Sequence[str]], *, loss: str = "", names: Sequence[
     """
     columns = [*layers, [loss]] if loss else layers
     marked = _marked(columns, [mark[:3] for mark in highlight] + list(weights or ()))
-    least = max(measure(label, 8)[0] for labels in columns for label in labels) + 1.6
-    most = max(2, int((width - least) / (least + 4)) + 1)
-    kept = shown(len(columns), most, {layer for layer, units in marked.items() if units})
+    least = max(measure(label, 8)[0] for labels in columns for label in labels) + PAD
+    most = max(3, int((width - least) / (least + APART)) + 1)
+    needed = {0, len(layers) - 1, len(columns) - 1} | {layer for layer, units in marked.items() if units}
+    kept = shown(len(columns), most, needed)
     captioned = bool(names) or any(len(labels) > MOST for labels in columns)
     slot = min(34.0, width / len(kept) if captioned else (width - least) / max(1, len(kept) - 1))
     captions = {layer: _caption(names[layer] if layer < len(names) else "", len(columns[layer]), slot - 1)
                 for layer in kept if layer is not None}
     lines = max(len(text) for _, text in captions.values())
-    foot = lines * LINE + 1 if lines else 0.0
+    foot = lines * LINE + 2 if lines else 0.0
     under = BELOW if biases else 0.0
     plan = _plan(columns, kept, marked, slot, height - foot, under)
     low = min(y for _, y in plan.places.values()) - plan.tall / 2 - under
@@ -144,7 +146,7 @@ def network(layers: Sequence[Sequence[str]], *, loss: str = "", names: Sequence[
             *_paths(highlight, weights or {})]
     for layer, (font, text) in captions.items():
         x = plan.places[layer, max(unit for owner, unit in plan.places if owner == layer)][0]
-        body += [rf"\netcaption{{{x:.2f}}}{{{low - (row + 1) * LINE:.2f}}}{{{font}}}{{{line}}}"
+        body += [rf"\netcaption{{{x:.2f}}}{{{low - 0.8 - (row + 1) * LINE:.2f}}}{{{font}}}{{{line}}}"
                  for row, line in enumerate(text)]
     corners = f"{_at((-side, low - foot))} rectangle {_at(((len(kept) - 1) * slot + side, high))}"
     return "\n".join([r"\begin{tikzpicture}[net]", rf"\useasboundingbox {corners};", *body, r"\end{tikzpicture}"])
@@ -197,11 +199,11 @@ def _plan(columns: Sequence[Sequence[str]], kept: Column, marked: Mapping[int, C
                            marked[layer]) for layer in kept if layer is not None}
     rows = max(map(len, stacks.values()))
     tall = max(LEAST, min(LARGEST, (room - rows * under) / (1.2 * rows - 0.2)))
-    pitch = min(1.6 * tall + under, (room - tall - under) / max(1, rows - 1))
+    pitch = min(2.0 * tall + under, (room - tall - under) / max(1, rows - 1))
     for enough, font, pt in FONTS:
-        wide = {layer: max([tall] + [measure(columns[layer][unit], pt)[0] + 1.6 for unit in stack
+        wide = {layer: max([tall] + [measure(columns[layer][unit], pt)[0] + PAD for unit in stack
                                      if unit is not None]) for layer, stack in stacks.items()}
-        if tall >= enough and max(wide.values()) <= max(slot - 4, tall):
+        if tall >= enough and max(wide.values()) <= max(slot - APART, tall):
             break
     places: dict[tuple[int, int], Point] = {}
     for number, layer in enumerate(kept):
@@ -233,7 +235,8 @@ def _units(plan: _Plan, highlight: Sequence[Mark], loss: bool) -> list[str]:
     out = []
     for (layer, unit), point in plan.places.items():
         if layer < 0 or unit < 0:
-            out.append(rf"\netdots{{{point[0]:.2f}}}{{{point[1]:.2f}}}{{{r'\cdots' if layer < 0 else r'\vdots'}}}")
+            dots = r"\cdots" if layer < 0 else r"\vdots"
+            out.append(rf"\netdots{{{point[0]:.2f}}}{{{point[1]:.2f}}}{{{dots}}}")
             continue
         last = loss and layer == len(plan.columns) - 1
         options = [f"net {'loss' if last else 'unit'}={plan.font}", f"minimum width={plan.wide[layer]:.2f}mm",

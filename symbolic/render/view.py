@@ -66,13 +66,19 @@ def spaced(rows: Sequence[Row]) -> list[Row]:
 
 
 def pages_of(rows: Sequence[Row], room: float) -> list[list[Row]]:
-    """Rows in portions that fit a frame."""
-    pages: list[list[Row]] = []
+    """Rows in portions that fit a frame; a row stays with the equation that it continues where that fits."""
+    groups: list[list[Row]] = []
     for row in rows:
-        if pages and tall([*pages[-1], row]) <= room:
-            pages[-1].append(row)
+        if groups and not row["left"] and tall([*groups[-1], row]) <= room:
+            groups[-1].append(row)
         else:
-            pages.append([row])
+            groups.append([row])
+    pages: list[list[Row]] = []
+    for group in groups:
+        if pages and tall([*pages[-1], *group]) <= room:
+            pages[-1] += group
+        else:
+            pages.append(list(group))
     return pages
 
 
@@ -202,7 +208,7 @@ class View:
                     after = update.after.get(name)
                     cells.append(f"${matrix_of(numbers, after)}$" if after is not None else "")
                 grows = matrix_like(symbol.shape) or bool(symbol.shape)
-                rows.append({"name": Tex(self.printer.name(name)), "cells": [Tex(c) for c in cells], "space": Tex("3pt" if grows else "0pt")})
+                rows.append({"name": Tex(self.printer.name(name)), "cells": [Tex(c) for c in cells], "space": Tex("7pt" if grows else "1pt")})
         return heads, rows
 
 

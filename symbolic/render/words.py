@@ -25,15 +25,14 @@ def step_title(s: Shown, symbol: Symbol, network: Network, printer: Printer) -> 
     rule = RULE_WORDS.get(s.rule, s.rule)
     name = printer.name(s.wrt)
     if s.level == "scalar" and network.layers and symbol.kind == "parameter":
-        paths = "Follow the only path" if not s.source.terms or s.rule != "fork-sum" else "Follow every path"
-        return ("How does one weight move the loss?" if symbol.base == "w" else "How does one bias move the loss?",
-                rf"{paths} from ${name}$ to ${printer.name(s.of)}$; one local derivative an edge")
+        paths = "Follow every path" if s.rule == "fork-sum" else "Follow the only path"
+        return rf"How does ${name}$ move the loss?", rf"{paths} from ${name}$ to ${printer.name(s.of)}$; one local derivative an edge"
     if not network.layers:
         return f"Gradient with respect to ${name}$", rule
     layer = f" of layer {symbol.layer}" if symbol.layer is not None else ""
     title = {"y_hat": "Start at the loss", "z": f"Error signal{layer}", "w": f"Weights{layer}", "b": f"Bias{layer}",
              "a": f"Back to the activations{layer}"}.get(symbol.base, "Back to the input")
-    level = {"index": "entry by entry: ", "scalar": "one entry: "}.get(s.level, "")
+    level = {"index": "entry by entry: ", "scalar": "one entry: " if s.parent else ""}.get(s.level, "")
     return title, level + rule
 
 
@@ -53,8 +52,10 @@ def summary(problem: Problem) -> str:
     n = problem.network
     if not n.layers:
         return f"{len(n.equations)} equation{'s' * (len(n.equations) > 1)}, differentiated step by step"
-    parts = [f"{p.units} {p.activation.replace('_', ' ')}" for p in n.layers]
-    return " -> ".join(parts)
+    x = n.symbols[n.names("input")[0]]
+    features = (x.shape[1 if n.rows else 0] if x.shape else 1)
+    parts = [f"{features} input{'s' * (features != 1)}", *(f"{p.units} {p.activation.replace('_', ' ')}" for p in n.layers)]
+    return ", ".join(parts)
 
 
 def statement(problem: Problem, printer: Printer) -> str:
@@ -77,18 +78,19 @@ def loss_caption(loss: str) -> str:
 def checked(certified: Certified) -> str:
     """How the lines on the page were checked, as plain text."""
     proved, agreed = certified.tally()
-    parts = []
-    if proved:
-        parts.append(f"{proved} proved against symbolic differentiation on explicit entries")
-    if agreed:
-        parts.append(f"{agreed} checked at random points")
+    count = proved + agreed
+    how = "proved against symbolic differentiation on explicit entries"
+    if not agreed:
+        told = f"{'All ' if count > 1 else ''}{count} step{'s' * (count != 1)} {how}"
+    else:
+        told = f"{proved} of {count} steps {how}, the others checked at random points"
     digits = 0
     if certified.worst > 0:
         from math import floor, log10
 
         digits = floor(log10(certified.worst))
-    return (f"{sum((proved, agreed))} steps: {' and '.join(parts)}; every line and every gradient also agreed with 60-digit "
-            f"differences of the forward pass (largest difference 1e{digits}).")
+    return (f"{told}; every line and every gradient also agreed with 60-digit differences of the forward pass "
+            f"(largest difference 1e{digits}).")
 
 
 def escape_title(problem: Problem) -> str:
