@@ -63,6 +63,7 @@ class Printer:
     def __init__(self, network: Network, symbols: Mapping[str, Symbol] | None = None, *, colour: bool = False) -> None:
         self.network, self.colour = network, colour
         self.symbols = symbols if symbols is not None else network.symbols
+        self._in_sum = False
         self._reach: dict[str, frozenset[str]] = {}
         self.bar = bool(network.symbols[network.output].shape)
         self.straight = not network.layers and all(len(eq.rhs.names) == 1 for eq in network.equations)
@@ -122,7 +123,7 @@ class Printer:
         hue = self.hue(e)
         if not hue:
             return body
-        if e.op == "partial" and ":" in (e.role or ""):
+        if e.op == "partial" and not (e.role or ":").endswith(":") and ":" in (e.role or ""):
             return rf"\fac{{{hue}}}{{{body}}}{{{self._part(e)}}}"
         return rf"\hl{{{hue}}}{{{body}}}"
 
@@ -131,7 +132,7 @@ class Printer:
         word = (e.role or "").split(":", 1)[1]
         if word.startswith("slope "):
             name = word[6:]
-            return f"${FUNCTIONS[name].tex}'$" if name in FUNCTIONS else "slope"
+            return f"${FUNCTIONS[name].tex}'$" if name in FUNCTIONS and FUNCTIONS[name].prime else "slope"
         return word
 
     def hue(self, e: Expr) -> str:
@@ -143,7 +144,7 @@ class Printer:
         if leaf.op == "grad":
             return COLOURS[0]
         if leaf.op == "sym" and leaf.data in self.symbols:
-            kind = self.symbols[leaf.data].kind
+            kind = self.symbols[leaf.data].kind if e.op != "sym" or not self._in_sum else ""
             return COLOURS[2] if kind == "parameter" else COLOURS[3] if kind in ("input", "value") and self.network.layers else ""
         return ""
 
@@ -187,10 +188,12 @@ class Printer:
         return r"\mathbf{1}" if columns == 1 else r"\mathbf{1}^{\top}" if rows == 1 else r"\mathbf{1}\mathbf{1}^{\top}"
 
     def _add(self, e: Expr) -> tuple[str, int]:
+        before, self._in_sum = self._in_sum, True  # the bare terms of a sum play no part of their own
         out = self.show(e.args[0], NEG)
         for t in e.args[1:]:
             minus, inner = ex.signed(t)
             out += (" - " if minus else " + ") + self.show(inner, MUL if minus else NEG)
+        self._in_sum = before
         return out, ADD
 
     def _neg(self, e: Expr) -> tuple[str, int]:
@@ -200,6 +203,7 @@ class Printer:
         return e.op == "bigsum" or (e.op == "sum" and e.data is None)
 
     def _mul(self, e: Expr) -> tuple[str, int]:
+        before, self._in_sum = self._in_sum, False
         factors = list(e.args)
         lead = factors[0] if factors[0].op == "num" and isinstance(factors[0].data, Fraction) and factors[0].data.denominator > 1 else None
         quotient = next((f for f in factors[1:] if f.op == "div" and not f.role), None) if lead is not None else None
@@ -212,6 +216,7 @@ class Printer:
             last = i == len(factors) - 1
             right = self.show(factors[i], 0 if last and self._is_sum(factors[i]) else MUL)
             out += self._between(factors[i - 1], factors[i]) + right
+        self._in_sum = before
         return out, MUL
 
     def _between(self, a: Expr, b: Expr) -> str:

@@ -14,6 +14,7 @@ from ..latex import Printer
 from ..sheet import Sheet, TexStep
 from . import figures, words
 from .engine import DETERMINISTIC, Engine, compile_pdf, find_engine, install_hint
+from .lines import FACTORS, TERMS
 from .text import escape, markdown, needs_unicode
 from ..sheet import TexLine
 from .width import height, width
@@ -199,10 +200,11 @@ def _step_frames(view: View, step: TexStep, narrow: TexStep) -> list[dict[str, A
         figure = ""
     rows = beside if figure else wide
     path = any(x.kind == "path" for x in step.lines)
+    cuts = () if not path else TERMS if step.shown.rule == "fork-sum" else FACTORS
     pages = pages_of(rows, paper.height - 18)
     frames = []
     for k, page in enumerate(pages):
-        shown, last = overlaid(page, factors=path and k == 0)
+        shown, last = overlaid(page, signs=cuts if k == 0 else ())
         frames.append({**heading, "rows": spaced(shown), "part": part_of(k, len(pages)), "figure": Tex(figure) if figure else "",
                        "last": Tex(f"<{last}->"), "because": heading["because"] if k == len(pages) - 1 else ""})
     return frames

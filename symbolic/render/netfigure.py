@@ -32,6 +32,9 @@ WIDTH = {r"\times": 1.25, r"\odot": 1.25, r"\cdot": 0.75, r"\partial": 0.6, r"\s
          ",": 0.46, ";": 0.46, "(": 0.4, ")": 0.4, "[": 0.3, "]": 0.3, "|": 0.3, "/": 0.52,
          "'": 0.3, " ": 0.35, "m": 0.9, "w": 0.75, "M": 1.1, "W": 1.1}
 
+REACH = ((r"", 0.7, 0.15), (r"[^\d.\s-]", 0.76, 0.26), (r"\\hat|\\bar|\\sqrt|'", 0.9, 0.2), (r"\^", 0.9, 0.0),
+         (r"\^\{?\(", 1.1, 0.0), (r"_.*\^|\^.*_", 0.9, 0.37), (r"\\frac", 1.1, 0.5), (r"\\sum", 1.0, 0.6))
+
 
 def measure(tex: str, pt: int) -> tuple[float, float]:
     r"""Width and height (with depth) of a formula set at `pt` points: never too small.
@@ -44,9 +47,10 @@ def measure(tex: str, pt: int) -> tuple[float, float]:
     width = 0.0
     while tokens:
         width += _run(tokens, pt)
-    fraction = r"\frac" in tex
-    up = 1.15 if fraction else 1.0 if re.search(r"\^|'|\\hat|\\bar|\\sqrt", tex) else 0.72
-    down = 0.6 if fraction else 0.35 if "_" in tex else 0.25 if re.search(r"[^\d.\s+-]", tex) else 0.08
+    # (what occurs, height, depth) in em; the scripts of the smallest type are large beside it
+    more = 0.1 if pt < 8 else 0.0
+    found = [(up, down) for pattern, up, down in REACH if re.search(pattern, tex)]
+    up, down = max(up for up, _ in found) + more, max(down for _, down in found) + more
     return width * MM, (up + down) * pt * MM
 
 

@@ -16,7 +16,7 @@ from ..network import Symbol
 from ..sheet import Sheet, TexLine, TexStep
 from ..values import DIGITS
 from . import words
-from .lines import FACTORS, TERMS, broken, fits, split
+from .lines import broken, fits, split
 from .text import escape
 from .width import height, width
 
@@ -236,13 +236,12 @@ def fitted(sheet: Sheet, available: float) -> Sheet:
     return best
 
 
-def overlaid(rows: Sequence[Row], start: int = 1, *, factors: bool = False) -> tuple[list[Row], int]:
-    """Rows with overlay numbers; with factors, the first row appears factor by factor."""
-    out, k = [], start
+def overlaid(rows: Sequence[Row], signs: tuple[str, ...] = ()) -> tuple[list[Row], int]:
+    """Rows with overlay numbers, and the last of them; the first row appears piece by piece at the signs."""
+    out, k = [], 1
     for n, row in enumerate(rows):
-        cut = split(row["right"], (*FACTORS, *TERMS)) if factors and n == 0 else [row["right"]]
         pieces = []
-        for piece in cut:
+        for piece in split(row["right"], signs) if signs and n == 0 else [row["right"]]:
             pieces.append({"tex": Tex(piece + " "), "overlay": Tex(f"<{k}->")})
             k += 1
         out.append({**row, "overlay": pieces[0]["overlay"], "pieces": pieces})

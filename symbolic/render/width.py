@@ -269,7 +269,7 @@ class _Reader:
         """The delimiter after \\left, \\right, \\big and the like; "" for none."""
         item = self.take(pos, what)
         if item.kind in "cm":
-            name = _ALIAS.get(item.value, item.value) if item.kind == "m" else item.value
+            name = _ALIAS.get(item.value, item.value) if item.kind == "m" else str(item.value)
             name = {"<": "langle", ">": "rangle", ".": ""}.get(name, name)
             if not name or name in _GROWN:
                 return name
@@ -495,7 +495,7 @@ class _Setter:
             w, h, d, _ = self.glyphs[step][font, name]
             if h + d >= total:
                 return self.centred(w, h + d, level)
-        for w, size in zip(_GROWN[name], (12, 18, 24, 30)):
+        for w, size in zip(_GROWN[name], (12, 18, 24, 30), strict=False):
             if size >= total and w < _GROWN[name][4] or name == "surd" and size >= total:
                 return self.centred(w, size, level)
         least = 6.0 if _GROWN[name][0] == _GROWN[name][4] else 24.0 if name == "surd" else 36.0
@@ -715,7 +715,10 @@ def _setter(size: float) -> _Setter:
 
 @lru_cache(maxsize=65536)
 def _measure(formula: str, size: float) -> Box:
-    return _setter(size).hlist(_items(_parse(formula)), 0)
+    try:
+        return _setter(size).hlist(_items(_parse(formula)), 0)
+    except RecursionError:
+        raise _bad(0, "nested too deep") from None
 
 
 def width(formula: str, *, size: float = 10.95) -> float:
