@@ -21,6 +21,7 @@ from .arithmetic import MP, Matrix, entries
 from .expr import Expr
 from .latex import COLOURS, MUL, NEG, Printer, number, parens
 
+_DECIMAL = re.compile(r"-?[\d.]+(\\cdot 10\^\{-?\d+\})?")
 MOST_DIGITS = 24
 MOST_TERMS = 6  # a sum over more entries than this is not written out in numbers
 SMALL, LARGE = -4, 7  # powers of ten outside which a number is written with one
@@ -127,7 +128,7 @@ class Numbers:
         return True
 
     def _agrees(self, got: Any, value: Any, shown: str) -> bool:
-        if shown.lstrip("-")[:1] == "\\":  # an exact form such as \frac{3}{4}
+        if not _DECIMAL.fullmatch(shown):  # an exact form such as \frac{3}{4}
             return bool(abs(got - value) <= abs(value) * mp.mpf(10) ** -self.digits)
         if value == 0:
             return bool(abs(got) < mp.mpf(10) ** -self.digits)

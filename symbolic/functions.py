@@ -104,7 +104,7 @@ def _sympy_function(name: str, formula: sp.Expr, args: tuple[sp.Symbol, ...], sl
     def numpycode(self: Any, printer: Any) -> str:
         if numpy:
             return numpy.format(**{str(s): printer._print(x) for s, x in zip(args, self.args, strict=True)})
-        return printer._print(put(self, expand_rows(formula)))
+        return printer._print(put(self, formula))  # the rows in it print their own stable forms
 
     return type(name, (sp.Function,), {
         "nargs": len(args),

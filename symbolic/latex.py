@@ -112,17 +112,16 @@ class Printer:
     # ------------------------------------------------------------ trees
 
     def show(self, e: Expr, least: int) -> str:
+        """A tree as LaTeX, in brackets where it binds less than ``least``; painted once, as a whole."""
+        hue = self.hue(e) if self.colour else ""
+        if hue:
+            self.colour = False
         body, precedence = self._show(e)
         if precedence < least:
             body = parens(body)
-        return self._painted(e, body)
-
-    def _painted(self, e: Expr, body: str) -> str:
-        if not self.colour:
-            return body
-        hue = self.hue(e)
         if not hue:
             return body
+        self.colour = True
         if e.op == "partial" and not (e.role or ":").endswith(":") and ":" in (e.role or ""):
             return rf"\fac{{{hue}}}{{{body}}}{{{self._part(e)}}}"
         return rf"\hl{{{hue}}}{{{body}}}"
@@ -238,7 +237,7 @@ class Printer:
         base, n = e.args
         least = ATOM if base.op not in ("call",) or base.data in ("exp", "sqrt") else 0
         body = self.show(base, least)
-        if base.op == "sym" and "^" in body or base.op in ("grad", "partial", "apply") or (base.op == "num" and "frac" in body):
+        if base.op in ("sym", "entry") and "^" in body or base.op in ("grad", "partial", "apply") or (base.op == "num" and "frac" in body):
             body = parens(body)
         return f"{body}^{{{self.show(n, 0)}}}", POW
 

@@ -6,12 +6,24 @@ import re
 import shutil
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
 
-from symbolic.render.graph import AIRY, ROOMY, SMALL, TIGHT, Box, Edge, Layout, Node, layout, pictures, ranks
+from symbolic.render.graph import (
+    AIRY,
+    ROOMY,
+    SMALL,
+    TIGHT,
+    Box,
+    Edge,
+    Layout,
+    Node,
+    layout,
+    pictures,
+    ranks,
+)
 from symbolic.render.netfigure import measure
 
 ROOT = Path(__file__).parent.parent
@@ -58,10 +70,10 @@ def check(laid: Layout, edges: list[Edge]) -> None:
         foreign = [box for name, box in laid.nodes.items() if name not in (edge.source, edge.target)]
         foreign += [box for box in labels if box is not own]
         shrunk = [Box(b.x, b.y, b.width - .04, b.up - .02, b.down - .02) for b in foreign]
-        assert not any(box.meets(p, q) for p, q in zip(wire, wire[1:]) for box in shrunk)
+        assert not any(box.meets(p, q) for p, q in pairwise(wire) for box in shrunk)
         if own:  # the wire runs level through the middle of its label
             assert any(p[1] == q[1] == own.y and p[0] <= own.left + .02 and own.right - .02 <= q[0]
-                       for p, q in zip(wire, wire[1:]))
+                       for p, q in pairwise(wire))
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -140,11 +152,11 @@ def compiled(body: str, folder: Path) -> tuple[str, str]:
     figures = (ROOT / "templates" / "figures.tex").read_text()
     (folder / "t.tex").write_text(rf"\documentclass[11pt]{{article}}{STYLE}{figures}\begin{{document}}{body}\end{{document}}")
     run = subprocess.run(["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "-no-shell-escape", "t.tex"],
-                         cwd=folder, capture_output=True, text=True, timeout=120)
+                         cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stdout[-2000:]
     boxes = ""
     if (folder / "t.pdf").exists():
-        boxes = subprocess.run(["pdftotext", "-bbox", "t.pdf", "-"], cwd=folder, capture_output=True, text=True).stdout
+        boxes = subprocess.run(["pdftotext", "-bbox", "t.pdf", "-"], cwd=folder, capture_output=True, text=True, check=False).stdout
     return run.stdout, boxes
 
 

@@ -14,7 +14,7 @@ from ..latex import Printer
 from ..sheet import Sheet, TexStep
 from . import figures, words
 from .engine import DETERMINISTIC, Engine, compile_pdf, find_engine, install_hint
-from .lines import FACTORS, TERMS
+from .lines import FACTORS, TERMS, fits
 from .text import escape, markdown, needs_unicode
 from ..sheet import TexLine
 from .width import height, width
@@ -135,12 +135,12 @@ def _graph_frames(view: View, width: float, height: float) -> list[dict[str, Tex
 
 
 def _tables(view: View, size: int) -> list[dict[str, Any]]:
-    """The final table in portions that fit; heights are estimated."""
+    """The final table in portions that fit."""
     heads, rows = view.table()
     pages: list[list[Row]] = []
     room = 0.0
     for row in rows:
-        need = max(14.0, *(tall([{"left": "", "right": c.strip("$")}]) * 0.95 for c in row["cells"] if c)) if row["cells"] else 14.0
+        need = max(14.0, *(height(c.strip("$")) + 11 for c in row["cells"] if c))
         if pages and room + need <= size:
             pages[-1].append(row)
             room += need
@@ -148,6 +148,11 @@ def _tables(view: View, size: int) -> list[dict[str, Any]]:
             pages.append([row])
             room = need
     return [{"heads": [Tex(h) for h in heads], "rows": p, "part": part_of(k, len(pages))} for k, p in enumerate(pages)]
+
+
+def _listed(view: View) -> list[list[Row]]:
+    """Values whose matrices are too wide for a column of the table, line by line."""
+    return pages_of(view.too_wide(), view.paper.height)
 
 
 # ---------------------------------------------------------------- slides
@@ -161,6 +166,7 @@ def _slides(view: View) -> dict[str, Any]:
         page["caption"] = "Each line is computed from the lines above it"
     update = pages_of(view.update(), paper.height)
     given = view.given()
+    listed = _listed(view)
     return {
         "network": figures.network_frame(view, 140, 58),
         "given": _given_pages(given, paper),
@@ -170,7 +176,8 @@ def _slides(view: View) -> dict[str, Any]:
         "graphs": _graph_frames(view, 140, 60),
         "update": [{"rows": spaced(overlaid(p)[0]), "part": part_of(k, len(update)),
                     "caption": Tex(r"New value = old value $-$ learning rate $\times$ gradient")} for k, p in enumerate(update)],
-        "table": _tables(view, 165),
+        "table": _tables(view, 150),
+        "listed": [{"rows": spaced(p), "part": part_of(k, len(listed))} for k, p in enumerate(listed)],
     }
 
 
@@ -196,7 +203,8 @@ def _step_frames(view: View, step: TexStep, narrow: TexStep) -> list[dict[str, A
     figure = figures.path_figure(view, step, 46, 42)
     beside = view.step_rows(step, narrow, paper.narrow) if figure else []
     wide = view.step_rows(step, narrow, paper.width)
-    if figure and (len(beside) > len(wide) + 1 or tall(beside) > paper.height - 10):
+    crowded = not fits([(r["left"], r["right"]) for r in beside], paper.narrow) or len(beside) > len(wide) + 1
+    if figure and (crowded or tall(beside) > paper.height - 18):
         figure = ""
     rows = beside if figure else wide
     path = any(x.kind == "path" for x in step.lines)
@@ -220,7 +228,7 @@ def _key(view: View) -> dict[str, Any]:
     update = view.update()
     return {**_statement(view), "heading": "Answer key", "forward": [{"rows": spaced(view.forward())}] if view.sheet.values else [],
             "steps": steps, "graphs": _graph_frames(view, 168, 100), "update": [{"rows": spaced(update)}] if update else [],
-            "table": _tables(view, 560)}
+            "table": _tables(view, 560), "listed": [{"rows": spaced(view.too_wide())}] if view.too_wide() else []}
 
 
 def _with_reasons(rows: list[Row], available: float) -> list[Row]:
@@ -253,8 +261,7 @@ def _asked(view: View) -> list[dict[str, Any]]:
     update = view.sheet.update()
     forward = [(name, printer.name(name), network.symbols[name].shape) for name in (eq.name for eq in network.equations)]
     backward = [(f"d{output}/d{s.wrt}", printer.gradient_name(output, s.wrt), s.shape) for s in view.sheet.lesson.derivation.shown() if s.terms]
-    after = [(f"{n}_new", rf"{printer.name(n)}^{{\text{{new}}}}" if "^" not in printer.name(n) else rf"\text{{new }}{printer.name(n)}",
-              network.symbols[n].shape) for n in (update.after if update else ())]
+    after = [(f"{n}_new", view.new_name(n), network.symbols[n].shape) for n in (update.after if update else ())]
     parts = [("Forward pass", "Compute each value from the ones before it.", forward, "11mm"),
              ("Backward pass", "Start at the output and use the chain rule.", backward, "19mm"),
              ("One step downhill", "Subtract the learning rate times the gradient.", after, "11mm")]

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-import igraph
+import igraph  # type: ignore[import-untyped]
 
 from symbolic.render.netfigure import measure
 
@@ -66,9 +67,10 @@ class Style:
 
 AIRY = Style(9, 10, 8, box=7.4, gap=6.0, lane=9.0, slope=1.0)
 ROOMY = Style(9, 10, 8, box=7.4, gap=2.4, lane=3.4, slope=1.3)
+SNUG = Style(9, 10, 8, box=7.0, gap=1.4, lane=2.4, slope=1.6)
 TIGHT = Style(9, 10, 8, box=7.0, gap=0.7, lane=2.4, slope=1.6)
 SMALL = Style(8, 8, 6, box=5.2, gap=0.6, lane=2.2, slope=1.6, small=True)
-STYLES = (AIRY, ROOMY, TIGHT, SMALL)
+STYLES = (AIRY, ROOMY, SNUG, TIGHT, SMALL)
 OUT = 4.0  # the arrow behind the last label
 CLEAR = 0.4  # between a wire and the text above or below it
 PAD = 1.2  # between a box's text and its frame, left and right
@@ -219,7 +221,7 @@ def _vertices(nodes: Sequence[Node], edges: Sequence[Edge],
 def _columns(vertices: Sequence[_Vertex], chains: Sequence[Sequence[int]]) -> list[list[int]]:
     """The vertices of each column from top to bottom, few wires crossing (igraph, no chance)."""
     graph = igraph.Graph(n=len(vertices), directed=True,
-                         edges=[link for chain in chains for link in zip(chain, chain[1:])])
+                         edges=[link for chain in chains for link in pairwise(chain)])
     placed = graph.layout_sugiyama(layers=[vertex.column for vertex in vertices], maxiter=200)
     columns: list[list[int]] = [[] for _ in range(1 + max(v.column for v in vertices))]
     for index in sorted(range(len(vertices)), key=lambda i: (round(placed[i][0], 6), i)):
@@ -230,7 +232,7 @@ def _columns(vertices: Sequence[_Vertex], chains: Sequence[Sequence[int]]) -> li
 def _spread(column: Sequence[_Vertex], wanted: Sequence[float], gap: float, room: float) -> None:
     """Put a column as near to the wanted heights as its boxes allow (isotonic least squares)."""
     offsets = [0.0]
-    for upper, lower in zip(column, column[1:]):
+    for upper, lower in pairwise(column):
         offsets.append(offsets[-1] + upper.down + gap + lower.up)
     blocks: list[tuple[float, int]] = []  # (mean, members), means rising
     for want, offset in zip(wanted, offsets):
@@ -250,7 +252,7 @@ def _heights(vertices: list[_Vertex], chains: Sequence[Sequence[int]],
              columns: Sequence[Sequence[int]], gap: float, height: float) -> float:
     """Set every y; return the height in use.  Long wires pull hardest, so they run straight."""
     for chain in chains:
-        for one, two in zip(chain, chain[1:]):
+        for one, two in pairwise(chain):
             pull = (1.0, 3.0, 8.0)[vertices[one].bend + vertices[two].bend]
             vertices[one].near.append((two, pull))
             vertices[two].near.append((one, pull))
@@ -280,18 +282,18 @@ def _across(vertices: Sequence[_Vertex], chains: Sequence[Sequence[int]], column
     for vertex in vertices:
         widths[vertex.column] = max(widths[vertex.column], vertex.width)
     for chain in chains:
-        for one, two in zip(chain, chain[1:]):
+        for one, two in pairwise(chain):
             climb = abs(vertices[one].y - vertices[two].y) / style.slope
-            lane = vertices[one].column
-            lanes[lane] = max(lanes[lane], min(climb, 5 * style.lane))
+            column = vertices[one].column
+            lanes[column] = max(lanes[column], min(climb, 5 * style.lane))
     least = sum(widths) + style.lane * len(lanes)
     more = sum(lanes) - style.lane * len(lanes)
     share = 1.0 if more <= 0 else max(0.0, min(1.0, (width - least) / more))
-    borders, x = [], 0.0
-    for index, column in enumerate(widths):
-        borders.append((x, x + column))
-        lane = lanes[index] if index < len(lanes) else 0.0
-        x += column + style.lane + share * (lane - style.lane)
+    borders: list[tuple[float, float]] = []
+    x = 0.0
+    for own, lane in zip(widths, [*lanes, 0.0]):
+        borders.append((x, x + own))
+        x += own + style.lane + share * (lane - style.lane)
     return borders
 
 
@@ -382,7 +384,7 @@ def pictures(nodes: Sequence[Node], edges: Sequence[Edge], *, width: float, heig
             parts[-1:] = [both] if fits(both, style, share) else [parts[-1], group]
         return parts
 
-    def drawn(part: Part, styles: Sequence[Style], repeated: Set[str]) -> str:
+    def drawn(part: Part, styles: Sequence[Style], repeated: Collection[str]) -> str:
         style = next((style for style in styles[:-1] if fits(part, style)), styles[-1])
         return _tikz(part, layout(*part, style, width=width, height=height), style, repeated)
 
@@ -390,7 +392,7 @@ def pictures(nodes: Sequence[Node], edges: Sequence[Edge], *, width: float, heig
     if any(fits(whole, style) for style in STYLES):
         return [drawn(whole, STYLES, set())]
     orders = _groups(nodes, edges)
-    style = next((style for style in STYLES[2:] if all(fits(group, style) for group in orders[0])), None)
+    style = next((style for style in (TIGHT, SMALL) if all(fits(group, style) for group in orders[0])), None)
     if style is None:  # even alone, some box has too many wires: share them out
         style = SMALL
         orders = [[_part(group[0], (edge,)) for group in order for edge in group[1]] for order in orders]
@@ -428,7 +430,7 @@ def _groups(nodes: Sequence[Node], edges: Sequence[Edge]) -> list[list[Part]]:
                           sorted(nodes, key=lambda node: place.index(node.id)))]
 
 
-def _tikz(part: Part, laid: Layout, style: Style, repeated: Set[str]) -> str:
+def _tikz(part: Part, laid: Layout, style: Style, repeated: Collection[str]) -> str:
     nodes, edges = part
     lines = [r"\begin{tikzpicture}[cg" + (",cg small]" if style.small else "]"),
              rf"\useasboundingbox (0,0) rectangle ({laid.width:g},{laid.height:g});"]

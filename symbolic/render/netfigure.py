@@ -20,7 +20,7 @@ from dataclasses import dataclass
 MM = 0.3515  # one TeX point
 SCRIPT = {11: 8, 10: 7, 9: 6, 8: 6, 7: 5, 6: 5, 5: 5}  # size of sub- and superscripts
 WIDEN = {11: 1.0, 10: 1.0, 9: 1.03, 8: 1.07, 7: 1.14, 6: 1.23, 5: 1.37}  # small letters are wider
-TOKEN = re.compile(r"\\[A-Za-z]+ ?|\\.|.", re.S)
+TOKEN = re.compile(r"\\[A-Za-z]+ ?|\\.|.", re.DOTALL)
 SILENT = set(r"\text \mathrm \mathbf \mathcal \mathit \operatorname \hat \bar \tilde \vec \dot "
              r"\left \right \displaystyle \textstyle \! \limits".split())
 NAMES = {rf"\{name}" for name in "exp log ln max min sin cos tan sinh cosh tanh arctan det".split()}
@@ -32,7 +32,7 @@ WIDTH = {r"\times": 1.25, r"\odot": 1.25, r"\cdot": 0.75, r"\partial": 0.6, r"\s
          ",": 0.46, ";": 0.46, "(": 0.4, ")": 0.4, "[": 0.3, "]": 0.3, "|": 0.3, "/": 0.52,
          "'": 0.3, " ": 0.35, "m": 0.9, "w": 0.75, "M": 1.1, "W": 1.1}
 
-REACH = ((r"", 0.7, 0.15), (r"[^\d.\s-]", 0.76, 0.26), (r"\\hat|\\bar|\\sqrt|'", 0.9, 0.2), (r"\^", 0.9, 0.0),
+REACH = ((r"", 0.65, 0.0), (r"-", 0.65, 0.11), (r"[^\d.\s-]", 0.76, 0.26), (r"\\hat|\\bar|\\sqrt|'", 0.9, 0.2), (r"\^", 0.9, 0.0),
          (r"\^\{?\(", 1.1, 0.0), (r"_.*\^|\^.*_", 0.9, 0.37), (r"\\frac", 1.1, 0.5), (r"\\sum", 1.0, 0.6))
 
 
@@ -48,7 +48,7 @@ def measure(tex: str, pt: int) -> tuple[float, float]:
     while tokens:
         width += _run(tokens, pt)
     # (what occurs, height, depth) in em; the scripts of the smallest type are large beside it
-    more = 0.1 if pt < 8 else 0.0
+    more = 0.1 if pt < 8 and re.search(r"[_^-]", tex) else 0.0
     found = [(up, down) for pattern, up, down in REACH if re.search(pattern, tex)]
     up, down = max(up for up, _ in found) + more, max(down for _, down in found) + more
     return width * MM, (up + down) * pt * MM
@@ -131,12 +131,12 @@ def network(layers: Sequence[Sequence[str]], *, loss: str = "", names: Sequence[
     """
     columns = [*layers, [loss]] if loss else layers
     marked = _marked(columns, [mark[:3] for mark in highlight] + list(weights or ()))
-    least = max(measure(label, 8)[0] for labels in columns for label in labels) + PAD
+    least, most_wide = (max(measure(label, pt)[0] for labels in columns for label in labels) + PAD for pt in (8, 10))
     most = max(3, int((width - least) / (least + APART)) + 1)
     needed = {0, len(layers) - 1, len(columns) - 1} | {layer for layer, units in marked.items() if units}
     kept = shown(len(columns), most, needed)
     captioned = bool(names) or any(len(labels) > MOST for labels in columns)
-    slot = min(34.0, width / len(kept) if captioned else (width - least) / max(1, len(kept) - 1))
+    slot = min(34.0, width / len(kept) if captioned else (width - max(most_wide, LARGEST)) / max(1, len(kept) - 1))
     captions = {layer: _caption(names[layer] if layer < len(names) else "", len(columns[layer]), slot - 1)
                 for layer in kept if layer is not None}
     lines = max(len(text) for _, text in captions.values())

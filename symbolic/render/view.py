@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mpmath import mp
 
 from ..expr import show_shape
-from ..latex import Printer, matrix_like
+from ..decimals import matrix
+from ..latex import Printer
 from ..network import Symbol
 from ..sheet import Sheet, TexLine, TexStep
 from ..values import DIGITS
@@ -38,7 +40,7 @@ class Paper:
     narrow: float = 0.0  # width beside a figure
 
 
-SLIDE = Paper(width=400.0, height=150.0, overlays=True, narrow=262.0)
+SLIDE = Paper(width=400.0, height=145.0, overlays=True, narrow=262.0)
 SHEET = Paper(width=478.0, height=560.0, overlays=False)
 
 Row = dict[str, Any]
@@ -95,6 +97,7 @@ class View:
         self.network, self.problem = sheet.network, sheet.problem
         self.printer = Printer(self.network, colour=False)
         self.fitted = fitted(sheet, paper.width)
+        self._table: dict[str, list[str]] | None = None
 
     # ------------------------------------------------------------ what is given
 
@@ -189,39 +192,77 @@ class View:
         return f"{filled} = {result}"
 
     def table(self) -> tuple[list[str], list[Row]]:
-        """Heads and rows of the final table: value, gradient, new value of every name."""
-        update = self.sheet.update()
-        output = self.network.output
-        numbers = self.fitted.numbers(self.printer)
-        heads = ["value"] * bool(self.sheet.values) + ["gradient of $%s$" % self.printer.name(output)] + ["after the step"] * (update is not None)
-        rows: list[Row] = []
+        """Heads and rows of the final table: value, gradient, new value of every name that fits in columns."""
         if not self.sheet.values or self.printer.bar:
             return [], []
-        with mp.workdps(DIGITS):
-            for name, symbol in self.network.symbols.items():
-                if symbol.kind == "size":
-                    continue
-                cells = [f"${numbers.value(name)}$" if name in self.sheet.values else "---"]
-                key = (output, name)
-                cells.append(f"${numbers.value(key)}$" if key in self.sheet.values else "---")
-                if update is not None:
-                    after = update.after.get(name)
-                    cells.append(f"${matrix_of(numbers, after)}$" if after is not None else "")
-                grows = matrix_like(symbol.shape) or bool(symbol.shape)
-                rows.append({"name": Tex(self.printer.name(name)), "cells": [Tex(c) for c in cells], "space": Tex("7pt" if grows else "1pt")})
+        heads = ["value", f"gradient of ${self.printer.name(self.network.output)}$"]
+        heads += ["after the step"] * (self.sheet.update() is not None)
+        rows = []
+        for name, cells in self._cells().items():
+            if name in self._narrow:
+                space = "7pt" if self.network.symbols[name].shape else "1pt"
+                shown = [Tex(f"${c}$" if c else "---" if k < 2 else "") for k, c in enumerate(cells)]
+                rows.append({"name": Tex(self.printer.name(name)), "cells": shown, "space": Tex(space)})
         return heads, rows
+
+    def too_wide(self) -> list[Row]:
+        """The values that do not fit in columns, one below the other."""
+        if not self.sheet.values or self.printer.bar:
+            return []
+        wanted = []
+        for name in self._cells():
+            if name not in self._narrow:
+                wanted += [(name, self.printer.name(name)), ((self.network.output, name), self.printer.grad(self.network.output, name)),
+                           (("after", name), self.new_name(name))]
+        margin = max((width(left) for _, left in wanted), default=0.0)
+        shown = [(left, self._widest(key, margin)) for key, left in wanted]
+        return rows_of([TexLine(left, text) for left, text in shown if text is not None], self.paper.width)
+
+    def new_name(self, name: str) -> str:
+        """The name of an updated parameter."""
+        plain = self.printer.name(name)
+        return rf"{plain}^{{\text{{new}}}}" if "^" not in plain else rf"\text{{new }}{plain}"
+
+    @cached_property
+    def _narrow(self) -> frozenset[str]:
+        """The names whose row fits beside the others; the widest leave the table until the rest does."""
+        widths = {name: [width(self.printer.name(name)), *(width(c) if c else 0.0 for c in cells)] for name, cells in self._cells().items()}
+        while widths and sum(max(column) + 22 for column in zip(*widths.values(), strict=True)) > self.paper.width:
+            widths.pop(max(widths, key=lambda n: sum(widths[n])))
+        return frozenset(widths)
+
+    def _cells(self) -> dict[str, list[str]]:
+        """Value, gradient and new value of every name, as LaTeX with nothing left out."""
+        if self._table is None:
+            names = [n for n, s in self.network.symbols.items() if s.kind != "size"]
+            keys = ["value", "gradient"] + ["after"] * (self.sheet.update() is not None)
+            self._table = {n: [self._shown((self.network.output, n) if k == "gradient" else ("after", n) if k == "after" else n, 99) or ""
+                               for k in keys] for n in names}
+        return self._table
+
+    def _shown(self, key: Any, widest: int) -> str | None:
+        update = self.sheet.update()
+        numbers = self.sheet.numbers(self.printer)
+        with mp.workdps(DIGITS):
+            if isinstance(key, tuple) and key[0] == "after":
+                value = update.after.get(key[1]) if update else None
+                return None if value is None else matrix([[numbers.cell(v) for v in row] for row in value], widest)
+            return matrix(numbers.cells(key), widest) if key in self.sheet.values else None
+
+    def _widest(self, key: Any, margin: float) -> str | None:
+        """A value with as many rows and columns as the page holds."""
+        text = None
+        for widest in (20, 16, 12, 10, *WIDEST):
+            text = self._shown(key, widest)
+            if text is None or margin + width(text) + 20 <= self.paper.width and height(text) <= self.paper.height:
+                return text
+        return text
 
 
 def MP_number(value: Any) -> Any:
     from ..arithmetic import MP
 
     return MP.number(value)
-
-
-def matrix_of(numbers: Any, value: Any) -> str:
-    from ..decimals import matrix
-
-    return matrix([[numbers.cell(v) for v in row] for row in value], numbers.widest)
 
 
 def fitted(sheet: Sheet, available: float) -> Sheet:
