@@ -44,6 +44,7 @@ def letter(name: str) -> tuple[str, str]:
         accent = ACCENTS[rest.pop()]
     digits = stem[len(stem.rstrip("0123456789")):]
     stem = stem[:len(stem) - len(digits)]
+    stem = "lambda" if stem == "lam" else stem  # lambda itself is a word of Python
     body = "\\" + stem if stem in GREEK else stem if len(stem) == 1 else rf"\mathit{{{stem}}}"
     subscript = ",".join([digits] * bool(digits) + [s if len(s) == 1 or s.isdigit() else rf"\mathit{{{s}}}" for s in rest if s])
     return (f"{accent}{{{body}}}" if accent else body), subscript

@@ -99,8 +99,12 @@ class Sheet:
     # ------------------------------------------------------------ the steps
 
     def steps(self) -> list[TexStep]:
+        return [self.step(s) for s in self.lesson.steps]
+
+    def step(self, s: Shown) -> TexStep:
+        """One step as LaTeX lines."""
         with mp.workdps(DIGITS):
-            return [self._step(s) for s in self.lesson.steps]
+            return self._step(s)
 
     def _step(self, s: Shown) -> TexStep:
         scalar = s.level == "scalar" and not self.network.is_scalar

@@ -121,12 +121,6 @@ def _common(view: View) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- steps, shared
 
-def _steps(view: View) -> list[tuple[TexStep, TexStep]]:
-    """Every step, with the narrower reading of its numbers for where the page is too small."""
-    narrow = Sheet(view.problem, view.sheet.certified, digits=view.sheet.digits, colour=True, widest=3)
-    return list(zip(view.sheet.steps(), narrow.steps(), strict=True))
-
-
 def _graph_frames(view: View, width: float, height: float) -> list[dict[str, Tex]]:
     tikz, numbers = figures.graph(view.sheet, width, height)
     above = "forward value above the wire" if numbers else "shape above the wire"
@@ -172,7 +166,7 @@ def _slides(view: View) -> dict[str, Any]:
         "given": _given_pages(given, paper),
         "given_caption": Tex("$\\eta$ is the learning rate" if view.problem.learning_rate is not None else ""),
         "forward": forward,
-        "steps": [frame for step, narrow in _steps(view) for frame in _step_frames(view, step, narrow)],
+        "steps": [frame for step in view.sheet.steps() for frame in _step_frames(view, step)],
         "graphs": _graph_frames(view, 140, 60),
         "update": [{"rows": spaced(overlaid(p)[0]), "part": part_of(k, len(update)),
                     "caption": Tex(r"New value = old value $-$ learning rate $\times$ gradient")} for k, p in enumerate(update)],
@@ -196,20 +190,20 @@ def _given_pages(given: list[TexLine], paper: Paper) -> list[dict[str, Any]]:
     return [{"rows": p, "part": part_of(k, len(pages))} for k, p in enumerate(pages)]
 
 
-def _step_frames(view: View, step: TexStep, narrow: TexStep) -> list[dict[str, Any]]:
+def _step_frames(view: View, step: TexStep) -> list[dict[str, Any]]:
     """One frame a step, more where it is too tall; a path gets the network beside it."""
-    heading = view.heading(step)
-    paper: Paper = view.paper
+    paper = view.paper
+    heading = {**view.heading(step), "because": Tex(escape(_said(step, view)))}
+    room = paper.height - 16 - 12 * (len(heading["because"]) // 95)
     figure = figures.path_figure(view, step, 46, 42)
-    beside = view.step_rows(step, narrow, paper.narrow) if figure else []
-    wide = view.step_rows(step, narrow, paper.width)
+    beside = view.step_rows(step, paper.narrow, room) if figure else []
+    wide = view.step_rows(step, paper.width, room)
     crowded = not fits([(r["left"], r["right"]) for r in beside], paper.narrow) or len(beside) > len(wide) + 1
-    if figure and (crowded or tall(beside) > paper.height - 18):
+    if figure and (crowded or tall(beside) > room):
         figure = ""
-    rows = beside if figure else wide
     path = any(x.kind == "path" for x in step.lines)
     cuts = () if not path else TERMS if step.shown.rule == "fork-sum" else FACTORS
-    pages = pages_of(rows, paper.height - 18)
+    pages = pages_of(beside if figure else wide, room)
     frames = []
     for k, page in enumerate(pages):
         shown, last = overlaid(page, signs=cuts if k == 0 else ())
@@ -218,12 +212,20 @@ def _step_frames(view: View, step: TexStep, narrow: TexStep) -> list[dict[str, A
     return frames
 
 
+def _said(step: TexStep, view: View) -> str:
+    """The reason as far as a slide has room for it: whole sentences."""
+    sentences = [f"{x}." for x in " ".join([step.shown.because, *words.kink_notes(step.shown, view.network)]).rstrip(".").split(". ")]
+    while len(sentences) > 1 and len(" ".join(sentences)) > 190:
+        sentences.pop()
+    return " ".join(sentences)
+
+
 # ---------------------------------------------------------------- key
 
 def _key(view: View) -> dict[str, Any]:
     steps = []
-    for step, narrow in _steps(view):
-        rows = view.step_rows(step, narrow, view.paper.width)
+    for step in view.sheet.steps():
+        rows = view.step_rows(step, view.paper.width, view.paper.height)
         steps.append({**view.heading(step), "rows": spaced(_with_reasons(rows, view.paper.width))})
     update = view.update()
     return {**_statement(view), "heading": "Answer key", "forward": [{"rows": spaced(view.forward())}] if view.sheet.values else [],

@@ -98,16 +98,18 @@ class View:
         self.printer = Printer(self.network, colour=False)
         self.fitted = fitted(sheet, paper.width)
         self._table: dict[str, list[str]] | None = None
+        self._readings: dict[int, Sheet] = {}
 
     # ------------------------------------------------------------ what is given
 
     def given(self) -> list[TexLine]:
         """name = number for every number of the file."""
         out = []
-        numbers = self.fitted.numbers(self.printer)
+        numbers = self.sheet.numbers(self.printer)
         with mp.workdps(DIGITS):
             for name in self.problem.leaves:
-                out.append(TexLine(self.printer.name(name), numbers.value(name)))
+                left = self.printer.name(name)
+                out.append(TexLine(left, self._widest(name, width(left)) or ""))
             for node, value in self.problem.known.items():
                 out.append(TexLine(self.printer(node), numbers.cell(MP_number(value), value)))
             if self.problem.learning_rate is not None:
@@ -119,21 +121,46 @@ class View:
 
     def forward(self) -> list[Row]:
         """The forward pass: symbols, and numbers below each equation where there are any."""
+        readings = {w: self.reading(w).forward_lines() for w in WIDEST} if "numbers" in self.sheet.lesson.levels else {}
+        lefts = [line.left for _, line, _ in self.sheet.forward_lines()]
+        available = self.paper.width - max(map(width, lefts))
         out: list[TexLine] = []
-        for (_, line, _), (_, _, numbers) in zip(self.sheet.forward_lines(), self.fitted.forward_lines(), strict=True):
+        for k, (_, line, numbers) in enumerate(self.sheet.forward_lines()):
             out.append(line)
-            if numbers is not None and "numbers" in self.sheet.lesson.levels:
-                out.append(TexLine("", numbers.right, kind="numbers"))
+            if numbers is not None and readings:
+                out.append(self._shortest([readings[w][k][2] for w in WIDEST], line, available))
         return rows_of(out, self.paper.width)
+
+    def _shortest(self, readings: Sequence[TexLine | None], above: TexLine, available: float) -> TexLine:
+        """The fullest line of numbers that fits the page together with its equation."""
+        lines = [TexLine("", x.right, kind="numbers") for x in readings if x is not None]
+        for line in lines:
+            rows = rows_of([TexLine("", above.right), line], available)
+            if fits([("", r["right"]) for r in rows], available) and tall(rows) <= self.paper.height:
+                return line
+        return lines[-1]
 
     # ------------------------------------------------------------ steps
 
-    def step_rows(self, step: TexStep, narrow: TexStep, available: float) -> list[Row]:
-        """All rows of a step; numbers from the narrower reading where the wide one does not fit."""
-        rows = rows_of([*step.lines, *step.numbers], available)
-        if not fits([(r["left"], r["right"]) for r in rows], available):
-            rows = rows_of([*step.lines, *narrow.numbers], available)
-        return rows
+    def step_rows(self, step: TexStep, available: float, room: float) -> list[Row]:
+        """All rows of a step, with matrices elided until they fit the width and, if that can be, the height."""
+        best: list[Row] | None = None
+        for widest in WIDEST:
+            reading = step if widest == WIDEST[0] or not step.numbers else self.reading(widest).step(step.shown)
+            rows = rows_of([*step.lines, *reading.numbers], available)
+            if fits([(r["left"], r["right"]) for r in rows], available):
+                if tall(rows) <= room:
+                    return rows
+                best = best if best is not None and len(best) <= len(rows) else rows
+            if not step.numbers:
+                return rows
+        return best if best is not None else rows
+
+    def reading(self, widest: int) -> Sheet:
+        """The sheet with matrices of at most so many rows and columns."""
+        if widest not in self._readings:
+            self._readings[widest] = Sheet(self.problem, self.sheet.certified, digits=self.sheet.digits, colour=self.sheet.colour, widest=widest)
+        return self._readings[widest]
 
     def heading(self, step: TexStep) -> dict[str, Tex]:
         """Title, subtitle, reason and mark of a step."""

@@ -26,6 +26,8 @@ def step_title(s: Shown, symbol: Symbol, network: Network, printer: Printer) -> 
     name = printer.name(s.wrt)
     if s.level == "scalar" and network.layers and symbol.kind == "parameter":
         paths = "Follow every path" if s.rule == "fork-sum" else "Follow the only path"
+        if not any(line.kind == "path" for line in s.lines):
+            return rf"How does ${name}$ move the loss?", "Through the error signal of its unit"
         return rf"How does ${name}$ move the loss?", rf"{paths} from ${name}$ to ${printer.name(s.of)}$; one local derivative an edge"
     if not network.layers:
         return f"Gradient with respect to ${name}$", rule
