@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from math import floor, log10
 from typing import Any
 
 from mpmath import mp
@@ -35,7 +36,7 @@ def decimal(value: Any, digits: int) -> str:
     if value == 0:
         return "0"
     sign, value = ("-", -value) if value < 0 else ("", value)
-    power = int(mp.floor(mp.log10(value)))
+    power = _power(value)
     scaled = value * mp.mpf(10) ** (digits - 1 - power)
     whole = int(mp.nint(scaled))
     if whole >= 10**digits:  # 0.99996 -> 1.000
@@ -49,6 +50,13 @@ def decimal(value: Any, digits: int) -> str:
         return sign + str(int(mp.nint(value)))
     text = _point(whole, places)
     return sign + (_bare(text) if exact else text)
+
+
+def _power(value: Any) -> int:
+    """The power of ten of the leading digit (floats first: a logarithm in 60 digits is slow)."""
+    near = float(value)
+    power = floor(log10(near)) if 1e-300 < near < 1e300 else int(mp.floor(mp.log10(value)))
+    return power + (value >= mp.mpf(10) ** (power + 1)) - (value < mp.mpf(10) ** power)
 
 
 def _point(whole: int, places: int) -> str:
@@ -73,13 +81,15 @@ def read_back(text: str) -> Any:
 class Numbers:
     """Prints lines of numbers for one network.
 
-    values: names and gradients (of, wrt) at high precision; given: exact forms of the leaves
-    (name -> rows of Fractions or SymPy numbers); exact: exact forms of computed values.
+    values: names and gradients (of, wrt) at high precision; exact: exact forms where there are any
+    (rows of Fractions, SymPy numbers or None); memo: lines worked out before, for a page that
+    shows the same line at several widths.
     """
 
     def __init__(self, printer: Printer, values: Mapping[Any, Matrix], digits: int,
-                 exact: Mapping[Any, list[list[Any]]] | None = None, widest: int = 6) -> None:
+                 exact: Mapping[Any, list[list[Any]]] | None = None, widest: int = 6, memo: dict[Expr, Any] | None = None) -> None:
         self.printer, self.values, self.digits = printer, values, digits
+        self.memo = memo if memo is not None else {}
         self.exact = exact or {}
         self.widest = widest
 
@@ -105,11 +115,14 @@ class Numbers:
 
         target: the value of the expression at high precision; exact: its exact form if known.
         """
-        shown = [[self.cell(v, exact[i][j] if exact else None) for j, v in enumerate(row)] for i, row in enumerate(target)]
-        filled = self._fill(e)
-        digits = self.digits
-        while digits < MOST_DIGITS and not self._multiplies_out(filled, target, shown, digits):
-            digits += 1
+        if e not in self.memo:
+            shown = [[self.cell(v, exact[i][j] if exact else None) for j, v in enumerate(row)] for i, row in enumerate(target)]
+            filled = self._fill(e)
+            digits = self.digits
+            while digits < MOST_DIGITS and not self._multiplies_out(filled, target, shown, digits):
+                digits += 1
+            self.memo[e] = filled, digits, shown
+        filled, digits, shown = self.memo[e]
         result = matrix(shown, self.widest)
         if filled.op == "val" and matrix(self._cells(filled, digits), self.widest) == result:
             return result, result

@@ -51,16 +51,19 @@ class Sheet:
     Raises SpecError when the given numbers have no loss (the logarithm of zero, an overflow).
     """
 
-    def __init__(self, problem: Problem, certified: Certified, *, digits: int = 4, colour: bool = False, widest: int = 6) -> None:
+    def __init__(self, problem: Problem, certified: Certified, *, digits: int = 4, colour: bool = False, widest: int = 6,
+                 like: Sheet | None = None) -> None:
+        """like: a sheet of the same problem and digits whose numbers are worked out already."""
         self.problem, self.certified, self.digits, self.colour, self.widest = problem, certified, digits, colour, widest
         self.lesson, self.network = certified.lesson, certified.lesson.network
         self.values = certified.values or {}
         self.scalar_network = self.lesson.scalar.network if self.lesson.scalar else self.network
         self.printer = Printer(self.network, colour=False)
-        self.exact = exact_values(problem, self.lesson.derivation.steps) if problem.exact else {}
+        self.exact = like.exact if like else exact_values(problem, self.lesson.derivation.steps) if problem.exact else {}
         for name, cells in problem.leaves.items():
             self.exact.setdefault(name, [[_shown_exactly(v, problem.exact) for v in row] for row in cells])
-        self._scalar_values: dict[Any, Matrix] | None = None
+        self._scalar_values: dict[Any, Matrix] | None = like._scalar_values if like else None
+        self.memo: dict[Expr, Any] = like.memo if like else {}
 
     # ------------------------------------------------------------ numbers
 
@@ -69,8 +72,8 @@ class Sheet:
 
     def numbers(self, printer: Printer, *, scalar: bool = False) -> Numbers:
         if scalar and not self.network.is_scalar:
-            return Numbers(printer, self.scalar_values, self.digits, None, self.widest)
-        return Numbers(printer, self.values, self.digits, self.exact, self.widest)
+            return Numbers(printer, self.scalar_values, self.digits, None, self.widest, self.memo)
+        return Numbers(printer, self.values, self.digits, self.exact, self.widest, self.memo)
 
     @property
     def scalar_values(self) -> dict[Any, Matrix]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mpmath import mp
 
+from .. import expr as ex
 from ..expr import show_shape
 from ..decimals import matrix
 from ..latex import Printer
@@ -96,7 +97,6 @@ class View:
         self.sheet, self.paper = sheet, paper
         self.network, self.problem = sheet.network, sheet.problem
         self.printer = Printer(self.network, colour=False)
-        self.fitted = fitted(sheet, paper.width)
         self._table: dict[str, list[str]] | None = None
         self._readings: dict[int, Sheet] = {}
 
@@ -159,7 +159,8 @@ class View:
     def reading(self, widest: int) -> Sheet:
         """The sheet with matrices of at most so many rows and columns."""
         if widest not in self._readings:
-            self._readings[widest] = Sheet(self.problem, self.sheet.certified, digits=self.sheet.digits, colour=self.sheet.colour, widest=widest)
+            self._readings[widest] = Sheet(self.problem, self.sheet.certified, digits=self.sheet.digits, colour=self.sheet.colour, widest=widest,
+                                           like=self.sheet)
         return self._readings[widest]
 
     def heading(self, step: TexStep) -> dict[str, Tex]:
@@ -188,15 +189,15 @@ class View:
         update = self.sheet.update()
         if update is None:
             return []
-        lines = []
-        numbers = self.fitted.numbers(self.printer)
+        lines: list[TexLine] = []
+        numbers = self.sheet.numbers(self.printer)
+        room = self.paper.width - max(width(rf"{self.printer.name(n)} \leftarrow {self.printer.name(n)}") for n in update.after)
         with mp.workdps(DIGITS):
             for name, after in update.after.items():
-                key = (self.network.output, name)
                 new = self.printer.name(name)
-                gradient = self.printer.grad(*key)
-                lines.append(TexLine(rf"{new} \leftarrow {new}", rf"- \eta\, {gradient}".removeprefix("- "), kind="update"))
-                lines.append(TexLine("", self._update_numbers(numbers, name, after), kind="numbers"))
+                first = TexLine(rf"{new} \leftarrow {new}", rf"\eta\, {self.printer.grad(self.network.output, name)}", kind="update")
+                readings = [TexLine("", self._update_numbers(self.reading(w).numbers(self.printer), name, after)) for w in WIDEST]
+                lines += [first, self._shortest(readings, first, room)]
             out = self.printer.name(self.network.output)
             lines.append(TexLine(rf"{out}_{{\text{{before}}}}", numbers.cell(update.loss_before)))
             lines.append(TexLine(rf"{out}_{{\text{{after}}}}", numbers.cell(update.loss)))
@@ -207,7 +208,6 @@ class View:
         return rows
 
     def _update_numbers(self, numbers: Any, name: str, after: Any) -> str:
-        from .. import expr as ex
 
         eta = self.problem.learning_rate
         key = (self.network.output, name)
@@ -290,18 +290,6 @@ def MP_number(value: Any) -> Any:
     from ..arithmetic import MP
 
     return MP.number(value)
-
-
-def fitted(sheet: Sheet, available: float) -> Sheet:
-    """The same sheet with matrices elided until its widest forward line of numbers fits."""
-    best = sheet
-    for widest in WIDEST:
-        best = Sheet(sheet.problem, sheet.certified, digits=sheet.digits, colour=sheet.colour, widest=widest)
-        lines = [n for _, _, n in best.forward_lines() if n is not None]
-        rows = rows_of(lines, available)
-        if fits([(r["left"], r["right"]) for r in rows], available):
-            return best
-    return best
 
 
 def overlaid(rows: Sequence[Row], signs: tuple[str, ...] = ()) -> tuple[list[Row], int]:
