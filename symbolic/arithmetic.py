@@ -13,7 +13,7 @@ scalar network in which every weight has its own symbol.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -26,6 +26,7 @@ from .functions import FUNCTIONS, VECTOR_FUNCTIONS, definition
 
 Matrix = list[list[Any]]
 Env = Mapping[Any, Any]
+MOST_BITS = 100_000  # numbers beyond 2**this are refused: every further step would take longer
 RELATIONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 
@@ -144,21 +145,26 @@ class HighPrecision(Arithmetic):
         return mp.fdot(xs, ys)
 
     def primitive(self, name: str, x: Any) -> Any:
-        value = getattr(mpmath, name)(x)
-        if not isinstance(value, mp.mpf) or not mp.isfinite(value):
-            raise ArithmeticError(f"{name}({mp.nstr(x, 6)}) is not a finite real number")
-        return value
+        return _real(getattr(mpmath, name)(x), lambda: f"{name}({mp.nstr(x, 6)})")
 
     def pow(self, x: Any, y: Any) -> Any:
-        value = x ** y
-        if not isinstance(value, mp.mpf) or not mp.isfinite(value):
-            raise ArithmeticError(f"{mp.nstr(x, 6)}**{mp.nstr(y, 6)} is not a finite real number")
-        return value
+        if x == 0 and y < 0:
+            raise ArithmeticError(f"0**{mp.nstr(y, 6)} is a division by zero")
+        return _real(x ** y, lambda: f"{mp.nstr(x, 6)}**{mp.nstr(y, 6)}")
 
     def div(self, x: Any, y: Any) -> Any:
         if y == 0:
             raise ArithmeticError("division by zero")
         return x / y
+
+
+def _real(value: Any, what: Callable[[], str]) -> Any:
+    """The value itself; ArithmeticError where it is complex, infinite, or so large that it only costs time."""
+    if not isinstance(value, mp.mpf) or not mp.isfinite(value):
+        raise ArithmeticError(f"{what()} is not a finite real number")
+    if value and mp.mag(value) > MOST_BITS:
+        raise ArithmeticError(f"{what()} is too large")
+    return value
 
 
 class Trees(Arithmetic):

@@ -264,6 +264,12 @@ def mul(*factors: Expr | int) -> Expr:
         while f.op == "neg":
             coefficient, f = -coefficient, f.args[0]
         for g in f.args if f.op == "mul" else (f,):
+            if g.op == "div":  # numbers leave the fraction, so that 2 * (x/2) is x
+                (above, top), (below, bottom) = map(split_number, g.args)
+                coefficient *= above / below
+                g = Expr("div", (top, bottom), None, g.shape, g.role) if bottom != ONE else top
+            if g == ONE:
+                continue
             if _is_num(g) and isinstance(g.data, Fraction):
                 coefficient *= g.data
             elif g.op == "ones":
@@ -318,6 +324,8 @@ def div(a: Expr | int, b: Expr | int) -> Expr:
         return a
     if _is_num(b) and isinstance(b.data, Fraction):
         return mul(num(1 / b.data), a)
+    if _is_num(a) and isinstance(a.data, Fraction) and a.data.denominator > 1:
+        return div(num(a.data.numerator), mul(num(a.data.denominator), b))
     return Expr("div", (a, b), None, common_shape("div", (a, b)))
 
 

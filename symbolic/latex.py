@@ -205,12 +205,15 @@ class Printer:
     def _mul(self, e: Expr) -> tuple[str, int]:
         before, self._in_sum = self._in_sum, False
         factors = list(e.args)
-        lead = factors[0] if factors[0].op == "num" and isinstance(factors[0].data, Fraction) and factors[0].data.denominator > 1 else None
-        quotient = next((f for f in factors[1:] if f.op == "div" and not f.role), None) if lead is not None else None
-        if lead is not None and quotient is not None and not self.decimal:
+        lead = factors[0] if factors[0].op == "num" and isinstance(factors[0].data, Fraction) else None
+        quotient = next((f for f in factors[1:] if f.op == "div"), None) if lead is not None and not self.decimal else None
+        if lead is not None and quotient is not None:  # 1/2 * (y/x) is y/(2x) on paper
             above = ex.mul(ex.num(lead.data.numerator), quotient.args[0])
-            merged = Expr("div", (above, ex.mul(ex.num(lead.data.denominator), quotient.args[1])), None, quotient.shape)
-            factors = [merged, *(f for f in factors[1:] if f is not quotient)]
+            below = _times_number(lead.data.denominator, quotient.args[1])
+            factors = [f if f is not quotient else Expr("div", (above, below), None, quotient.shape, quotient.role) for f in factors[1:]]
+        if len(factors) == 1:
+            self._in_sum = before
+            return self.show(factors[0], MUL), MUL
         out = self.show(factors[0], MUL)
         for i in range(1, len(factors)):
             last = i == len(factors) - 1
@@ -328,6 +331,10 @@ class Printer:
     def _diff(self, e: Expr) -> tuple[str, int]:
         d = "d" if self.straight else r"\partial"
         return rf"\frac{{{d}}}{{{d} {self.name(e.data)}}}\left[{self.show(e.args[0], 0)}\right]", MUL
+
+
+def _times_number(n: int, e: Expr) -> Expr:
+    return e if n == 1 else Expr("mul", (ex.num(n), *(e.args if e.op == "mul" else (e,))), None, e.shape)
 
 
 def _leading_number(e: Expr) -> bool:

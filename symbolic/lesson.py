@@ -103,6 +103,9 @@ def plan(network: Network, levels: Collection[str] = DEFAULT_LEVELS, *, wrt: tup
     wrt = wrt or tuple(network.names("parameter"))  # plain equations have none: then every step is shown
     derivation = derive(network, wrt, rules)
     notes: list[str] = []
+    if network.symbols[network.output].shape:
+        notes.append(f"{network.output} is not a single number. A bar marks what a direction in {network.output} pulls back: "
+                     "the transposed Jacobian times that direction.")
     scalar, asked = _scalar_derivation(network, derivation, asked, rules, notes)
     steps: list[Shown] = []
     if scalar is not None and "scalar" in asked:

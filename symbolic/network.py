@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
 from . import expr as ex
 from .arithmetic import TREES, entries
@@ -301,6 +302,20 @@ def entry_symbols(symbol: Symbol) -> list[list[Symbol]]:
     return [[replace(symbol, name=entry_name(symbol, i, j), shape=(), parent=symbol.name,
                      index=tuple(k for k, d in zip((i, j), symbol.shape, strict=True) if d != 1))
              for j in range(columns)] for i in range(rows)]
+
+
+def split_values(network: Network, values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Every entry under the name it has at the scalar level."""
+    out: dict[Any, Any] = {}
+    for key, rows in values.items():
+        if isinstance(key, Expr):
+            out[key] = rows
+            continue
+        name = key[1] if isinstance(key, tuple) else key
+        for symbols, row in zip(entry_symbols(network.symbols[name]), rows, strict=True):
+            for s, v in zip(symbols, row, strict=True):
+                out[(key[0], s.name) if isinstance(key, tuple) else s.name] = [[v]]
+    return out
 
 
 def scalarize(network: Network) -> Network:

@@ -12,6 +12,8 @@ symbolic.errors.SpecError: A is 2 x 2 and x is 2 x 1: they cannot be multiplied 
 from __future__ import annotations
 
 import ast
+import math
+import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
@@ -21,6 +23,8 @@ from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
 
 LONGEST, DEEPEST = 2000, 60
+LARGEST_EXPONENT = 1000
+LARGEST, SMALLEST = 1e300, 1e-300  # what a float can hold, and so a JSON file
 SYNONYMS = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "swish": "silu"}
 REDUCTIONS = {"sum": "sum", "mean": "sum", "max": "most", "min": "least"}
 CONSTANTS = ("pi",)
@@ -39,6 +43,8 @@ def tree(source: str) -> ast.expr:
     """
     if len(source) > LONGEST:
         raise SpecError(f"the expression has {len(source)} characters; at most {LONGEST} are read")
+    if "#" in source:
+        raise SpecError(f"{shorten(source)!r} holds the sign #, which no equation knows")
     _depth_of_brackets(source)
     try:
         body = ast.parse(source.strip(), mode="eval").body
@@ -123,6 +129,9 @@ class _Reader:
         if isinstance(n.value, bool) or not isinstance(n.value, (int, float)):
             raise SpecError(f"{n.value!r} is not a number in {shorten(self.source)!r}")
         written = ast.get_source_segment(self.source.strip(), n) or repr(n.value)
+        zero = not any(c in "123456789" for c in re.split("[eE]", written)[0])
+        if not zero and not SMALLEST < n.value < LARGEST:
+            raise SpecError(f"{shorten(written)} is too {'small' if n.value < 1 else 'large'} a number in {shorten(self.source)!r}")
         try:
             value = ex.num(Fraction(written.replace("_", "")))
             return value.with_role("decimal") if any(c in written for c in ".eE") else value
@@ -143,6 +152,11 @@ class _Reader:
             hint = "a power is written **" if isinstance(n.op, ast.BitXor) else ""
             raise SpecError(f"{shorten(self.source)!r}: this operation is not known", hint=hint)
         left, right = self.read(n.left, depth), self.read(n.right, depth)
+        if op in ("mul", "div", "matmul") and left.op == "neg" and not _bracketed(self.source, n.left):
+            return ex.node("neg", (self._joined(n, op, left.args[0], right),))  # -a*b is -(a*b), as on the board
+        return self._joined(n, op, left, right)
+
+    def _joined(self, n: ast.BinOp, op: str, left: Expr, right: Expr) -> Expr:
         if isinstance(n.op, ast.Sub):
             right = ex.node("neg", (right,))
         if op in ("add", "mul") and left.op == op and isinstance(n.left, ast.BinOp) and not _bracketed(self.source, n.left):
@@ -151,6 +165,8 @@ class _Reader:
             if right.data == 0:
                 raise SpecError(f"division by zero in {shorten(self.source)!r}")
             return ex.num(left.data / right.data) if left.data.denominator == 1 == right.data.denominator else ex.node(op, (left, right))
+        if op == "pow" and not right.names and _magnitude(right) > LARGEST_EXPONENT:
+            raise SpecError(f"the exponent in {shorten(self.source)!r} is too large; at most {LARGEST_EXPONENT} can be computed with")
         if op == "pow" and right.shape:
             raise SpecError(f"the exponent in {shorten(self.source)!r} is {ex.show_shape(right.shape)}; expected a scalar")
         return self._build(op, (left, right))
@@ -224,6 +240,23 @@ class _Reader:
         if axis is None:
             axis = 1 if arg.shape[0] == 1 else 0
         return ex.node("over", (arg,), (name, axis))
+
+
+def _magnitude(e: Expr) -> float:
+    """How large a constant tree is at most; infinite where a float cannot say."""
+    sizes = [_magnitude(x) for x in e.args]
+    try:
+        match e.op:
+            case "num": return abs(float(e.data))
+            case "add" | "sum": return sum(sizes)
+            case "mul": return math.prod(sizes)
+            case "div": return sizes[0] / sizes[1]
+            case "pow": return sizes[0] ** sizes[1]
+            case "call" if e.data == "exp": return math.exp(sizes[0])
+            case "call" if e.data in ("sinh", "cosh"): return math.cosh(sizes[0])
+    except (OverflowError, ZeroDivisionError):
+        return math.inf
+    return max(sizes, default=1.0)
 
 
 def _rational(e: Expr) -> bool:

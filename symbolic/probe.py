@@ -21,7 +21,7 @@ from .derive import Step
 from .errors import CheckError
 from .expr import Expr
 from .network import Network
-from .values import forward
+from .values import forward, shifted
 
 LARGEST = 8  # sizes above this are checked on a smaller copy of the network
 TRIES = 40   # attempts to find a point inside the domain
@@ -46,9 +46,10 @@ class Draw:
         return lambda x, derivative: (c[1] + 2 * c[2] * x + 3 * c[3] * x * x) if derivative else c[0] + x * (c[1] + x * (c[2] + x * c[3]))
 
 
-def random_point(network: Network, k: int) -> dict[Any, Matrix]:
+def random_point(network: Network, k: int, near: Mapping[Any, Matrix] | None = None) -> dict[Any, Matrix]:
     """Random numbers for all leaves, and the forward pass there; inside every function's domain.
 
+    near: the given numbers; close to them it looks when the usual ranges hold no such point.
     Raises CheckError when no such point is found.
     """
     unnamed = sorted({e.data for eq in network.equations for e in ex.walk(eq.rhs) if e.op == "apply"})
@@ -57,6 +58,8 @@ def random_point(network: Network, k: int) -> dict[Any, Matrix]:
         draw = Draw(f"point/{k}/{attempt}")
         low, high = ((-1.5, 1.5), (0.1, 0.9), (0.5, 2.5), (1.1, 4))[attempt % 4]
         env: dict[Any, Any] = {name: draw.matrix(network.symbols[name].shape, low, high) for name in leaves}
+        if near and attempt >= TRIES // 2:
+            env.update({name: shifted(near[name], env[name], mp.mpf(2) ** -attempt) for name in leaves if name in near})
         env.update({name: draw.function() for name in unnamed})
         try:
             return forward(network, env)

@@ -92,6 +92,8 @@ def produce(path: Path, folder: Path, request: Request, say: Callable[[str], Non
     proved, agreed = certified.tally()
     parts = [f"{proved} proved"] * bool(proved) + [f"{agreed} agreed to 30 digits"] * bool(agreed)
     say(f"{len(certified.lesson.steps)} steps checked: {', '.join(parts)}; largest difference {certified.worst:.0e}")
+    for note in certified.lesson.notes:
+        say(note)
     for name in made:
         say(str(name))
     for sentence in sentences:

@@ -26,6 +26,7 @@ from .functions import FUNCTIONS, expand_rows
 
 MOST_OPERATIONS = 600  # larger differences are left to the numeric check
 MOST_CONDITIONS = 4
+MOST_EXPONENT = 1000
 
 
 class SymPy(Arithmetic):
@@ -39,6 +40,11 @@ class SymPy(Arithmetic):
 
     def mul(self, factors: Sequence[Any]) -> Any:
         return sp.Mul(*factors)
+
+    def pow(self, x: Any, y: Any) -> Any:
+        if x.is_number and y.is_number and abs(y) > MOST_EXPONENT:
+            raise ValueError(f"{x}**{y} is too long to be written out")  # SymPy would compute every digit
+        return x ** y
 
     def call(self, name: str, args: Sequence[Any]) -> Any:
         return FUNCTIONS[name].expand(*args)
@@ -119,6 +125,13 @@ def proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.Sh
     uses: (name, right-hand side) of the equations; G: a symbol for every entry of dL/d(name),
     1 for the scalar output itself. Raises nothing; False when the proof was not found.
     """
+    try:
+        return _proves(uses, output, wrt, shape, claim, shapes)
+    except (NotImplementedError, sp.PolynomialError, TypeError, ValueError, RecursionError):
+        return False
+
+
+def _proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.Shape, claim: Expr, shapes: dict[str, ex.Shape]) -> bool:
     names = set().union(*(r.names for _, r in uses), claim.names, {wrt}, (n for n, _ in uses))
     env: dict[Any, Matrix] = {name: _symbols(name, shapes[name]) for name in sorted(names)}
     total, meaning = sp.Integer(0), {}
@@ -132,11 +145,8 @@ def proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.Sh
         env[output, name] = _symbols(f"G_{name}", shapes[name])
         total += sp.Add(*(g * r for gs, rs in zip(env[output, name], own, strict=True) for g, r in zip(gs, rs, strict=True)))
     claimed = entries(claim, env, SYMPY)
-    try:
-        return all(is_zero(_meant(_diff(total, v) - c, meaning))
-                   for vs, cs in zip(env[wrt], claimed, strict=True) for v, c in zip(vs, cs, strict=True))
-    except (NotImplementedError, sp.PolynomialError, TypeError, ValueError, RecursionError):
-        return False
+    return all(is_zero(_meant(_diff(total, v) - c, meaning))
+               for vs, cs in zip(env[wrt], claimed, strict=True) for v, c in zip(vs, cs, strict=True))
 
 
 def _meant(e: sp.Expr, meaning: dict[sp.Symbol, sp.Expr]) -> sp.Expr:

@@ -11,9 +11,7 @@ from typing import Any
 from mpmath import mp
 
 from . import expr as ex
-from .arithmetic import Matrix
 from .sheet import Sheet, TexStep
-from .values import DIGITS, gradients
 
 
 def as_json(sheet: Sheet) -> str:
@@ -75,26 +73,15 @@ def _gradients(sheet: Sheet) -> dict[str, Any]:
 
 def _jacobians(sheet: Sheet) -> dict[str, Any]:
     """Row for row of the output, its gradient with respect to every name; nested like the output, then like the name."""
-    network, derivation = sheet.network, sheet.lesson.derivation
-    output = network.output
-    complete = all(n in sheet.values for n in network.symbols if network.symbols[n].kind != "size")
-    if not complete:
-        return {n: ex.text(s.result) for n, s in derivation.steps.items() if s.terms}
-    shape = network.symbols[output].shape
-    rows, columns = int(shape[0]), int(shape[1])
-    found: dict[str, list[list[Any]]] = {}
-    with mp.workdps(DIGITS):
-        for i in range(rows):
-            for j in range(columns):
-                seed = [[mp.mpf((p, q) == (i, j)) for q in range(columns)] for p in range(rows)]
-                env = gradients(derivation, {k: v for k, v in sheet.values.items() if not isinstance(k, tuple)}, seed)
-                for name, step in derivation.steps.items():
-                    if step.terms:
-                        cell = _plain(sheet.problem.as_written(name, env[step.of, name]))
-                        found.setdefault(name, []).append(cell)
-    if sheet.problem.forms.get(output) == "list":
-        return found
-    return {name: [cells[i * columns:(i + 1) * columns] for i in range(rows)] for name, cells in found.items()}
+    network, problem = sheet.network, sheet.problem
+    found = sheet.jacobians()
+    if not found:
+        return {n: ex.text(s.result) for n, s in sheet.lesson.derivation.steps.items() if s.terms}
+    nested = {n: [_plain(problem.as_written(n, m)) for m in matrices] for n, matrices in found.items()}
+    if problem.forms.get(network.output) == "list":
+        return nested
+    rows, columns = (int(d) for d in network.symbols[network.output].shape)
+    return {n: [cells[i * columns:(i + 1) * columns] for i in range(rows)] for n, cells in nested.items()}
 
 
 def _step(sheet: Sheet, s: TexStep) -> list[dict[str, Any]]:
@@ -123,9 +110,5 @@ def _number(value: Any) -> int | float:
     """The nearest float, or the integer where it is one."""
     if mp.isint(value) and abs(value) < 2**53:
         return int(value)
-    out = float(value)
-    return out
+    return float(value)
 
-
-def _rows(matrix: Matrix) -> list[list[Any]]:
-    return [list(r) for r in matrix]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from . import expr as ex
 from .arithmetic import TIDY, entries
-from .errors import ChainruleError
+from .errors import ChainruleError, CheckError, SpecError
 from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS, slope_form
 
@@ -161,7 +161,13 @@ def pull(e: Expr, g: Expr, k: int, rules: Mapping[str, Rule] = RULES) -> Expr:
     arg = e.args[k]
     if e.shape and not g.shape and (e.op not in ex.ENTRYWISE or not arg.shape):
         g = g * ex.ones(e.shape)
-    out = rule.pull(e, g, k)
+    try:
+        out = rule.pull(e, g, k)
+    except SpecError as error:  # the equations fit, so it is the rule that does not
+        raise CheckError(f"the rule for {e.op} in {ex.text(e)} does not fit: {error}; nothing was written") from None
+    if out.shape and arg.shape and out.shape != arg.shape:
+        raise CheckError(f"the rule for {e.op} in {ex.text(e)} gives {ex.show_shape(out.shape)} for {ex.text(arg)}, "
+                         f"which is {ex.show_shape(arg.shape)}; nothing was written")
     if not arg.shape and out.shape:
         return ex.total(out)
     return out

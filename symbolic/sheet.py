@@ -18,9 +18,9 @@ from .derive import Step
 from .expr import Expr
 from .latex import Printer
 from .lesson import Line, Shown
-from .network import Network, entry_symbols
+from .network import Network, split_values
 from .problem import Problem
-from .values import DIGITS, forward, updated
+from .values import DIGITS, forward, gradients, updated
 from .verify import Certified
 
 
@@ -121,7 +121,8 @@ class Sheet:
             shown = self._line(p, plain, s, line, left if not started else "")
             if line.kind == "local" and line.lhs == before:
                 shown = TexLine("", shown.right, shown.because, shown.kind)
-            lines.append(shown)
+            if not (lines and not shown.left and shown.right == lines[-1].right):  # the same line on paper
+                lines.append(shown)
             before = line.lhs
             started = started or line.kind in ("gradient", "path", "index")
         value = self._value(s, scalar)
@@ -130,7 +131,7 @@ class Sheet:
 
     def _line(self, p: Printer, plain: Printer, s: Shown, line: Line, left: str) -> TexLine:
         if line.lhs is not None:
-            return TexLine(plain(line.lhs), p(line.rhs), line.because, line.kind)
+            return TexLine(plain(line.lhs), plain(line.rhs), line.because, line.kind)
         if line.kind == "index" and left:
             left = plain.grad(s.of, s.wrt, tuple(x for x in line.free if x))
         return TexLine(left, p(line.rhs), line.because, line.kind)
@@ -149,6 +150,28 @@ class Sheet:
         if filled == result:
             return (TexLine("", result, kind="numbers"),)
         return (TexLine("", f"{filled} = {result}", kind="numbers"),)
+
+    # ------------------------------------------------------------ vector-valued equations
+
+    def jacobians(self) -> dict[str, list[Matrix]]:
+        """For an output that is not a single number: for each entry of it, row by row, its gradient by name.
+
+        Empty without numbers.
+        """
+        network, derivation = self.network, self.lesson.derivation
+        if not all(n in self.values for n, s in network.symbols.items() if s.kind != "size"):
+            return {}
+        rows, columns = (int(d) for d in network.symbols[network.output].shape)
+        leaves = {k: v for k, v in self.values.items() if not isinstance(k, tuple)}
+        found: dict[str, list[Matrix]] = {n: [] for n, s in derivation.steps.items() if s.terms}
+        with mp.workdps(DIGITS):
+            for i in range(rows):
+                for j in range(columns):
+                    seed = [[mp.mpf((p, q) == (i, j)) for q in range(columns)] for p in range(rows)]
+                    env = gradients(derivation, leaves, seed)
+                    for name, cells in found.items():
+                        cells.append(env[network.output, name])
+        return found
 
     # ------------------------------------------------------------ the update
 
@@ -175,20 +198,6 @@ class Update:
     after: Mapping[str, Matrix]
     loss: Any
     loss_before: Any
-
-
-def split_values(network: Network, values: Mapping[Any, Matrix]) -> dict[Any, Matrix]:
-    """Every entry under the name it has at the scalar level."""
-    out: dict[Any, Matrix] = {}
-    for key, rows in values.items():
-        if isinstance(key, Expr):
-            out[key] = rows
-            continue
-        name = key[1] if isinstance(key, tuple) else key
-        for symbols, row in zip(entry_symbols(network.symbols[name]), rows, strict=True):
-            for s, v in zip(symbols, row, strict=True):
-                out[(key[0], s.name) if isinstance(key, tuple) else s.name] = [[v]]
-    return out
 
 
 def _shown_exactly(value: Any, exact: bool) -> Any:
@@ -240,5 +249,5 @@ def _short(v: Any) -> Any:
     import sympy as sp
 
     if v.is_Rational:
-        return Fraction(int(v.p), int(v.q)) if v.q <= 10_000 else None
+        return Fraction(int(v.p), int(v.q)) if v.q <= 10_000 and abs(v.p) < 10**9 else None
     return v if not v.has(sp.exp, sp.Piecewise) and sp.count_ops(v) <= 3 and v.is_finite else None

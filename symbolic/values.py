@@ -18,7 +18,7 @@ from .derive import Derivation
 from .expr import Expr
 from .network import Network
 
-DIGITS = 60  # working precision of everything that is printed or compared
+DIGITS = 90  # working precision of everything that is printed or compared; differences lose a third on each side
 
 
 def forward(network: Network, leaves: Env, arithmetic: Arithmetic = MP, *,

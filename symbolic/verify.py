@@ -14,6 +14,7 @@ arithmetic; and each whole gradient against central differences of the whole for
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,14 +26,16 @@ from .arithmetic import MP, Matrix, entries
 from .derive import Derivation, Step
 from .errors import CheckError
 from .expr import Expr
+from .functions import FUNCTIONS, slope_form
 from .index import at_index
 from .lesson import Lesson, Line, Shown
-from .network import Network
+from .network import Network, split_values
 from .probe import Draw, dimensions, kinks, random_point, resized, resizer, shrink
 from .values import DIGITS, downstream, forward, gradients, inner, shifted
 
 AGREE = 30        # digits to which a line must agree
 POINTS = 2        # random points for every line
+ROW_POINTS = ((-37, -7, -3, 3, 7, 37), (-38, -6, -2, 2, 6, 38))  # in eighths, for the slopes of the table; no two are equal
 ONE_BY_ONE = 50   # up to this many parameters each is compared, beyond it random directions
 
 
@@ -61,7 +64,8 @@ def certify(lesson: Lesson, leaves: Mapping[Any, Matrix] | None = None) -> Certi
     Raises CheckError for the first line that does not survive; nothing may be printed then.
     """
     with mp.workdps(DIGITS):
-        checker = _Checker(lesson)
+        checker = _Checker(lesson, leaves or {})
+        checker.rows()
         steps = tuple(replace(s, checked=checker.step(s)) for s in lesson.steps)
         for derivation in [lesson.derivation]:
             checker.every_step(derivation)
@@ -144,12 +148,39 @@ def difference(f: Callable[[Matrix], Matrix], at: Matrix, direction: Matrix) -> 
 
 
 class _Checker:
-    def __init__(self, lesson: Lesson) -> None:
-        self.lesson = lesson
+    def __init__(self, lesson: Lesson, leaves: Mapping[Any, Matrix]) -> None:
+        self.lesson, self.leaves = lesson, leaves
         self.worst = mp.mpf(0)
         self.scenes: dict[int, _Scene] = {}
         self.proofs: dict[Any, bool] = {}
         self.seen: set[Any] = set()
+
+    # ------------------------------------------------------------ the rows of the table
+
+    def rows(self) -> None:
+        """Every slope in use against differences of its formula, on every piece of it.
+
+        The points of a network may all lie on one side of a kink; these do not.
+        """
+        for name in sorted({e.data for eq in self.lesson.network.equations for e in ex.walk(eq.rhs) if e.op == "call"}):
+            names = [s.name for s in FUNCTIONS[name].args]
+            tried = 0
+            for values in itertools.product(*([mp.mpf(x) / 8 for x in ROW_POINTS[k % 2]] for k in range(len(names)))):
+                point = {n: [[v]] for n, v in zip(names, values, strict=True)}
+                try:
+                    self._row(name, names, point)
+                except ArithmeticError:
+                    continue  # outside its domain
+                tried += 1
+            if not tried:
+                raise CheckError(f"no point was found at which {name} is defined, so its slope cannot be checked")
+
+    def _row(self, name: str, names: list[str], point: dict[str, Matrix]) -> None:
+        call = Expr("call", tuple(map(ex.sym, names)), name)
+        for k, n in enumerate(names):
+            expected = difference(lambda m, n=n: entries(call, {**point, n: m}, MP), point[n], [[mp.mpf(1)]])[0][0]
+            got = entries(slope_form(name, k), {**point, "a": entries(call, point, MP)}, MP)[0][0]
+            self._compare(got, expected, name, n, slope_form(name, k))
 
     # ------------------------------------------------------------ one step
 
@@ -220,8 +251,14 @@ class _Checker:
     def _scene(self, network: Network) -> _Scene:
         if id(network) not in self.scenes:
             small, resize = shrink(network)
-            self.scenes[id(network)] = _Scene(small, resize, [random_point(small, k) for k in range(POINTS)])
+            self.scenes[id(network)] = _Scene(small, resize, [random_point(small, k, self._near(network, small)) for k in range(POINTS)])
         return self.scenes[id(network)]
+
+    def _near(self, network: Network, small: Network) -> Mapping[Any, Matrix] | None:
+        """The given numbers by the names of this network; None for a smaller copy, which they do not fit."""
+        if small is not network:
+            return None
+        return self.leaves if network is self.lesson.network else split_values(self.lesson.network, self.leaves)
 
     def _local(self, scene: _Scene, step: Step, point: Mapping[Any, Matrix], k: int) -> _Local:
         """Random upstream gradients, and what the step must then be, by central differences."""
@@ -280,7 +317,7 @@ class _Checker:
         complete = values is not None and all(n in values for n in network.symbols)
         if not complete or kinks(network, values):
             network, resize = shrink(network)
-            point = random_point(network, 97)
+            point = random_point(network, 97, self._near(lesson.network, network))
             seed = Draw("seed").matrix(network.symbols[network.output].shape)
             derivation = Derivation(network, {k: resized(s, resize) for k, s in derivation.steps.items()})
             values = gradients(derivation, point, seed if network.symbols[network.output].shape else None)

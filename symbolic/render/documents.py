@@ -116,6 +116,7 @@ def _common(view: View) -> dict[str, Any]:
     unicode = needs_unicode(problem.title)
     return {"title": Tex(words.escape_title(problem)), "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
             "fallback_fonts": Tex(FALLBACK), "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
+            "notes": list(view.sheet.lesson.notes), "listed_title": "Jacobians" if view.printer.bar else "Values in full",
             "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
 
 
@@ -308,7 +309,7 @@ def markdown_context(problem: Problem, certified: Certified, request: Request) -
     heads, rows = view.table()
     return {"title": Tex(markdown(problem.title or "Derivation")), "checked": Tex(markdown(words.checked(certified))),
             "statement": Tex(words.statement(problem, printer)), "equations": [_md(x) for x in view.symbolic_forward()],
-            "given": [_md(x) for x in view.given()], "steps": steps, "heads": [Tex(h) for h in heads], "table": rows,
+            "given": [_md(x) for x in view.given()], "steps": steps, "notes": [Tex(markdown(n)) for n in sheet.lesson.notes], "heads": [Tex(h) for h in heads], "table": rows,
             "forward": [_md(n) | {"left": Tex(x.left)} for _, x, n in sheet.forward_lines() if n is not None], "update": [
                 {"left": r["left"], "right": r["right"]} for r in view.update()]}
 

@@ -234,7 +234,9 @@ class View:
 
     def too_wide(self) -> list[Row]:
         """The values that do not fit in columns, one below the other."""
-        if not self.sheet.values or self.printer.bar:
+        if self.printer.bar:
+            return self.jacobians()
+        if not self.sheet.values:
             return []
         wanted = []
         for name in self._cells():
@@ -244,6 +246,21 @@ class View:
         margin = max((width(left) for _, left in wanted), default=0.0)
         shown = [(left, self._widest(key, margin)) for key, left in wanted]
         return rows_of([TexLine(left, text) for left, text in shown if text is not None], self.paper.width)
+
+    def jacobians(self) -> list[Row]:
+        """The Jacobian with respect to each scalar or vector, one row an entry of the output."""
+        out = self.network.output
+        numbers = self.sheet.numbers(self.printer)
+        lines = []
+        if 1 not in self.network.symbols[out].shape:
+            return []
+        with mp.workdps(DIGITS):
+            for name, rows in self.sheet.jacobians().items():
+                shape = self.network.symbols[name].shape
+                if not shape or 1 in shape:
+                    cells = [[numbers.cell(v) for row in m for v in row] for m in rows]
+                    lines.append(TexLine(self.printer.fraction(self.printer.name(out), self.printer.name(name)), matrix(cells, 10)))
+        return rows_of(lines, self.paper.width)
 
     def new_name(self, name: str) -> str:
         """The name of an updated parameter."""
