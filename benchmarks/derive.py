@@ -47,9 +47,16 @@ def recorded(net: Network) -> Derivation:
     return derivation
 
 
+def count(e: ex.Expr) -> int:
+    """How many scalar operations the tree asks for (a shared name counts once, where it is made)."""
+    own = max(len(e.args) - 1, 0) if e.op in ("add", "mul", "div", "pow", "matmul") else \
+        1 if e.op in ("neg", "call", "slope", "apply", "over", "cases") else 0
+    return own + sum(count(a) for a in e.args)
+
+
 def operations(derivation: Derivation) -> float:
     """Operations a parameter in all gradient equations of the scalar network."""
-    total = sum(ex.operations(s.result) for s in derivation.steps.values())
+    total = sum(count(s.result) for s in derivation.steps.values())
     return total / len(derivation.network.names("parameter"))
 
 

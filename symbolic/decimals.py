@@ -92,6 +92,7 @@ class Numbers:
         self.memo = memo if memo is not None else {}
         self.exact = exact or {}
         self.widest = widest
+        self._in_sum = False
 
     # ------------------------------------------------------------ single values
 
@@ -229,7 +230,7 @@ class Numbers:
             return self.printer.hue(Expr("val", (), None, (), e.role))
         if isinstance(key, tuple):
             return COLOURS[0]
-        return self.printer.hue(ex.sym(key)) if key is not None else ""
+        return self.printer.hue(ex.sym(key)) if key is not None and not self._in_sum else ""
 
     def _cells(self, e: Expr, digits: int) -> list[list[str]]:
         _, value, exact = e.data
@@ -237,6 +238,15 @@ class Numbers:
                 for i, row in enumerate(value)]
 
     def _body(self, e: Expr, digits: int) -> tuple[str, int]:
+        before = self._in_sum
+        if e.args:
+            self._in_sum = e.op == "add"  # as in the printer: bare terms of a sum play no part of their own
+        try:
+            return self._formula(e, digits)
+        finally:
+            self._in_sum = before
+
+    def _formula(self, e: Expr, digits: int) -> tuple[str, int]:
         match e.op:
             case "val":
                 cells = self._cells(e, digits)

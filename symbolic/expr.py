@@ -24,6 +24,7 @@ from fractions import Fraction
 from typing import Any
 
 from .errors import SpecError
+from .plain import text
 
 Dim = int | str
 Shape = tuple[Dim, ...]
@@ -410,32 +411,6 @@ def walk(e: Expr) -> Iterator[Expr]:
         yield from walk(a)
 
 
-def replace(e: Expr, table: dict[Expr, Expr]) -> Expr:
-    """The same tree with leaves replaced; nothing is folded."""
-    if e in table:
-        return table[e]
-    if not e.args:
-        return e
-    args = tuple(replace(a, table) for a in e.args)
-    return e if args == e.args else Expr(e.op, args, e.data, e.shape, e.role)
-
-
-def with_sizes(e: Expr, sizes: dict[str, int]) -> Expr:
-    """The same tree with symbolic sizes made numbers."""
-    shape = tuple(Samples(sizes[d]) if isinstance(d, str) else d for d in e.shape)
-    args = tuple(with_sizes(a, sizes) for a in e.args)
-    if e.op == "sym" and e.data in sizes:
-        return num(sizes[e.data])
-    return Expr(e.op, args, e.data, shape, e.role)
-
-
-def operations(e: Expr) -> int:
-    """How many scalar operations the tree asks for (a shared name counts once, where it is made)."""
-    own = max(len(e.args) - 1, 0) if e.op in ("add", "mul", "div", "pow", "matmul") else \
-        1 if e.op in ("neg", "call", "slope", "apply", "over", "cases") else 0
-    return own + sum(operations(a) for a in e.args)
-
-
 def signed(term: Expr) -> tuple[bool, Expr]:
     """A term of a sum as (is it subtracted, what is added or subtracted)."""
     if term.op == "neg":
@@ -443,64 +418,3 @@ def signed(term: Expr) -> tuple[bool, Expr]:
     if term.op == "num" and isinstance(term.data, Fraction) and term.data < 0:
         return True, num(-term.data)
     return False, term
-
-
-_PREC = {"add": 1, "neg": 2, "mul": 3, "div": 3, "matmul": 3, "pow": 5}
-
-
-def text(e: Expr) -> str:
-    """The tree in the notation of the spec, for messages and for values without numbers."""
-    def inner(a: Expr, least: int) -> str:
-        s = text(a)
-        fraction = a.op == "num" and isinstance(a.data, Fraction) and (a.data < 0 or a.data.denominator > 1)
-        return f"({s})" if _PREC.get(a.op, 3 if fraction else 9) < least else s
-
-    if e.op == "num":
-        return str(e.data)
-    if e.op in ("sym", "apply"):
-        return e.data if e.op == "sym" else f"{e.data}({text(e.args[0])})"
-    if e.op in ("grad", "partial"):
-        return "(d{}/d{})".format(*e.data[:2])
-    if e.op == "ones":
-        return "ones({}, {})".format(*e.shape)
-    if e.op == "add":
-        out = inner(e.args[0], 2)
-        for t in e.args[1:]:
-            minus, t = signed(t)
-            out += (" - " + inner(t, 3)) if minus else (" + " + inner(t, 2))
-        return out
-    if e.op == "neg":
-        return "-" + inner(e.args[0], 3)
-    if e.op in ("mul", "matmul", "div", "pow"):
-        sign = {"mul": "*", "matmul": " @ ", "div": "/", "pow": "**"}[e.op]
-        own = _PREC[e.op]
-        parts = [inner(a, own + (i > 0 and e.op != "mul" or e.op == "pow")) for i, a in enumerate(e.args)]
-        return sign.join(parts)
-    if e.op == "T":
-        return inner(e.args[0], 9) + ".T"
-    if e.op in ("sum", "most", "least"):
-        name = {"sum": "sum", "most": "max", "least": "min"}[e.op]
-        return f"{name}({text(e.args[0])}{'' if e.data is None else f', axis={e.data}'})"
-    if e.op in ("call", "over"):
-        name = e.data if e.op == "call" else e.data[0]
-        return f"{name}({', '.join(map(text, e.args))})"
-    if e.op == "pick":
-        return f"{e.data[0]}({', '.join(map(text, e.args))})[{e.data[1]}]"
-    if e.op == "diff":
-        return f"d/d{e.data}[{text(e.args[0])}]"
-    if e.op == "entry":
-        return f"{inner(e.args[0], 9)}[{','.join(e.data)}]"
-    if e.op == "bigsum":
-        return "sum_" + ",".join(letter for letter, _ in e.data) + " " + text(e.args[0])
-    if e.op == "best":
-        return ("max_" if e.data[0] == "most" else "min_") + ",".join(letter for letter, _ in e.data[1]) + " " + text(e.args[0])
-    if e.op == "local":
-        (u, at), (v, of) = e.data
-        return f"(d{u}[{','.join(at)}]/d{v}[{','.join(of)}])"
-    if e.op == "slope":
-        return f"{e.data[0]}'({', '.join(map(text, e.args))})"
-    if e.op == "cases":
-        conditions = (f"{text(e.args[3 * i])} {op} {text(e.args[3 * i + 1])}: {text(e.args[3 * i + 2])}"
-                      for i, op in enumerate(e.data))
-        return "{" + ", ".join(conditions) + f", else {text(e.args[-1])}" + "}"
-    raise ValueError(f"no text for {e.op!r}")

@@ -144,7 +144,7 @@ class _Reader:
             return inner
         if not isinstance(n.op, ast.USub):
             raise SpecError(f"{shorten(self.source)!r}: only + and - may stand before a value")
-        return ex.num(-inner.data) if inner.op == "num" and isinstance(inner.data, Fraction) else ex.node("neg", (inner,))
+        return _opposite(inner) if _rational(inner) else ex.node("neg", (inner,))
 
     def _binop(self, n: ast.BinOp, depth: int) -> Expr:
         op = _BINARY.get(type(n.op))
@@ -152,8 +152,8 @@ class _Reader:
             hint = "a power is written **" if isinstance(n.op, ast.BitXor) else ""
             raise SpecError(f"{shorten(self.source)!r}: this operation is not known", hint=hint)
         left, right = self.read(n.left, depth), self.read(n.right, depth)
-        if op in ("mul", "div", "matmul") and left.op == "neg" and not _bracketed(self.source, n.left):
-            return ex.node("neg", (self._joined(n, op, left.args[0], right),))  # -a*b is -(a*b), as on the board
+        if op in ("mul", "div", "matmul") and _negative(left) and not _bracketed(self.source, n.left) and not (_rational(left) and _rational(right)):
+            return ex.node("neg", (self._joined(n, op, _opposite(left), right),))  # -a*b is -(a*b), as on the board
         return self._joined(n, op, left, right)
 
     def _joined(self, n: ast.BinOp, op: str, left: Expr, right: Expr) -> Expr:
@@ -257,6 +257,15 @@ def _magnitude(e: Expr) -> float:
     except (OverflowError, ZeroDivisionError):
         return math.inf
     return max(sizes, default=1.0)
+
+
+def _negative(e: Expr) -> bool:
+    return e.op == "neg" or (_rational(e) and e.data < 0)
+
+
+def _opposite(e: Expr) -> Expr:
+    """What stands behind the minus sign; a number keeps how it was written."""
+    return e.args[0] if e.op == "neg" else Expr("num", (), -e.data, (), e.role)
 
 
 def _rational(e: Expr) -> bool:

@@ -63,9 +63,25 @@ def solve(path: Path, request: Request) -> tuple[Problem, Certified]:
     lesson = plan(problem.network, request.levels, wrt=problem.wrt, all_entries=request.every,
                   assume=check_assumed(request.assume) if request.assume else ())
     try:
-        return problem, certify(lesson, problem.numbers())
+        certified = certify(lesson, problem.numbers())
     except ArithmeticError as e:
         raise SpecError(f"the given numbers cannot be computed with: {e}", where=path.name) from None
+    _check_range(certified, path.name)
+    return problem, certified
+
+
+def _check_range(certified: Certified, where: str) -> None:
+    """Raises SpecError for a value that no float, and so no JSON file, can hold."""
+    from mpmath import mp, nstr
+
+    from .sheet import LARGEST
+
+    for key, rows in (certified.values or {}).items():
+        for value in (v for row in rows for v in row):
+            if mp.isfinite(value) and abs(value) < LARGEST:
+                continue
+            name = "d{}/d{}".format(*key) if isinstance(key, tuple) else str(key)
+            raise SpecError(f"{name} comes to {nstr(value, 3)}, which is too large a number", where=where)
 
 
 def produce(path: Path, folder: Path, request: Request, say: Callable[[str], None]) -> list[Path]:

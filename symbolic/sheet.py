@@ -15,13 +15,17 @@ from mpmath import mp
 from .arithmetic import MP, Matrix, entries
 from .decimals import Numbers
 from .derive import Step
+from .errors import SpecError
 from .expr import Expr
 from .latex import Printer
 from .lesson import Line, Shown
-from .network import Network, split_values
+from .network import split_values
 from .problem import Problem
 from .values import DIGITS, forward, gradients, updated
 from .verify import Certified
+
+
+LARGEST = 1e300  # numbers beyond this fit no float
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,12 @@ class Sheet:
             eta = MP.number(p.learning_rate)
             after = updated(self.values, self.lesson.derivation, names, eta)
             leaves = {k: v for k, v in self.values.items() if not isinstance(k, tuple)}
-            loss = forward(self.network, {**leaves, **after})[self.network.output][0][0]
+            try:
+                loss = forward(self.network, {**leaves, **after})[self.network.output][0][0]
+            except ArithmeticError as e:
+                raise SpecError(f"after one step with the learning rate {p.learning_rate} there is no loss: {e}", hint="take a smaller one") from None
+            if not all(mp.isfinite(v) and abs(v) < LARGEST for rows in (*after.values(), [[loss]]) for row in rows for v in row):
+                raise SpecError(f"after one step with the learning rate {p.learning_rate} the numbers are too large", hint="take a smaller one")
             return Update(after, loss, self.values[self.network.output][0][0])
 
 

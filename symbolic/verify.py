@@ -164,8 +164,9 @@ class _Checker:
         """
         for name in sorted({e.data for eq in self.lesson.network.equations for e in ex.walk(eq.rhs) if e.op == "call"}):
             names = [s.name for s in FUNCTIONS[name].args]
+            around = [mp.mpf(kink) + side for kink in FUNCTIONS[name].kinks for side in (-0.125, 0.125)]
             tried = 0
-            for values in itertools.product(*([mp.mpf(x) / 8 for x in ROW_POINTS[k % 2]] for k in range(len(names)))):
+            for values in itertools.product(*([mp.mpf(x) / 8 for x in ROW_POINTS[k % 2]] + around for k in range(len(names)))):
                 point = {n: [[v]] for n, v in zip(names, values, strict=True)}
                 try:
                     self._row(name, names, point)

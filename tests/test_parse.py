@@ -31,11 +31,13 @@ def show(source: str) -> str:
 
 AS_WRITTEN = {
     "a*a": r"a \cdot a", "a - a": "a - a", "a - (b + c)": "a - (b + c)", "a - b + c": "a - b + c", "a - (b - c)": "a - (b - c)",
-    "b - a": "b - a", "b + a": "b + a", "b*a": r"b\,a", "a + (b + c)": "a + b + c", "a/b/c": r"\frac{\frac{a}{b}}{c}", "a/(b*c)": r"\frac{a}{b\,c}",
+    "b - a": "b - a", "b + a": "b + a", "b*a": r"b\,a", "a + (b + c)": "a + (b + c)", "a/b/c": r"\frac{\frac{a}{b}}{c}", "a/(b*c)": r"\frac{a}{b\,c}",
     "a**b**c": r"a^{b^{c}}", "(a**b)**c": r"(a^{b})^{c}", "-a**2": "-a^{2}", "(-a)**2": "(-a)^{2}", "-a*b": r"-a\,b", "-(a + b)": "-(a + b)",
     "(a + b)*c": r"(a + b)\,c", "a*(b + c)": r"a\,(b + c)", "2*a*3": r"2a \cdot 3", "0*a": "0a", "1*a": "1a", "a + 0": "a + 0", "a**1": "a^{1}",
     "exp(log(a))": r"e^{\ln a}", "sqrt(a)**2": r"\sqrt{a}^{2}", "log(a + b)": r"\ln(a + b)", "0.5*a": "0.5a", "1/3*a": r"\frac{1}{3}a", "2*2": r"2 \cdot 2",
-    "W @ x + y": "W x + y", "x.T @ W": r"x^{\top} W", "(W @ x).T": r"(W x)^{\top}", "x*y": r"x \odot y", "W.T.T": "W",
+    "W @ x + y": "W x + y", "x.T @ W": r"x^{\top} W", "(W @ x).T": r"(W x)^{\top}", "x*y": r"x \odot y", "W.T.T": r"(W^{\top})^{\top}", "-a/b": r"-\frac{a}{b}", "(-a)*b": r"(-a)\,b", "-a*b*c": r"-a\,b\,c",
+    "-a*b - c*b": r"-a\,b - c\,b", "-2*a": "-2a", "a - 2*b": "a - 2b", "-0.5*a": "-0.5a", "a*(-2)": r"a \cdot (-2)", "-(-a)": "-(-a)", "a - (-b)": "a - (-b)",
+    "-1/2*a": r"-\frac{1}{2}a", "a**(-2)": "a^{-2}", "2*(-a)": "2(-a)",
     "max(a, b)": r"\max(a, b)", "sigmoid(a - b)": r"\sigma(a - b)", "sum(x)": r"\sum_{j} x_{j}", "tanh(a)*tanh(a)": r"\tanh(a)\,\tanh(a)",
 }
 
@@ -45,10 +47,7 @@ def test_written_is_shown(source: str, latex: str) -> None:
     assert well_formed(show(source)) == latex
 
 
-ONLY_AS_TEXT = {"a + (b + c)": "a + (b + c)", "W.T.T": "W.T.T"}
-
-
-@pytest.mark.parametrize("source", [s for s in AS_WRITTEN if s != "0.5*a"])
+@pytest.mark.parametrize("source", [s for s in AS_WRITTEN if s not in ("0.5*a", "-0.5*a", "a**b**c")])
 def test_text_says_what_was_written(source: str) -> None:
     assert ex.text(read(source)) == source and read(ex.text(read(source))) == read(source)
 
@@ -82,9 +81,9 @@ def compute(source: str) -> float | None:
 def test_text_is_read_back_as_the_same_tree(source: str) -> None:
     tree = read(source)
     again = ex.text(tree)
-    assert read(again) == tree
+    assert ex.text(read(again)) == again
     value = compute(source)
-    assert value == compute(again) or abs(value - compute(again)) <= 1e-12 * abs(value)
+    assert value == compute(again) or abs(value - compute(again)) <= 1e-9 * abs(value)
     well_formed(show(source))
     assert sorted(n for n in names_in(source)) == sorted(tree.names)
 
@@ -148,14 +147,11 @@ def test_long_and_deep_text_ends_in_a_sentence_or_a_tree(source: str) -> None:
         assert len(str(e)) < 400
 
 
-@pytest.mark.parametrize("source", ["9**9**9", "9**99999999*a", "2**(10**9)", "a**(10**10)", "(10**400)**400", "1e400", "1e999999", "1/3**99999",
-                                    "10**10**10", "a*1e-999999", "1" * 1500])
+@pytest.mark.parametrize("source", ["9**9**9", "9**99999999*a", "2**(10**9)", "a**1001", "a**(10**10)", "1e400", "1e999999", "1/3**99999",
+                                    "10**10**10", "a*1e-999999", "1" * 1500, "a*1e9999999999", "a**exp(exp(9))", "2**cosh(900)"])
 def test_huge_powers_are_never_computed(source: str) -> None:
-    try:
-        tree = read(source)
-    except SpecError:
-        return
-    assert all(n.op != "num" or len(str(n.data)) < 2 * LONGEST for n in ex.walk(tree))
+    with pytest.raises(SpecError, match="too (large|small)"):
+        read(source)
 
 
 MISFITS = {
@@ -188,4 +184,4 @@ def test_any_text_is_a_tree_or_one_sentence(source: str) -> None:
         assert "\n" not in e.sentence
         return
     assert isinstance(tree, Expr) and {n.op for n in ex.walk(tree)} <= {*ex.ENTRYWISE, *ex.LEAVES, "matmul", "T", "sum", "most", "least", "over"}
-    assert all(tree.names <= set(NAMES) for _ in (0,))
+    assert tree.names <= set(NAMES)
