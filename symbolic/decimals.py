@@ -53,7 +53,7 @@ def decimal(value: Any, digits: int) -> str:
 
 
 def _power(value: Any) -> int:
-    """The power of ten of the leading digit (floats first: a logarithm in 60 digits is slow)."""
+    """The power of ten of the leading digit (floats first: a logarithm in high precision is slow)."""
     near = float(value)
     power = floor(log10(near)) if 1e-300 < near < 1e300 else int(mp.floor(mp.log10(value)))
     return power + (value >= mp.mpf(10) ** (power + 1)) - (value < mp.mpf(10) ** power)

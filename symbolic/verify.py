@@ -2,7 +2,7 @@
 
 Three checks, of which the last two use no derivative table at all:
 a proof of each step against SymPy's ``diff`` on explicit entries at a small shape; every line
-of it at random points against central differences of the forward equation, in 60-digit
+of it at random points against central differences of the forward equation, in 90-digit
 arithmetic; and each whole gradient against central differences of the whole forward pass.
 
 >>> from .lesson import plan
@@ -141,7 +141,7 @@ class Lookup(dict[Any, Any]):
 
 
 def difference(f: Callable[[Matrix], Matrix], at: Matrix, direction: Matrix) -> Matrix:
-    """The directional derivative by central differences (h = 1e-20 in 60-digit arithmetic)."""
+    """The directional derivative by central differences (h = 1e-30 in 90-digit arithmetic)."""
     h = mp.mpf(10) ** -(DIGITS // 3)
     above, below = f(shifted(at, direction, h)), f(shifted(at, direction, -h))
     return [[(a - b) / (2 * h) for a, b in zip(*rows, strict=True)] for rows in zip(above, below, strict=True)]

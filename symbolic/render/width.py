@@ -588,7 +588,13 @@ class _Setter:
 
     def stack(self, rows: list[Box], skip: float, extra: float) -> Box:
         """Rows with their struts, centred on the axis."""
-        total = sum(max(b.h, 0.7 * skip) + max(b.d, 0.3 * skip) + extra for b in rows) - extra
+        total, before = 0.0, None
+        for row in rows:
+            h, d = max(row.h, 0.7 * skip), max(row.d, 0.3 * skip)
+            if before is not None and extra:  # \\baselineskip, or \\lineskip where the rows come too near
+                gap = skip - before - h
+                total += extra + (gap if gap > -1e-3 else 1.0)
+            total, before = total + h + d, d
         return self.centred(max(b.w for b in rows), total, 0)
 
     def text(self, nodes: Iterable[Any], size: float, font: str) -> Box:

@@ -8,6 +8,7 @@ from ..latex import Printer
 from ..lesson import Shown
 from ..network import LOSSES, Network, Symbol
 from ..problem import Problem
+from ..values import DIGITS
 from ..verify import Certified
 from .text import escape
 
@@ -91,7 +92,7 @@ def checked(certified: Certified) -> str:
         from math import floor, log10
 
         digits = floor(log10(certified.worst))
-    return (f"{told}; every line and every gradient also agreed with 60-digit differences of the forward pass "
+    return (f"{told}; every line and every gradient also agreed with differences of the forward pass in {DIGITS}-digit arithmetic "
             f"(largest difference 1e{digits}).")
 
 
