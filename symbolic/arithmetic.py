@@ -238,6 +238,13 @@ class Tidy(Trees):
 MP, TREES, TIDY = HighPrecision(), Trees(), Tidy()
 
 
+def spread_out(rows: Matrix, shape: ex.Shape) -> Matrix:
+    """A matrix at its full shape: terms that cancel leave a bare 0 behind."""
+    if not shape or len(rows) * len(rows[0]) > 1:
+        return rows
+    return [rows[0] * int(shape[1]) for _ in range(int(shape[0]))]
+
+
 def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
     """All entries of a tree as rows; env maps names (and grad/partial data) to rows of scalars."""
     if e.op in ("sym", "grad", "partial"):

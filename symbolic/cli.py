@@ -93,7 +93,7 @@ def doctor() -> None:
         table.add_column(heading, overflow="fold")
     findings = examine()
     for f in findings:
-        table.add_row("[green]ok[/]" if f.ok else "[red]missing[/]", f.name, f.found, "" if f.ok else f.remedy)
+        table.add_row("[green]ok[/]" if f.ok else "[red]missing[/]" if f.required else "-", f.name, f.found, "" if f.ok else f.remedy)
     Console(soft_wrap=False).print(table)
-    if not all(f.ok for f in findings if getattr(f, "required", True)):
+    if not all(f.ok for f in findings if f.required):
         sys.exit(1)

@@ -180,6 +180,8 @@ class Numbers:
         if rows * columns > MOST_TERMS or e.op not in ("mul", "pow", "sym", "grad"):
             return None
         filled = self._fill(e)
+        if not all(x.op in ("val", "num") or x.op in ex.ENTRYWISE for x in ex.walk(filled)):
+            return None  # an entry of a matrix product is not the product of two entries
         return Expr("add", tuple(_cell(filled, i, j) for i in range(rows) for j in range(columns)))
 
     def _grouped(self, factors: tuple[Expr, ...]) -> list[Expr]:

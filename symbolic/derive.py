@@ -129,12 +129,11 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
 
     for i in range(len(network.equations) - 1, -1, -1):
         eq = network.equations[i]
-        if eq.name != output and not found[eq.name]:
-            continue  # nothing after it uses it, so its gradient is zero
-        close(eq.name)
-        for term_name, term in _terms(eq, output, shapes[eq.name], rules, named):
-            if term_name not in skip:
-                found[term_name].insert(0, term)  # terms in the order of the equations
+        if eq.name == output or found[eq.name]:  # else nothing after it uses it, so its gradient is zero
+            close(eq.name)
+            for term_name, term in _terms(eq, output, shapes[eq.name], rules, named):
+                if term_name not in skip:
+                    found[term_name].insert(0, term)  # terms in the order of the equations
         for name in sorted(first_use.get(i, ()), key=lambda n: network.symbols[n].kind != "parameter"):
             if name not in skip and found[name]:
                 close(name)

@@ -100,6 +100,7 @@ def chain(of: str, term_entry: Expr, through: str, wrt: str, free: tuple[str, ..
     if len(leaves) != 1 or any(x.op == "bigsum" for x in ex.walk(body)):
         return None
     at = leaves[0].data if leaves[0].op == "entry" else ()
+    over = tuple((letter, size) for letter, size in over if letter in at)  # one term for every entry of u, not of what is in it
     line = Expr("mul", (leaves[0], Expr("local", (), ((through, at), (wrt, free)))))
     return _sum(line, over) if over else line
 

@@ -283,7 +283,7 @@ def _index_step(network: Network, step: Step) -> list[Shown]:
     if all(c is not None for c in chains):
         lines.append(Line(_join([c for c in chains if c is not None]), "chain rule: add over every entry that is reached", "index", free=(i, j)))
     lines.append(Line(_join(pieces), step.because, "index", free=(i, j)))
-    if any(n.op == "T" for n in ex.walk(step.result)):
+    if step.shape and any(n.op == "T" for n in ex.walk(step.result)):
         whole = Expr("entry", (step.result,), free)
         lines.append(Line(whole, "row by column: the entry of a matrix product with a transpose", "index", free=(i, j)))
     return [Shown(step.of, step.wrt, "index", step.rule, step.because, tuple(lines), step)]

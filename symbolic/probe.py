@@ -20,6 +20,7 @@ from .arithmetic import Env, HighPrecision, Matrix
 from .derive import Step
 from .errors import CheckError
 from .expr import Expr
+from .functions import definition
 from .network import Network
 from .values import forward, shifted
 
@@ -50,10 +51,12 @@ def random_point(network: Network, k: int, near: Mapping[Any, Matrix] | None = N
     """Random numbers for all leaves, and the forward pass there; inside every function's domain.
 
     near: the given numbers; close to them it looks when the usual ranges hold no such point.
+    A point on a kink (a dead unit sends exact zeros on) is taken only when there is no other.
     Raises CheckError when no such point is found.
     """
     unnamed = sorted({e.data for eq in network.equations for e in ex.walk(eq.rhs) if e.op == "apply"})
     leaves = network.names("input", "target", "parameter")
+    smooth, tied = not _has_pieces(network), None
     for attempt in range(TRIES):
         draw = Draw(f"point/{k}/{attempt}")
         low, high = ((-1.5, 1.5), (0.1, 0.9), (0.5, 2.5), (1.1, 4))[attempt % 4]
@@ -62,10 +65,24 @@ def random_point(network: Network, k: int, near: Mapping[Any, Matrix] | None = N
             env.update({name: shifted(near[name], env[name], mp.mpf(2) ** -attempt) for name in leaves if name in near})
         env.update({name: draw.function() for name in unnamed})
         try:
-            return forward(network, env)
+            point = forward(network, env)
         except (ArithmeticError, ValueError):
             continue
+        if smooth or not kinks(network, point):
+            return point
+        tied = tied or point
+    if tied is not None:
+        return tied
     raise CheckError(f"no point was found at which {network.output} is defined, so its derivation cannot be checked")
+
+
+def _has_pieces(network: Network) -> bool:
+    """Whether any function in it has a kink."""
+    def pieces(e: Expr) -> bool:
+        form = definition(e.data) if e.op == "call" else None
+        return e.op in ("cases", "most", "least") or (form is not None and any(map(pieces, ex.walk(form))))
+
+    return any(pieces(e) for eq in network.equations for e in ex.walk(eq.rhs))
 
 
 def dimensions(network: Network, above: int) -> list[int]:

@@ -112,8 +112,6 @@ def produce(path: Path, folder: Path, request: Request, say: Callable[[str], Non
         say(note)
     for name in made:
         say(str(name))
-    for sentence in sentences:
-        say(sentence)
-    if sentences and not any(name.suffix == ".pdf" for name in made):
-        raise ChainruleError("no PDF was made, because no TeX engine was found; the sources are written")
+    if sentences:
+        raise ChainruleError(" ".join(sentences))
     return list(made)

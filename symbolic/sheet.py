@@ -12,7 +12,7 @@ from typing import Any
 
 from mpmath import mp
 
-from .arithmetic import MP, Matrix, entries
+from .arithmetic import MP, Matrix, entries, spread_out
 from .decimals import Numbers
 from .derive import Step
 from .errors import SpecError
@@ -239,9 +239,10 @@ def exact_values(problem: Problem, steps: Mapping[str, Step]) -> dict[Any, list[
     if sum(len(c) * len(c[0]) for c in env.values()) > 60:
         return {}
     lines = [(eq.name, eq.rhs) for eq in problem.network.equations] + [((s.of, k), s.result) for k, s in steps.items()]
+    shapes = {eq.name: eq.rhs.shape for eq in problem.network.equations} | {(s.of, k): s.shape for k, s in steps.items()}
     for key, rhs in lines:
         try:
-            env[key] = [[_settled(v) for v in row] for row in entries(rhs, env, SYMPY)]
+            env[key] = spread_out([[_settled(v) for v in row] for row in entries(rhs, env, SYMPY)], shapes[key])
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
     return {k: [[_short(v) for v in row] for row in rows] for k, rows in env.items() if not isinstance(k, Expr)}

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .arithmetic import MP, Arithmetic, Env, Matrix, entries
+from .arithmetic import MP, Arithmetic, Env, Matrix, entries, spread_out
 from .derive import Derivation
 from .expr import Expr
 from .network import Network
@@ -59,6 +59,8 @@ def gradients(derivation: Derivation, values: Env, seed: Matrix | None = None,
                 env[key] = seed
             continue
         _set(env, key, step.result, arithmetic, partly)
+        if key in env:
+            env[key] = spread_out(env[key], step.shape)
     return env
 
 

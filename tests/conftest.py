@@ -1,7 +1,8 @@
 """One Hypothesis profile for all tests: the same examples on every run, and no clock."""
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile("chainrule", derandomize=True, deadline=None, max_examples=40, print_blob=False,
+                          phases=(Phase.explicit, Phase.generate, Phase.shrink),
                           suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 settings.load_profile("chainrule")

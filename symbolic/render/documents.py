@@ -46,7 +46,8 @@ def documents(stem: str, problem: Problem, certified: Certified, request: Reques
     if pdfs:
         engine = find_engine(request.engine, unicode=unicode)
         if engine is None:
-            sentences.append(f"no TeX engine was found, so no PDF was made; {install_hint(unicode=unicode)}")
+            why = "the title has letters that only lualatex prints, and it or its fonts are missing" if unicode else "no TeX engine was found"
+            sentences.append(f"{why}, so no PDF was made, only its source; {install_hint(unicode=unicode)}")
     environment = make_environment(request.templates)
     sources = {kind: source_of(kind, problem, certified, request, environment) for kind in kinds}
     if "tex" in request.formats or engine is None:

@@ -33,7 +33,7 @@ MEMORY_MB = 4096
 FILE_MB = 64
 OPEN_FILES = 256
 APT_PACKAGES = "texlive-latex-base texlive-latex-recommended texlive-pictures lmodern"
-APT_UNICODE = "texlive-luatex fonts-noto-core"
+APT_UNICODE = "texlive-luatex fonts-noto-core fonts-droid-fallback"
 _TECTONIC = "tectonic (https://tectonic-typesetting.github.io)"
 
 # No dates, ids or banners in the PDF. Tectonic (XeTeX) has no such switches and needs none: it

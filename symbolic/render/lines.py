@@ -66,18 +66,102 @@ def _joined(rows: list[tuple[str, str]], room: float, measure: Measure) -> list[
 
 
 def _filled(formula: str, room: float, measure: Measure) -> list[str]:
-    """Fill rows greedily with terms; a term that is too long is cut at its products."""
+    """Fill rows greedily with terms; a term that is too long is cut at its products, then inside its brackets."""
     if measure(formula) <= room:
         return [formula]
     rows: list[str] = []
     for term in split(formula, TERMS):
         pieces = [term] if measure(term) <= room else split(term, FACTORS)
-        for piece in pieces:
+        inner = room - measure(INDENT)
+        for piece in [x for p in pieces for x in ([p] if measure(p) <= inner else opened(p, inner, measure))]:
             if rows and measure(f"{rows[-1]} {piece}") + measure(INDENT) * (len(rows) > 1) <= room:
                 rows[-1] += f" {piece}"
             else:
                 rows.append(piece)
     return rows
+
+
+def opened(formula: str, room: float, measure: Measure) -> list[str]:
+    r"""Cut a formula inside its widest bracket, colour or fraction, again until the pieces fit or nothing is left to cut.
+
+    The numerator of a fraction moves behind it; brackets that are cut get one size on all rows.
+
+    >>> opened(r"2 \left(a + b\right)^{2}", 4, len)
+    ['2 (a', '+ b)^{2}']
+    >>> opened(r"\frac{a + b}{c}", 9, len)
+    ['\\frac{1}{c} \\cdot (a', '+ b)']
+    """
+    for start, end, kind in sorted(_groups(formula), key=lambda g: g[0] - g[1]):
+        before, whole, after = formula[:start], formula[start:end], formula[end:]
+        first, last = "", ""
+        if kind == "hl":
+            colour, inner = _arguments(whole)
+        elif kind == "frac":
+            inner, below = _arguments(whole)
+            first, last = rf"\frac{{1}}{{{below}}} \cdot (", ")"
+        else:
+            size = len(r"\left" if kind == "left" else "")
+            inner = whole[size + 1:len(whole) - 1 - (size + 1 if size else 0)]
+            first, last = whole[size], whole[-1]
+        pieces = next((x for x in (split(inner, TERMS), split(inner, FACTORS)) if len(x) > 1), None) or opened(inner, room, measure)
+        if len(pieces) < 2:
+            continue
+        if first and max(map(_tallness, pieces)) > 1:
+            first, last = rf"{first[:-1]}\Bigl{first[-1]}", rf"\Bigr{last}"
+        pieces = [f"{first}{pieces[0]}", *pieces[1:-1], f"{pieces[-1]}{last}"]
+        if kind == "hl":
+            pieces = [rf"\hl{{{colour}}}{{{x}}}" for x in pieces]
+        pieces = [f"{before}{pieces[0]}", *pieces[1:-1], f"{pieces[-1]}{after}"]
+        return [x for p in pieces for x in ([p] if measure(p) <= room else opened(p, room, measure))]
+    return [formula]
+
+
+def _tallness(formula: str) -> int:
+    return 2 if re.search(r"\\(frac|begin|sum|underbrace|left|Big)\b", formula) else 1
+
+
+def _groups(formula: str) -> list[tuple[int, int, str]]:
+    """(start, end, kind) of every bracket, colour and fraction that stands in no other; unpaired ones do not count."""
+    out, stack, i = [], [], 0
+    while i < len(formula):
+        found = _TOKEN.match(formula, i)
+        token = found[0] if found else formula[i]
+        if not stack and (head := re.match(r"\\(hl|frac)(?=\{)", formula[i:])):
+            end = i + len(head[0])
+            for _ in range(2):
+                end = _closing(formula, end)
+            out.append((i, end, head[1]))
+            i = end
+            continue
+        if token in _OPENS:
+            stack.append((i, token))
+        elif token in _CLOSES and stack:
+            start, opening = stack.pop()
+            if not stack and opening in ("(", "[", r"\left(", r"\left["):
+                out.append((start, i + len(token), "left" if opening.startswith(r"\left") else "bracket"))
+        i += len(token)
+    return out
+
+
+def _closing(formula: str, start: int) -> int:
+    """The end of the brace group that starts there."""
+    depth, i = 0, start
+    while i < len(formula):
+        if formula[i] == "\\":
+            i += 2
+            continue
+        depth += (formula[i] == "{") - (formula[i] == "}")
+        i += 1
+        if depth == 0:
+            return i
+    return i
+
+
+def _arguments(whole: str) -> tuple[str, str]:
+    """The two arguments of a command."""
+    start = whole.index("{")
+    middle = _closing(whole, start)
+    return whole[start + 1:middle - 1], whole[middle + 1:-1]
 
 
 def fits(rows: list[tuple[str, str]], available: float, *, measure: Measure | None = None) -> bool:
