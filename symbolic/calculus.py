@@ -9,7 +9,7 @@ them; a pass is a line on the board. What the reader already knows is applied wi
 >>> for line in differentiate(e, "x"): print(text(line.rhs), "|", ", ".join(r for r, _ in line.used))
 cos(x**2)*d/dx[x**2] | local-slope
 cos(x**2)*2*x | power
-2*cos(x**2)*x | rewrite
+2*x*cos(x**2) | rewrite
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def differentiate(e: Expr, x: str, assume: Collection[str] = (), rules: Mapping[
                 lines[-1] = Pass(now, lines[-1].used)
             else:
                 lines.append(Pass(now, told or tuple(dict.fromkeys(used))[:1]))
-    tidy = tidied(now)
+    tidy = ex.ordered(tidied(now))
     if tidy != now:
         if "rewrite" in known and lines:
             lines[-1] = Pass(tidy, lines[-1].used)

@@ -23,6 +23,7 @@ from .expr import Expr
 from .latex import COLOURS, MUL, NEG, Printer, number, parens
 
 _DECIMAL = re.compile(r"-?[\d.]+(\\cdot 10\^\{-?\d+\})?")
+_TIE = mp.mpf(10) ** -30  # what the arithmetic may have lost on an exact tie
 MOST_DIGITS = 24
 MOST_TERMS = 6  # a sum over more entries than this is not written out in numbers
 SMALL, LARGE = -4, 7  # powers of ten outside which a number is written with one
@@ -38,7 +39,7 @@ def decimal(value: Any, digits: int) -> str:
     sign, value = ("-", -value) if value < 0 else ("", value)
     power = _power(value)
     scaled = value * mp.mpf(10) ** (digits - 1 - power)
-    whole = int(mp.nint(scaled))
+    whole = int(mp.floor(scaled + mp.mpf(1) / 2 + _TIE))  # a tie is rounded up, as students do
     if whole >= 10**digits:  # 0.99996 -> 1.000
         whole, power = whole // 10, power + 1
     exact = abs(scaled - mp.nint(scaled)) < mp.mpf(10) ** -20
@@ -220,7 +221,7 @@ class Numbers:
 
     def _show(self, e: Expr, digits: int, least: int) -> str:
         body, precedence = self._body(e, digits)
-        body = rf"\left({body}\right)" if precedence < least and "\\begin" in body else f"({body})" if precedence < least else body
+        body = parens(body) if precedence < least else body
         if e.op == "val" and self.printer.colour:
             hue = self._hue(e)
             return rf"\hl{{{hue}}}{{{body}}}" if hue else body
@@ -253,7 +254,7 @@ class Numbers:
             case "val":
                 cells = self._cells(e, digits)
                 lone = len(cells) == 1 == len(cells[0])
-                return matrix(cells, self.widest), (NEG if lone and cells[0][0].startswith("-") else MUL if lone and "\\cdot" in cells[0][0] else 9)
+                return matrix(cells, self.widest), (NEG if lone and cells[0][0].startswith("-") else MUL if lone and "\\" in cells[0][0] else 9)
             case "add":
                 out = self._show(e.args[0], digits, NEG)
                 for t in e.args[1:]:

@@ -72,13 +72,13 @@ class Step:
 
     @property
     def rule(self) -> str:
-        """The id of the step's rule: fork-sum over several equations, chain over several rules."""
+        """The id of the step's rule: the outermost one, fork-sum over several equations."""
         if not self.terms:
             return "identity"
         if len(self.terms) > 1:
             return "fork-sum"
         ids = list(dict.fromkeys(u[0] for u in self.used))
-        return ids[0] if len(ids) == 1 else "chain" if ids else "identity"
+        return ids[0] if ids else "identity"  # the outermost rule names the step
 
     @property
     def because(self) -> str:
@@ -86,7 +86,7 @@ class Step:
         if not self.terms:
             return "Every value has slope one with respect to itself."
         said = [b for _, b in self.used if b]
-        fork = ["It is used more than once: the gradients of all paths add up."] if len(self.terms) > 1 else []
+        fork = ["This value is used more than once: the gradients of all paths add up."] if len(self.terms) > 1 else []
         return " ".join(dict.fromkeys(fork + said)) or "The value is passed on unchanged."
 
 
@@ -119,6 +119,7 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
     shapes = {s.name: s.shape for s in network.symbols.values()}
     skip = {s.name for s in network.symbols.values() if s.kind in ("target", "size")}
     first_use = _first_uses(network)
+    plain = not network.layers
     named = {e.rhs: ex.sym(e.name, e.rhs.shape) for e in network.equations if e.rhs.op in ("over", "pick")}
     found: dict[str, list[Term]] = {name: [] for name in shapes}
     steps: dict[str, Step] = {}
@@ -131,7 +132,7 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
         eq = network.equations[i]
         if eq.name == output or found[eq.name]:  # else nothing after it uses it, so its gradient is zero
             close(eq.name)
-            for term_name, term in _terms(eq, output, shapes[eq.name], rules, named):
+            for term_name, term in _terms(eq, output, shapes[eq.name], rules, named, plain):
                 if term_name not in skip:
                     found[term_name].insert(0, term)  # terms in the order of the equations
         for name in sorted(first_use.get(i, ()), key=lambda n: network.symbols[n].kind != "parameter"):
@@ -153,7 +154,7 @@ def _first_uses(network: Network) -> dict[int, list[str]]:
 
 
 def _terms(eq: Equation, output: str, shape: ex.Shape, rules: Mapping[str, Rule],
-           named: Mapping[Expr, Expr]) -> Iterator[tuple[str, Term]]:
+           named: Mapping[Expr, Expr], plain: bool) -> Iterator[tuple[str, Term]]:
     """What one equation sends back, a term for every value that it uses."""
     is_output = eq.name == output
     # A vector-valued output has no slope of one: its seed is the direction asked about.
@@ -169,6 +170,8 @@ def _terms(eq: Equation, output: str, shape: ex.Shape, rules: Mapping[str, Rule]
         final = rewrite_slopes(local, eq, named)
         used = tuple(dict.fromkeys(rules_used))
         if scalar:
+            if plain:
+                local, final = ex.ordered(local), ex.ordered(final)
             yield name, Term(eq.name, upstream, upstream * local, upstream * final, local, final, used)
         else:
             yield name, Term(eq.name, upstream, local, final, None, None, used)

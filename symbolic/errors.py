@@ -51,5 +51,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'valid names: relu, tanh'
     """
     names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    same = [n for n in names if n.lower() == name.lower()]
+    close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else "valid names: " + ", ".join(names)

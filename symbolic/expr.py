@@ -307,6 +307,19 @@ def _one_fraction(factors: list[Expr]) -> list[Expr]:
     return [*front, fraction.with_role(role) if role else fraction]
 
 
+_RANK = {"num": 0, "sym": 1, "pow": 2, "add": 3, "div": 4}
+
+
+def ordered(e: Expr) -> Expr:
+    """Products as a person writes them: numbers, letters, powers, brackets, then functions."""
+    if not e.args:
+        return e
+    args = tuple(ordered(a) for a in e.args)
+    if e.op == "mul" and not any(f.op in ("grad", "partial", "diff") for f in args):
+        args = tuple(sorted(args, key=lambda f: _RANK.get(f.op, 5)))
+    return Expr(e.op, args, e.data, e.shape, e.role)
+
+
 def _product(factors: Iterable[Expr], role: str | None = None) -> Expr:
     factors = tuple(f for f in factors if f != ONE)
     if not factors:

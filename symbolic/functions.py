@@ -204,7 +204,8 @@ row("sinh", None, function=sp.sinh, slope=sp.cosh(z), tex=r"\sinh", because="The
 row("cosh", None, function=sp.cosh, slope=sp.sinh(z), tex=r"\cosh", because="The slope of the hyperbolic cosine is the hyperbolic sine.")
 row("tanh", None, function=sp.tanh, slope=1 - a**2, tex=r"\tanh", activation=True,
     because="The slope of tanh is one minus its output squared.")
-row("abs", _either(z, z > 0, -z), slope=_either(1, z > 0, -1), kinks=(0,), at_kink="at 0 the slope -1 is used",
+row("abs", sp.Piecewise((z, z > 0), (-z, z < 0), (0, True)), slope=sp.Piecewise((1, z > 0), (-1, z < 0), (0, True)),
+    kinks=(0,), at_kink="at 0, where there is no slope, 0 is used",
     because="The slope of the absolute value is the sign of its input.")
 row("max", _either(u, u > v, v), args=(u, v), slope=(_either(1, u > v, 0), _either(0, u > v, 1)), tex=r"\max",
     at_kink="where both are equal the second counts", because="The larger one passes the gradient on, the other gets nothing.")
@@ -216,10 +217,10 @@ sigmoid = row("sigmoid", 1/(1 + sp.exp(-z)), slope=a*(1 - a), tex=r"\sigma", act
               numpy="(0.5*(1 + numpy.tanh(0.5*({z}))))",
               because="The slope of the sigmoid is its output times one minus its output.")
 row("relu", _either(z, z > 0, 0), slope=_either(1, z > 0, 0), tex=r"\operatorname{ReLU}", activation=True,
-    kinks=(0,), at_kink="at 0 the slope 0 is used",
+    kinks=(0,), at_kink="at 0, where there is no slope, 0 is used",
     because="ReLU passes the gradient where its input is positive and stops it elsewhere.")
 row("leaky_relu", _either(z, z > 0, z/100), slope=_either(1, z > 0, sp.Rational(1, 100)), tex=r"\operatorname{LReLU}",
-    activation=True, kinks=(0,), at_kink="at 0 the slope 1/100 is used",
+    activation=True, kinks=(0,), at_kink="at 0, where there is no slope, 1/100 is used",
     because="Leaky ReLU has slope one where its input is positive and 1/100 elsewhere.")
 row("softplus", sp.log(1 + sp.exp(z)), slope=sigmoid(z), tex=r"\operatorname{softplus}", activation=True,
     numpy="numpy.logaddexp(0, {z})", because="The slope of softplus is the sigmoid.")

@@ -214,11 +214,15 @@ class Printer:
         if len(factors) == 1:
             self._in_sum = before
             return self.show(factors[0], MUL), MUL
-        out = self.show(factors[0], MUL)
+        first = factors[0]
+        out = self._log(first) if first.op == "call" and first.data == "log" else self.show(first, MUL)
         for i in range(1, len(factors)):
             last = i == len(factors) - 1
             right = self.show(factors[i], 0 if last and self._is_sum(factors[i]) else MUL)
-            out += self._between(factors[i - 1], factors[i]) + right
+            if not last and factors[i].op == "call" and factors[i].data == "log":
+                right = self._log(factors[i])  # a factor follows: where ln ends must be plain
+            between = self._between(factors[i - 1], factors[i])
+            out += (between or " " * (out[-1].isalpha() and right[0].isalpha())) + right  # never pi and r run together
         self._in_sum = before
         return out, MUL
 
@@ -270,6 +274,11 @@ class Printer:
         if e.data == "log" and e.args[0].op in ("sym", "entry", "num"):
             return rf"{tex} {inner[0]}", MUL
         return tex + parens(", ".join(inner))
+
+    def _log(self, e: Expr) -> str:
+        body = FUNCTIONS["log"].tex + parens(self.show(e.args[0], 0))
+        hue = self.hue(e) if self.colour else ""
+        return rf"\hl{{{hue}}}{{{body}}}" if hue else body
 
     def _apply(self, e: Expr) -> str:
         return letter(e.data)[0] + parens(self.show(e.args[0], 0))
@@ -341,7 +350,7 @@ def _leading_number(e: Expr) -> bool:
     """Whether a factor starts with a digit on paper."""
     while e.op in ("mul", "pow", "bigsum") and e.args:
         e = e.args[0]
-    return e.op == "num"
+    return e.op == "num" and isinstance(e.data, Fraction)
 
 
 def _tall(e: Expr, printer: Printer) -> bool:

@@ -124,15 +124,17 @@ class Loss:
     scale: Fraction
     outputs: str
     because: str
+    probabilities: bool = False  # whether targets must lie between 0 and 1
 
 
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (
     Loss("half_squared_error", "(y_hat - y)**2", Fraction(1, 2), "sum", "Half the square, so that the slope is the plain error."),
     Loss("squared_error", "(y_hat - y)**2", Fraction(1), "sum", "The square of the error."),
     Loss("mse", "(y_hat - y)**2", Fraction(1), "mean", "The mean of the squared errors."),
-    Loss("cross_entropy", "y*log(y_hat)", Fraction(-1), "sum", "Minus the logarithm of what the true class got."),
+    Loss("cross_entropy", "y*log(y_hat)", Fraction(-1), "sum", "Minus the logarithm of what the true class got.",
+         probabilities=True),
     Loss("binary_cross_entropy", "y*log(y_hat) + (1 - y)*log(1 - y_hat)", Fraction(-1), "mean",
-         "Minus the logarithm of the probability given to the true answer."),
+         "Minus the logarithm of the probability given to the true answer.", probabilities=True),
 )}
 
 

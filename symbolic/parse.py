@@ -50,10 +50,27 @@ def tree(source: str) -> ast.expr:
         body = ast.parse(source.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
         at = f" near column {e.offset}" if isinstance(e, SyntaxError) and e.offset else ""
-        hint = "a power is written **" if "^" in source else \
-            "one equation a name: name: expression" if "=" in source else ""
-        raise SpecError(f"{shorten(source)!r} is not an expression{at}", hint=hint) from None
+        raise SpecError(f"{shorten(source)!r} is not an expression{at}", hint=_likely(source)) from None
     return body
+
+
+_WRITTEN = {"\u00b2": "**2", "\u00b3": "**3", "\u00d7": "*", "\u00b7": "*", "\u2212": "-", "\u2013": "-", "\u00f7": "/", "\u221a": "sqrt( )"}
+
+
+def _likely(source: str) -> str:
+    """What a person most likely meant by text that is no expression."""
+    for sign, plain in _WRITTEN.items():
+        if sign in source:
+            return f"write {plain} for {sign}"
+    if source.count("(") != source.count(")"):
+        return "a bracket is not closed" if source.count("(") > source.count(")") else "a bracket is closed that was not opened"
+    if "=" in source:
+        return "one equation a name: name: expression"
+    if found := re.search(r"\b([A-Za-z]\w*)\s+[A-Za-z0-9]", source):
+        return f"write {found[1]}(...)" if found[1] in known_functions() else "a product is written with *"
+    if re.search(r"[\d)]\s*[A-Za-z(]", source):
+        return "a product is written with *, as in 2*x"
+    return "a power is written **" if "^" in source else ""
 
 
 def _depth_of_brackets(source: str) -> None:
@@ -149,7 +166,7 @@ class _Reader:
     def _binop(self, n: ast.BinOp, depth: int) -> Expr:
         op = _BINARY.get(type(n.op))
         if op is None:
-            hint = "a power is written **" if isinstance(n.op, ast.BitXor) else ""
+            hint = "a power is written **, a power of a function sin(x)**2" if isinstance(n.op, ast.BitXor) else ""
             raise SpecError(f"{shorten(self.source)!r}: this operation is not known", hint=hint)
         left, right = self.read(n.left, depth), self.read(n.right, depth)
         if op in ("mul", "div", "matmul") and _negative(left) and not _bracketed(self.source, n.left) and not (_rational(left) and _rational(right)):
@@ -186,7 +203,7 @@ class _Reader:
 
     def _call(self, n: ast.Call, depth: int) -> Expr:
         if not isinstance(n.func, ast.Name):
-            raise SpecError(f"{shorten(self.source)!r}: only functions by name can be called")
+            raise SpecError(f"{shorten(self.source)!r}: a bracket follows what is no function", hint="a product is written with *, as in 2*(x + 1)")
         name = SYNONYMS.get(n.func.id, n.func.id)
         axis = self._axis(name, n)
         if name == "ones":

@@ -14,7 +14,7 @@ from . import expr as ex
 from .arithmetic import MP, Matrix
 from .errors import SpecError, nearest
 from .expr import Dim, Expr, Shape
-from .network import LayerPlan, Network, draw, from_equations, stack
+from .network import LOSSES, LayerPlan, Network, draw, from_equations, stack
 from .parse import functions_in, known_functions, names_in, parse
 from .values import DIGITS
 
@@ -92,6 +92,7 @@ def _from_layers(spec: Spec) -> Problem:
     for name, given in ((x_name, x), (y_name, y)):
         if (cells := _cells(given)) is not None:
             leaves[name] = _oriented(cells, rows)
+    _check_targets(spec, y_name, leaves.get(y_name))
     drawn = _parameters(spec, network, features, leaves)
     depth = len(plans)
     forms = {x_name: x_form, y_name: y_form if y_form != "unknown" else "list" if samples is None else "rows", "L": "number"}
@@ -101,6 +102,11 @@ def _from_layers(spec: Spec) -> Problem:
         forms.update({f"z{i}": "number" if lone else form, f"a{i}": "number" if lone else form, f"b{i}": "list"})
     return Problem(spec.title, network, leaves, learning_rate=spec.learning_rate, wrt=tuple(spec.wrt), ask=tuple(spec.ask),
                    forms=forms, drawn=drawn, exact=spec.exact and not drawn)
+
+
+def _check_targets(spec: Spec, name: str, cells: Cells | None) -> None:
+    if LOSSES[spec.loss].probabilities and any(not 0 <= v <= 1 for row in cells or [] for v in row):
+        raise SpecError(f"targets, {name}: {spec.loss} needs targets between 0 and 1", where=spec.where("targets", name))
 
 
 def _measure(value: Any) -> tuple[Dim, Dim | None, str]:
@@ -160,7 +166,8 @@ _GIVEN = re.compile(r"^\s*([A-Za-z]\w*)\s*('?)\s*\((.*)\)\s*$")
 
 
 def _from_equations(spec: Spec) -> Problem:
-    at = {name: value for name, value in (spec.at or {}).items()}
+    at = dict(spec.at or {})
+    _check_euler(spec, at)
     cells = {name: _column(value) for name, value in at.items()}
     shapes: dict[str, Shape] = {name: (len(c), len(c[0])) for name, c in cells.items()}
     given = _given_calls(spec)
@@ -180,6 +187,13 @@ def _from_equations(spec: Spec) -> Problem:
     known = _known(spec, network, given, unnamed)
     forms = {n: _form(s.shape, at.get(n)) for n, s in network.symbols.items()}
     return Problem(spec.title, network, cells, known, spec.learning_rate, tuple(spec.wrt), tuple(spec.ask), forms, exact=spec.exact)
+
+
+def _check_euler(spec: Spec, at: Mapping[str, Any]) -> None:
+    """``e**x`` looks like the exponential, but e would be one more variable."""
+    for name, source in spec.equations.items():
+        if "e" not in spec.equations and "e" not in at and re.search(r"(?<![\w.])e\s*\*\*", source):
+            raise SpecError(f"equation {name!r}: e is not known as Euler's number here", where=spec.where("equations", name), hint="write exp(x)")
 
 
 def _column(value: Any) -> Cells:

@@ -66,6 +66,8 @@ def solve(path: Path, request: Request) -> tuple[Problem, Certified]:
         certified = certify(lesson, problem.numbers())
     except ArithmeticError as e:
         raise SpecError(f"the given numbers cannot be computed with: {e}", where=path.name) from None
+    if not lesson.steps:  # after the check, which would have found a step that was lost
+        raise SpecError("there is nothing to derive: the last equation depends on no name", where=path.name)
     _check_range(certified, path.name)
     return problem, certified
 
@@ -107,7 +109,8 @@ def produce(path: Path, folder: Path, request: Request, say: Callable[[str], Non
     write_all(made)
     proved, agreed = certified.tally()
     parts = [f"{proved} proved"] * bool(proved) + [f"{agreed} agreed to 30 digits"] * bool(agreed)
-    say(f"{len(certified.lesson.steps)} steps checked: {', '.join(parts)}; largest difference {certified.worst:.0e}")
+    count = len(certified.lesson.steps)
+    say(f"{count} step{'s' * (count != 1)} checked: {', '.join(parts)}; largest difference {certified.worst:.0e}")
     for note in certified.lesson.notes:
         say(note)
     for name in made:

@@ -42,7 +42,7 @@ class Rule:
             return self.ids[0], VECTOR_FUNCTIONS[e.data[0]].because
         if e.op == "mul" and all(x.op == "num" for x in others):
             return "constant-multiple", "A constant factor stays in front."
-        if e.op == "matmul" and others[0].op == "ones":
+        if e.op in ("matmul", "mul") and len(others) == 1 and others[0].op == "ones":
             return "broadcast-to-sum", "It was added to every example, so its gradient is the sum over the examples."
         return self.ids[min(k, len(self.ids) - 1)], self.because[min(k, len(self.because) - 1)]
 
@@ -123,7 +123,7 @@ RULES: Mapping[str, Rule] = {
     "add": Rule(("sum",), lambda e, g, k: g,
                 ("A sum passes the gradient on unchanged to every term.",)),
     "neg": Rule(("constant-multiple",), lambda e, g, k: -g,
-                ("A minus sign is the constant factor -1.",)),
+                ("A minus sign is a constant factor and stays.",)),
     "mul": Rule(("product",), lambda e, g, k: ex.mul(g, *_others(e, k)),
                 ("The slope of a product with respect to one factor is the product of the others.",)),
     "div": Rule(("quotient",), _quotient,

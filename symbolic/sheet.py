@@ -260,4 +260,5 @@ def _short(v: Any) -> Any:
 
     if v.is_Rational:
         return Fraction(int(v.p), int(v.q)) if v.q <= 10_000 and abs(v.p) < 10**9 else None
-    return v if not v.has(sp.exp, sp.Piecewise) and sp.count_ops(v) <= 3 and v.is_finite else None
+    plain = all(isinstance(f, sp.log) for f in v.atoms(sp.Function)) and not v.has(sp.exp, sp.Piecewise)
+    return v if plain and sp.count_ops(v) <= 3 and v.is_finite else None

@@ -67,8 +67,9 @@ def certify(lesson: Lesson, leaves: Mapping[Any, Matrix] | None = None) -> Certi
         checker = _Checker(lesson, leaves or {})
         checker.rows()
         steps = tuple(replace(s, checked=checker.step(s)) for s in lesson.steps)
-        for derivation in [lesson.derivation]:
-            checker.every_step(derivation)
+        checker.every_step(lesson.derivation)
+        for derivation in filter(None, (lesson.derivation, lesson.scalar)):
+            checker.complete(derivation)
         values = None
         if leaves is not None:
             values = gradients(lesson.derivation, forward(lesson.network, leaves, partly=True), partly=True)
@@ -203,6 +204,25 @@ class _Checker:
             if step.terms and not self._alike(derivation.network, step):
                 local = self._local(scene, step, scene.points[0], 0)
                 self._compare(self._directed(scene, step.result, local), local.expected, step.of, step.wrt, step.result)
+
+    def complete(self, derivation: Derivation) -> None:
+        """No term is missing: what an equation does not send back to a value in it has the slope zero."""
+        scene, network = self._scene(derivation.network), derivation.network
+        reached = {network.output}
+        for eq in reversed(scene.network.equations):
+            for name in sorted(eq.rhs.names if eq.name in reached else ()):
+                if network.symbols[name].kind in ("target", "size"):
+                    continue
+                step = derivation.steps.get(name)
+                if step is not None and any(t.through == eq.name for t in step.terms):
+                    reached.add(name)
+                    continue
+                for env in scene.points:
+                    point, value = Lookup(scene.network, env), env[name]
+                    direction = Draw(f"missing/{name}").matrix((len(value), len(value[0])))
+                    slopes = difference(lambda m, eq=eq, name=name, point=point: entries(eq.rhs, point.moved(name, m), MP), value, direction)
+                    for slope in (s for row in slopes for s in row):
+                        self._compare(mp.mpf(0), slope, eq.name, name, ex.ZERO)
 
     def _alike(self, network: Network, step: Step) -> bool:
         """Whether an equal step (same rules, expressions and shapes) has been compared already."""

@@ -115,17 +115,24 @@ def source_of(kind: str, problem: Problem, certified: Certified, request: Reques
 def _common(view: View) -> dict[str, Any]:
     problem = view.problem
     unicode = needs_unicode(problem.title)
-    return {"title": Tex(words.escape_title(problem)), "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
+    long = len(problem.title) > 44
+    return {"title": Tex(words.escape_title(problem)), "long_title": long, "foot": Tex(escape(shortened(problem.title or "Derivation"))), "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
             "fallback_fonts": Tex(FALLBACK), "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
-            "notes": list(view.sheet.lesson.notes), "listed_title": "Jacobians" if view.printer.bar else "Values in full",
+            "notes": list(view.sheet.lesson.notes), "listed_title": "Jacobians" if view.printer.bar else "Larger values",
             "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
+
+
+def shortened(title: str, most: int = 72) -> str:
+    """A title for a footer: cut at a word where it is long."""
+    return title if len(title) <= most else title[:most].rsplit(" ", 1)[0] + " ..."
 
 
 # ---------------------------------------------------------------- steps, shared
 
 def _graph_frames(view: View, width: float, height: float) -> list[dict[str, Tex]]:
     tikz, numbers = figures.graph(view.sheet, width, height)
-    above = "forward value above the wire" if numbers else "shape above the wire"
+    shapes = any(s.shape for s in view.network.symbols.values())
+    above = "forward value above the wire" if numbers else "shape above the wire" if shapes else "what uses what"
     below = f"gradient of ${view.printer.name(view.network.output)}$ below it" if numbers else ""
     return [{"tikz": Tex(t), "part": part_of(k, len(tikz)), "above": Tex(above), "below": Tex(below)} for k, t in enumerate(tikz)]
 
@@ -228,7 +235,7 @@ def _key(view: View) -> dict[str, Any]:
     steps = []
     for step in view.sheet.steps():
         rows = view.step_rows(step, view.paper.width, view.paper.height)
-        steps.append({**view.heading(step), "rows": spaced(_with_reasons(rows, view.paper.width))})
+        steps.append({**view.heading(step), "rows": spaced(_with_reasons(rows, view.paper.width)), "together": tall(rows) <= view.paper.height})
     update = view.update()
     return {**_statement(view), "heading": "Answer key", "forward": [{"rows": spaced(view.forward())}] if view.sheet.values else [],
             "steps": steps, "graphs": _graph_frames(view, 168, 100), "update": [{"rows": spaced(update)}] if update else [],
@@ -266,8 +273,10 @@ def _asked(view: View) -> list[dict[str, Any]]:
     forward = [(name, printer.name(name), network.symbols[name].shape) for name in (eq.name for eq in network.equations)]
     backward = [(f"d{output}/d{s.wrt}", printer.gradient_name(output, s.wrt), s.shape) for s in view.sheet.lesson.derivation.shown() if s.terms]
     after = [(f"{n}_new", view.new_name(n), network.symbols[n].shape) for n in (update.after if update else ())]
+    if not view.sheet.values:
+        forward = []
     parts = [("Forward pass", "Compute each value from the ones before it.", forward, "11mm"),
-             ("Backward pass", "Start at the output and use the chain rule.", backward, "19mm"),
+             ("Backward pass", "Start at the output and use the chain rule." if forward else "Write each gradient in the names above and in the gradients before it.", backward, "19mm"),
              ("One step downhill", "Subtract the learning rate times the gradient.", after, "11mm")]
     wanted = {w for a in problem.ask for w in _names_of(a, network.aliases)}
     out = []

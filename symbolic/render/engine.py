@@ -253,7 +253,7 @@ def _failure(engine: Engine, source: str, log: str, status: int, timeout: float)
         return TexError(f"{engine.name} did not finish within {timeout:g} s")
     if -status == 25:  # SIGXFSZ
         return TexError(f"{engine.name} wrote a file of more than {FILE_MB} MB and was stopped")
-    if letter := _NO_UNICODE.search(log) or _MISSING.search(log):
+    if letter := _NO_UNICODE.search(log):
         return _no_letter(letter[1], engine)
     if not (found := _MESSAGE.search(log)):
         return TexError(f"{engine.name} failed with status {status} and said nothing", hint="run: chainrule doctor")

@@ -70,14 +70,14 @@ def _filled(formula: str, room: float, measure: Measure) -> list[str]:
     if measure(formula) <= room:
         return [formula]
     rows: list[str] = []
+    inner = room - measure(INDENT)
     for term in split(formula, TERMS):
-        pieces = [term] if measure(term) <= room else split(term, FACTORS)
-        inner = room - measure(INDENT)
-        for piece in [x for p in pieces for x in ([p] if measure(p) <= inner else opened(p, inner, measure))]:
-            if rows and measure(f"{rows[-1]} {piece}") + measure(INDENT) * (len(rows) > 1) <= room:
-                rows[-1] += f" {piece}"
-            else:
-                rows.append(piece)
+        for piece in [term] if measure(term) <= (inner if rows else room) else split(term, FACTORS):
+            for part in [piece] if measure(piece) <= (inner if rows else room) else opened(piece, inner, measure):
+                if rows and measure(f"{rows[-1]} {part}") + measure(INDENT) * (len(rows) > 1) <= room:
+                    rows[-1] += f" {part}"
+                else:
+                    rows.append(part)
     return rows
 
 

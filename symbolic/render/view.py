@@ -4,7 +4,7 @@ the formulas come from the sheet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -69,13 +69,14 @@ def spaced(rows: Sequence[Row]) -> list[Row]:
 
 
 def pages_of(rows: Sequence[Row], room: float) -> list[list[Row]]:
-    """Rows in portions that fit a frame; a row stays with the equation that it continues where that fits."""
+    """Rows in portions that fit a frame: whole equations where they fit, else from one equals sign to the next, else rows."""
     groups: list[list[Row]] = []
-    for row in rows:
-        if groups and not row["left"] and tall([*groups[-1], row]) <= room:
-            groups[-1].append(row)
-        else:
-            groups.append([row])
+    for equation in _starting(rows, lambda r: bool(r["left"])):
+        if tall(equation) <= room:
+            groups.append(equation)
+            continue
+        for line in _starting(equation, lambda r: bool(r["left"]) or r["right"].startswith("=")):
+            groups += [line] if tall(line) <= room else [[r] for r in line]
     pages: list[list[Row]] = []
     for group in groups:
         if pages and tall([*pages[-1], *group]) <= room:
@@ -83,6 +84,17 @@ def pages_of(rows: Sequence[Row], room: float) -> list[list[Row]]:
         else:
             pages.append(list(group))
     return pages
+
+
+def _starting(rows: Sequence[Row], begins: Callable[[Row], bool]) -> list[list[Row]]:
+    """Rows in groups; a new one where a row begins something."""
+    out: list[list[Row]] = []
+    for row in rows:
+        if out and not begins(row):
+            out[-1].append(row)
+        else:
+            out.append([row])
+    return out
 
 
 def part_of(k: int, count: int) -> Tex:
@@ -227,7 +239,7 @@ class View:
         rows = []
         for name, cells in self._cells().items():
             if name in self._narrow:
-                space = "7pt" if self.network.symbols[name].shape else "1pt"
+                space = "4pt" if self.network.symbols[name].shape else "0pt"
                 shown = [Tex(f"${c}$" if c else "---" if k < 2 else "") for k, c in enumerate(cells)]
                 rows.append({"name": Tex(self.printer.name(name)), "cells": shown, "space": Tex(space)})
         return heads, rows

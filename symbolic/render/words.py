@@ -31,7 +31,7 @@ def step_title(s: Shown, symbol: Symbol, network: Network, printer: Printer) -> 
             return rf"How does ${name}$ move the loss?", "Through the error signal of its unit"
         return rf"How does ${name}$ move the loss?", rf"{paths} from ${name}$ to ${printer.name(s.of)}$; one local derivative an edge"
     if not network.layers:
-        return f"Gradient with respect to ${name}$", rule
+        return f"{'Derivative' if printer.straight else 'Gradient'} with respect to ${name}$", rule
     layer = f" of layer {symbol.layer}" if symbol.layer is not None else ""
     title = {"y_hat": "Start at the loss", "z": f"Error signal{layer}", "w": f"Weights{layer}", "b": f"Bias{layer}",
              "a": f"Back to the activations{layer}"}.get(symbol.base, "Back to the input")
@@ -71,7 +71,7 @@ def statement(problem: Problem, printer: Printer) -> str:
     samples = n.symbols[n.names("input")[0]].shape
     batch = f" The examples of the batch are the {convention} of ${printer.name(n.names('input')[0])}$." \
         if samples and all(d != 1 for d in samples) else ""
-    return f"A network of {count} layer{'s' * (count > 1)} and its loss:{batch}"
+    return f"A network of {count} layers and its loss:{batch}" if count > 1 else f"A single layer and its loss:{batch}"
 
 
 def loss_caption(loss: str) -> str:
@@ -83,17 +83,20 @@ def checked(certified: Certified) -> str:
     proved, agreed = certified.tally()
     count = proved + agreed
     how = "proved against symbolic differentiation on explicit entries"
+    steps = f"{'All ' if count > 1 else ''}{count} step{'s' * (count != 1)}"
     if not agreed:
-        told = f"{'All ' if count > 1 else ''}{count} step{'s' * (count != 1)} {how}"
+        told = f"{steps} {how}"
+    elif not proved:
+        told = f"{steps} checked at random points"
     else:
         told = f"{proved} of {count} steps {how}, the others checked at random points"
-    digits = 0
+    worst = "0"
     if certified.worst > 0:
         from math import floor, log10
 
-        digits = floor(log10(certified.worst))
+        worst = f"1e{floor(log10(certified.worst))}"
     return (f"{told}; every line and every gradient also agreed with differences of the forward pass in {DIGITS}-digit arithmetic "
-            f"(largest difference 1e{digits}).")
+            f"(largest difference {worst}).")
 
 
 def escape_title(problem: Problem) -> str:
