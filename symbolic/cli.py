@@ -26,6 +26,8 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except ChainruleError as e:
             fail(str(e), e.exit_status)
+        except click.ClickException as e:  # an option that click itself turns down
+            fail(e.format_message().rstrip("."), e.exit_code)
         except (KeyboardInterrupt, BrokenPipeError):
             fail("stopped", 130)
 
@@ -94,6 +96,6 @@ def doctor() -> None:
     findings = examine()
     for f in findings:
         table.add_row("[green]ok[/]" if f.ok else "[red]missing[/]" if f.required else "-", f.name, f.found, "" if f.ok else f.remedy)
-    Console(soft_wrap=False).print(table)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
     if not all(f.ok for f in findings if f.required):
         sys.exit(1)

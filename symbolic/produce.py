@@ -30,8 +30,9 @@ class Request:
     templates: Path | None = None
 
     def check(self) -> None:
-        """Raises ChainruleError (exit status 2) for an unknown format, level or rule."""
+        """Raises SpecError for an unknown format, level, rule or engine, or a missing folder of templates."""
         from .lesson import check_levels
+        from .render.engine import ENGINES
 
         for name in self.formats:
             if name not in FORMATS:
@@ -39,11 +40,19 @@ class Request:
         for empty, option in ((not self.formats, "--to"), (not self.levels, "--level")):
             if empty:
                 raise SpecError(f"{option} names nothing")
-        check_levels(self.levels)
-        if self.assume:
-            from .calculus import check_assumed
+        engines = [e.name for e in ENGINES]
+        if self.engine is not None and self.engine not in engines:
+            raise SpecError(f"--engine {self.engine}: no such engine", hint=nearest(self.engine, engines))
+        if self.templates is not None and not self.templates.is_dir():
+            raise SpecError(f"--templates {self.templates}: no such folder")
+        try:
+            check_levels(self.levels)
+            if self.assume:
+                from .calculus import check_assumed
 
-            check_assumed(self.assume)
+                check_assumed(self.assume)
+        except ChainruleError as e:
+            raise SpecError(e.sentence, hint=e.hint) from None
 
 
 def solve(path: Path, request: Request) -> tuple[Problem, Certified]:

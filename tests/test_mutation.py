@@ -87,7 +87,10 @@ def mutants(row: Row) -> Iterator[tuple[str, tuple[sp.Expr, ...]]]:
         yield "factor", put(slope * sp.Rational(1001, 1000))
         yield "summand", put(slope + sp.Rational(1, 1000))
         for i in range(len(slope.args) if isinstance(slope, sp.Piecewise) else 0):
-            yield f"piece {i}", put(sp.Piecewise(*((v + sp.Rational(int(i == j), 1000), c) for j, (v, c) in enumerate(slope.args))))
+            wrong = sp.Piecewise(*((v + sp.Rational(int(i == j), 1000), c) for j, (v, c) in enumerate(slope.args)))
+            sides = [dict(zip(row.args, p, strict=False)) for p in ((3, 2), (-3, 2))]
+            if any(wrong.subs(p) != slope.subs(p) for p in sides):  # else it differs at the kink alone, where a convention rules
+                yield f"piece {i}", put(wrong)
         for term in slope.args if slope.is_Add else ():
             yield "dropped term", put(slope - term)
 
@@ -256,7 +259,7 @@ LESSONS = [
 ]
 
 
-KINDS = [{("scalar", "path"), ("scalar", "gradient")}, {("scalar", "local")}, {("scalar", "local"), ("scalar", "gradient")},
+KINDS = [{("scalar", "path"), ("scalar", "gradient")}, {("scalar", "local")}, {("scalar", "local"), ("scalar", "path")},
          {("index", "forward"), ("index", "index"), ("matrix", "gradient")},
          {("scalar", "path"), ("index", "forward"), ("index", "index"), ("matrix", "gradient")}]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,9 +29,14 @@ if TYPE_CHECKING:
 
 KINDS = {"slides": "slides.tex", "handout": "handout.tex", "key": "key.tex"}
 GIVEN_AREA = 0.6  # the part of a frame that the given numbers may fill
-FALLBACK = r"""\usepackage{luatexbase}
+FALLBACK = r"""\ifdefined\directlua
+\usepackage{luatexbase}
+\newcommand{\rtl}[1]{\bgroup\textdir TRT #1\egroup}
 \directlua{luaotfload.add_fallback("everyscript", {"NotoSans:mode=harf;", "NotoSansHebrew:mode=harf;script=hebr;", "NotoSansArabic:mode=harf;script=arab;", "DroidSansFallback:mode=harf;"})}
-\setmainfont{Latin Modern Roman}[RawFeature={fallback=everyscript}]\setsansfont{Latin Modern Sans}[RawFeature={fallback=everyscript}]"""
+\setmainfont{Latin Modern Roman}[RawFeature={fallback=everyscript}]\setsansfont{Latin Modern Sans}[RawFeature={fallback=everyscript}]
+\else
+\TeXXeTstate=1 \newcommand{\rtl}[1]{\beginR #1\endR}
+\fi"""
 
 
 def documents(stem: str, problem: Problem, certified: Certified, request: Request) -> tuple[dict[str, bytes], list[str]]:
@@ -92,9 +99,19 @@ def render(environment: jinja2.Environment, template: str, context: dict[str, An
     except jinja2.TemplateSyntaxError as e:
         raise ChainruleError(f"the template cannot be read: {e.message}", where=f"{e.filename or e.name}:{e.lineno}") from None
     except jinja2.TemplateNotFound as e:
-        raise ChainruleError(f"the template {e.name} was not found") from None
+        raise ChainruleError(f"the template {e.name} was not found", where=_template_line(e)) from None
     except jinja2.UndefinedError as e:
-        raise ChainruleError(f"the template {template} uses a value that does not exist: {e.message}") from None
+        raise ChainruleError(f"the template uses a value that does not exist: {e.message}", where=_template_line(e) or template) from None
+    except UnicodeDecodeError:
+        raise ChainruleError("a template is not UTF-8 text", where=template) from None
+    except Exception as e:  # the values are plain data, so whatever fails is the template's own
+        raise ChainruleError(f"the template fails: {e or type(e).__name__}", where=_template_line(e) or template) from None
+
+
+def _template_line(error: Exception) -> str:
+    """File and line of the innermost template that was being filled in."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).suffix in (".tex", ".md")]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
 
 
 def source_of(kind: str, problem: Problem, certified: Certified, request: Request, environment: jinja2.Environment | None = None) -> str:
@@ -116,10 +133,18 @@ def _common(view: View) -> dict[str, Any]:
     problem = view.problem
     unicode = needs_unicode(problem.title)
     long = len(problem.title) > 44
-    return {"title": Tex(words.escape_title(problem)), "long_title": long, "foot": Tex(escape(shortened(problem.title or "Derivation"))), "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
+    return {"title": Tex(_directed(words.escape_title(problem))), "long_title": long, "foot": Tex(_directed(escape(shortened(problem.title or "Derivation")))), "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
             "fallback_fonts": Tex(FALLBACK), "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
             "notes": list(view.sheet.lesson.notes), "listed_title": "Jacobians" if view.printer.bar else "Larger values",
             "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
+
+
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*")
+
+
+def _directed(tex: str) -> str:
+    """Runs of Hebrew and Arabic letters marked, so that they are set from right to left."""
+    return _RIGHT_TO_LEFT.sub(lambda m: rf"\rtl{{{m[0]}}}", tex)
 
 
 def shortened(title: str, most: int = 72) -> str:

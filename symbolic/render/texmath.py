@@ -1,0 +1,288 @@
+"""How LaTeX sets mathematics: what each macro, environment and piece of text becomes, as boxes.
+
+>>> [round(n, 1) for n in Setter(10.95).formula(r"\\pd{L}{w_1}", 0)]  # width, height, depth
+[21.4, 15.0, 9.2]
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, cast
+
+from .texboxes import Atom, Box, Sizes
+from .texmetrics import (
+    ACCENTS, ALIAS, ALPHABETS, ARITY, BIG, CLASSES, CLOSE, EMS, FENCED, GLYPHS, IGNORED, INNER, KERNS, LIMITS,
+    MATRICES, NAMED, OP, OPEN, ORD, REL, SPACES, STYLES, TEXT_SIZES,
+)
+from .texread import Item, Reader, bad, parse, rows_of, tokens
+
+
+class Setter(Sizes):
+    """Sets formulas at one text size."""
+
+    def formula(self, formula: str, style: int) -> Box:
+        """The box of a formula; 0 is display style, 2 is text style."""
+        return self.hlist(tokens(parse(formula)), style)
+
+    def hlist(self, items: list[Item], style: int, font: str = "") -> Box:
+        return self.pack(*self.atoms(items, style, font))
+
+    def group(self, items: list[Item], style: int, font: str = "") -> Atom:
+        """A braced group: one ordinary atom stays what it is, as in TeX."""
+        atoms, end = self.atoms(items, style, font)
+        if len(atoms) == 1 and isinstance(only := atoms[0], Atom) and only.kind == ORD:
+            if only.sup is None and only.sub is None:
+                return only
+        return Atom(ORD, self.pack(atoms, end))
+
+    def atoms(self, items: list[Item], style: int, font: str) -> tuple[list[Atom | float], int]:
+        """Atoms and spaces of a token list, and the style at its end."""
+        out: list[Atom | float] = []
+        r = Reader(items)
+        while r.i < len(items):
+            kind, value, pos = items[r.i]
+            r.i += 1
+            if kind == "c":
+                if value in "^_'":
+                    self.script(out, value, r, style, font, pos)
+                elif value == "~":
+                    out.append(self.em / 3)
+                elif atom := self.symbol(value, style, font):
+                    out.append(atom)
+                else:
+                    raise bad(pos, f"character {value!r} outside its place")
+            elif kind == "g":
+                out.append(self.group(tokens(value), style, font))
+            elif kind == "e":
+                out.append(self.environment(value))
+            elif value in STYLES:
+                style = STYLES[value] + (style & 1)
+            elif value in ("limits", "nolimits"):
+                if not out or not isinstance(out[-1], Atom) or out[-1].kind != OP:
+                    raise bad(pos, f"\\{value} must follow an operator")
+                out[-1].limits = value == "limits"
+            else:
+                out += self.macro(value, r, style, font, pos)
+        return out, style
+
+    def script(self, out: list[Atom | float], mark: str, r: Reader, style: int, font: str, pos: int) -> None:
+        """Attach a superscript, subscript or run of primes to the last atom."""
+        if not out or not isinstance(out[-1], Atom):
+            out.append(Atom(ORD, Box()))
+        atom = cast(Atom, out[-1])
+        if (atom.sub if mark == "_" else atom.sup) is not None:
+            raise bad(pos, f"double {'subscript' if mark == '_' else 'superscript'}")
+        if mark == "_":
+            atom.sub = self.hlist(r.argument(pos, mark), 2 * (style // 4) + 5, font)
+            return
+        content: list[Item] = []
+        if mark == "'":
+            content.append(Item("m", "prime", pos))
+            while r.next_is("'"):
+                content.append(Item("m", "prime", r.take(pos, mark).pos))
+        if mark == "^" or r.next_is("^"):
+            r.i += mark == "'"
+            content += r.argument(pos, mark)
+        atom.sup = self.hlist(content, 2 * (style // 4) + 4 + (style & 1), font)
+
+    def macro(self, name: str, r: Reader, style: int, font: str, pos: int) -> list[Atom | float]:
+        """What a macro sets."""
+        level = max(0, style // 2 - 1)
+        known = ALIAS.get(name, name)
+        if (len(name) > 1 or name in ALIAS) and (atom := self.symbol(known, style, font)):
+            return [atom]
+        if name in SPACES:
+            return [SPACES[name] * self.sigma[level][0] / 18]
+        if name in EMS:
+            return [EMS[name] * self.em]
+        if name in IGNORED:
+            return []
+        if name in BIG:
+            w, ic, wd, icd, total, totald = (n / 100 for n in BIG[name])
+            w, ic, total = (wd, icd, totald) if style < 2 else (w, ic, total)
+            return [Atom(OP, self.centred(w, total, level), ic, limits=style < 2 and "int" not in name)]
+        if name in NAMED or name in LIMITS:
+            box = self.hlist([Item("c", c, pos) for c in name], style, "lmr")
+            return [Atom(OP, box, limits=style < 2 and name in LIMITS)]
+        if name in ("ldots", "dots", "dotsc", "cdots", "dotsb", "dotsm", "vdots", "ddots"):
+            w = 3 * self.metrics("lmr", ";", self.sizes[level])[0] + 2 * self.sigma[level][0] / 6
+            rise = {"l": 0.11, "v": 1.4, "d": 1.4 if name == "ddots" else 0.31}.get(name[0], 0.31)
+            return [Atom(INNER, Box(w, rise * self.sizes[level]))]
+        if name == "left":
+            return [self.fenced(r, style, font, pos)]
+        if name in ("right", "middle", "\\", "begin", "end", "#", "verb"):
+            raise bad(pos, f"\\{name} outside its place")
+        if found := FENCED.match(name):
+            fence = r.fence(pos, f"\\{name}")
+            total = {"big": 1.2, "Big": 1.8, "bigg": 2.4, "Bigg": 3.0}[found[1]] * self.sizes[0]
+            kind = {"l": OPEN, "r": CLOSE, "m": REL, "": ORD}[found[2]]
+            sign = self.delimiter(fence, max(0.901 * total, total - 5), 0) if fence else Box()
+            return [Atom(kind, self.centred(sign.w, max(total, sign.h + sign.d), level))]
+        if name in ("%", "$", "&", "_", "lq", "rq"):
+            return [Atom(ORD, Box(self.sizes[level] * 0.9, self.sizes[level] * 0.75, self.sizes[level] * 0.06))]
+        if name not in ARITY:
+            return [Atom(ORD, Box(self.sizes[level], 0.75 * self.sizes[level], 0.25 * self.sizes[level]))]
+        return self.construct(name, r, style, font, pos)
+
+    def construct(self, name: str, r: Reader, style: int, font: str, pos: int) -> list[Atom | float]:
+        """A macro with arguments."""
+        what, tight, level = f"\\{name}", style | 1, max(0, style // 2 - 1)
+        option = r.bracket() if name in ("sqrt", "color", "textcolor", "smash") else None
+        if name in ("operatorname", "underbrace", "overbrace") and r.next_is("*"):
+            r.i += 1
+            option = []
+        if name in ("text", "mbox", "textrm", "textbf", "textit", "mk"):
+            item = r.take(pos, what)
+            if item.kind != "g":
+                raise bad(item.pos, f"{what} needs braces")
+            bold = "lmbx" if name in ("textbf", "mk") else "lmr"
+            if name == "mk":
+                box = self.text(item.value, 0.83 * self.sizes[0], bold)
+                return [Atom(ORD, Box(box.w + 0.83 * self.sizes[0] * 0.9 + 8.0, box.h + 3.0, box.d + 3.0))]
+            return [Atom(ORD, self.text(item.value, self.sizes[level], bold))]
+        args = [r.argument(pos, what) for _ in range(min(2, ARITY[name]))]
+        a, b = args[0], args[-1]
+        if name == "color":
+            return [0.0]
+        if name in ("hl", "textcolor"):
+            return [Atom(ORD, self.hlist(b, style, font))]
+        if name == "pd":
+            a, b = [Item("m", "partial", pos), *a], [Item("m", "partial", pos), *b]
+        if name in ("pd", "frac", "tfrac", "dfrac"):
+            style = {"tfrac": 2, "dfrac": 0}.get(name, style)
+            return [Atom(ORD, self.over(a, b, style, font))]
+        if name in ACCENTS:
+            atom = self.group(a, tight, font)
+            w, h, d = atom.box
+            rise = ACCENTS[name] * self.sizes[level] / 1000 + h - min(h, 0.4306 * self.sizes[level])
+            accented = Atom(ORD, Box(w, max(h, rise), d), atom.italic)
+            accented.char = atom.char
+            return [accented]
+        if name == "operatorname":
+            return [Atom(OP, self.hlist(a, style, "lmr"), limits=option is not None and style < 2)]
+        if name in ALPHABETS:
+            return [self.group(a, style, ALPHABETS[name])]
+        if name == "sqrt":
+            return [Atom(ORD, self.radical(self.hlist(a, tight, font), self.hlist(option, 6) if option else None, style))]
+        if name in ("underbrace", "overbrace", "fac"):
+            inner = self.hlist(args[1] if name == "fac" else a, 0, font)
+            if name == "fac":
+                strut = self.hlist(tokens(parse(r"\pd{\hat y}{z_1^{(2)}}")), 0)
+                inner = Box(inner.w, max(inner.h, strut.h), max(inner.d, strut.d))
+            tall = 0.66 + 0.57 * self.sizes[0]
+            up, down = (tall, 0.0) if name == "overbrace" else (0.0, tall)
+            brace = Atom(OP, Box(max(inner.w, 18.0), inner.h + up, inner.d + down), limits=True)
+            if name == "fac":
+                label = r.take(pos, what)
+                words = self.text(label.value, self.sizes[1], "lmr")
+                brace.sub = words._replace(w=words.w + 0.34 * self.sizes[1])  # a thin space on either side
+                return [Atom(ORD, self.pack([brace], 0))]
+            return [brace]
+        if name in ("overset", "underset", "stackrel"):
+            atoms, end = self.atoms(b, style, font)
+            single = atoms[0] if len(atoms) == 1 else None
+            kind = REL if name == "stackrel" else single.kind if isinstance(single, Atom) else ORD
+            op = Atom(OP, self.pack(atoms, end), limits=True)
+            script = self.hlist(a, 2 * (style // 4) + 4, font)
+            op.sup, op.sub = (None, script) if name == "underset" else (script, None)
+            return [Atom(kind, self.pack([op], style))]
+        if name == "substack":
+            rows = [self.hlist(row[0], 4, font) for row in rows_of(a)[0]]
+            return [Atom(ORD, self.stack(rows, 0.0, 0.83 * self.sizes[1], 1.2, 1.2))]
+        inner = self.hlist(a, tight if name == "overline" else style, font)
+        if name.startswith("math") and name[4:].capitalize() in CLASSES:
+            return [Atom(CLASSES.index(name[4:].capitalize()), inner)]
+        w, h, d = inner
+        return [Atom(ORD, {"overline": Box(w, h + 2, d), "underline": Box(w, h, d + 2), "phantom": inner,
+                             "hphantom": Box(w), "vphantom": Box(0, h, d), "smash": Box(w),
+                             "boxed": Box(w + 6.8, h + 3.4, d + 3.4)}.get(name, Box(0, h, d)))]
+
+    def over(self, top: list[Item], bottom: list[Item], style: int, font: str) -> Box:
+        """A fraction of two token lists, in the styles of TeX."""
+        step = 2 - 2 * (style // 6)
+        return self.fraction(self.hlist(top, style + step, font), self.hlist(bottom, 2 * (style // 2) + 1 + step, font), style)
+
+    def fenced(self, r: Reader, style: int, font: str, pos: int) -> Atom:
+        """\\left with its \\right, and \\middle between them."""
+        fences, depth = [r.fence(pos, "\\left")], 1
+        parts: list[list[Item]] = [[]]
+        while True:
+            item = r.take(pos, "\\left that closes it (no \\right)")
+            depth += (item.value == "left") - (item.value == "right") if item.kind == "m" else 0
+            if item.kind == "m" and (depth == 0 or depth == 1 and item.value == "middle"):
+                fences.append(r.fence(item.pos, f"\\{item.value}"))
+                if depth == 0:
+                    break
+                parts.append([])
+            else:
+                parts[-1].append(item)
+        boxes = []
+        for part in parts:
+            atoms, end = self.atoms(part, style, font)
+            boxes.append(self.pack([Atom(OPEN, Box()), *atoms, Atom(CLOSE, Box())], end))
+        return Atom(INNER, self.enclose(boxes, fences, max(0, style // 2 - 1)))
+
+    def environment(self, node: Any) -> Atom:
+        """A matrix, cases, array or aligned block; its rows are centred on the axis."""
+        name = node.environmentname
+        if name not in MATRICES:
+            raise bad(node.pos, f"unknown environment {name}")
+        items, skip, gap, edges, style = tokens(node.nodelist), self.skip, 10.0, 0.0, 2
+        if name == "array":
+            r = Reader(items)
+            r.bracket()
+            spec = items[r.i] if r.i < len(items) else Item("c", "", node.pos)
+            if spec.kind != "g":
+                raise bad(spec.pos, "array needs its columns")
+            letters = tokens(spec.value)
+            items, edges = items[r.i + 1:], 10.0 + 0.4 * sum(i.value == "|" for i in letters)
+            at = [i for i, item in enumerate(letters) if item.value == "@"]
+            edges -= 5.0 * sum(i in (0, len(letters) - 2) for i in at)  # @{} at an end takes its space away
+            edges += sum(self.hlist(tokens(i.value), 2).w for i in letters if i.kind == "g")
+        elif name == "cases":
+            skip, gap = 1.2 * skip, self.em
+        elif name in ("aligned", "gathered", "split"):
+            style, gap = 0, 0.0
+        table, leads = rows_of(items)
+        prefix = [Item("g", [], 0)] if style == 0 else []  # amsmath's {} that makes a relation keep its space
+        boxes = [[self.hlist(prefix * (j % 2) + cell, style) for j, cell in enumerate(row)] for row in table]
+        columns = [max((row[j].w for row in boxes if j < len(row)), default=0.0) for j in range(max(map(len, boxes)))]
+        rows = [Box(0, max(b.h for b in row), max(b.d for b in row)) for row in boxes]
+        block = self.stack(rows, skip, skip + 3, 3, 4) if style == 0 else self.stack(rows, skip)
+        w = sum(columns) + gap * max(name == "cases", len(columns) - 1) + edges
+        if style == 0:
+            w += 10 * ((len(columns) - (len(rows) > 1)) // 2)  # one row alone keeps the space after it
+        block = Box(w, block.h + leads / 2, block.d + leads / 2)
+        fences = MATRICES[name]
+        if not fences[0]:
+            return Atom(ORD, block)
+        return Atom(INNER, self.enclose([block], [f.rstrip(".") for f in fences], 0))
+
+    def text(self, nodes: Iterable[Any], size: float, font: str) -> Box:
+        """Upright text."""
+        box, before = Box(0, 0, 0), ""
+        for node in nodes:
+            name = type(node).__name__
+            if name == "LatexCharsNode":
+                for c in re.sub(r"\s+", " ", node.chars).replace("---", "—").replace("--", "–"):
+                    if (font, c) not in GLYPHS and ("lmr", c) not in GLYPHS:
+                        w, h, d = size * {" ": 1 / 3, "~": 1 / 3, "–": 0.5}.get(c, 1.0), 0.0, 0.0
+                    else:
+                        w, h, d, _ = self.metrics(font if (font, c) in GLYPHS else "lmr", c, size)
+                    w += KERNS[font].get(before + c, 0) * size / 1000
+                    box, before = Box(box.w + w, max(box.h, h), max(box.d, d)), c
+                continue
+            part = Box()
+            if name == "LatexMathNode":
+                part = Setter(size).hlist(tokens(node.nodelist), 2)
+            elif name == "LatexGroupNode":
+                part = self.text(node.nodelist, size, font)
+            elif name == "LatexMacroNode" and node.macroname in TEXT_SIZES:
+                size = self.sizes[0] * TEXT_SIZES[node.macroname]
+            elif name == "LatexMacroNode" and node.macroname in ("textbf", "bfseries"):
+                font = "lmbx"
+            elif name == "LatexMacroNode" and node.macroname not in ("textit", "emph", "textrm"):
+                part = Box(0.9 * size if node.macroname in "%&_#$" else size / 3, 0.75 * size, 0.0)
+            box, before = Box(box.w + part.w, max(box.h, part.h), max(box.d, part.d)), ""
+        return box

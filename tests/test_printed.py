@@ -1,0 +1,107 @@
+"""What is displayed multiplies out to what is displayed: the numbers are read back out of the LaTeX."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from latexreader import Reader, cells
+from mpmath import mp
+from specs import Spec, equations, networks
+from trees import well_formed
+
+from symbolic.lesson import plan
+from symbolic.problem import build
+from symbolic.report import report
+from symbolic.sheet import Sheet
+from symbolic.spec import build as read
+from symbolic.verify import certify
+
+PLAIN = ("identity", "relu", "sigmoid", "tanh", "softmax", "leaky_relu", "softplus")
+
+
+def parts(line: str) -> list[str]:
+    """What stands between the equals signs of a line of numbers; the name on the left is not a number."""
+    return [p.strip() for p in re.split(r"(?<![\\<>])=", line)][1:]
+
+
+def rounded(value: Any, printed: str) -> bool:
+    """Whether a value rounds to what is printed, at the digits that are printed (a tie may go either way)."""
+    if "frac" in printed or re.search(r"\\(ln|sqrt)", printed):
+        return bool(abs(value - Reader(printed).value()[0][0]) <= abs(value) * mp.mpf(10) ** -4)  # an exact form
+    head, _, power = printed.partition(r"\cdot 10^{")
+    last = len(head.partition(".")[2])
+    unit = mp.mpf(10) ** (int(power[:-1] or 0) - last if power else -last)
+    shown = Reader(printed).value()[0][0]
+    if "." not in head and not power:  # a whole number is exact, or shown to its last place
+        unit = mp.mpf(1) if abs(shown) >= 1000 else mp.mpf(10) ** -3
+    return bool(abs(value - shown) <= unit / 2 * (1 + mp.mpf(10) ** -9))
+
+
+def check_line(line: str) -> bool:
+    """Every part computes to the last one; False where there is nothing to compute."""
+    *left, result = parts(line)
+    if not left or any(re.search(r"\\(dots|vdots|cdots|ddots|sum|mathbf|max|min|text|le|ge)|cases|softmax", p) for p in (*left, result)):
+        return False
+    for part in left:
+        value, printed = Reader(part).value(), cells(result)
+        if len(value) * len(value[0]) == 1 < len(printed) * len(printed[0]):
+            value = [value[0] * len(printed[0])] * len(printed)
+        assert (len(value), len(value[0])) == (len(printed), len(printed[0])), line
+        for vs, ps in zip(value, printed, strict=True):
+            for v, p in zip(vs, ps, strict=True):
+                assert rounded(v, p), f"{part} computes to {mp.nstr(v, 12)}, printed is {p}, in {line}"
+    return True
+
+
+def check_spec(spec: Spec, digits: int = 4) -> int:
+    """How many lines of numbers a spec shows and the reader has computed."""
+    problem = build(read(spec))
+    sheet = Sheet(problem, certify(plan(problem.network, ("scalar", "matrix", "numbers")), problem.numbers()), digits=digits)
+    steps = report(sheet)["steps"]
+    for s in steps:
+        for line in s["latex"]:
+            well_formed(line)
+    lines = [line for s in steps if s["level"] == "numbers" for line in s["latex"]]
+    forward = [f"{n.left} = {n.right}" for _, _, n in sheet.forward_lines() if n]
+    with mp.workdps(40):
+        return sum(map(check_line, (*lines, *forward)))
+
+
+READ: dict[str, int] = {}
+
+
+@given(networks(layers=3, units=3, names=PLAIN), st.integers(2, 6))
+@settings(max_examples=60)
+def test_networks_multiply_out_as_printed(spec: Spec, digits: int) -> None:
+    READ["networks"] = READ.get("networks", 0) + check_spec(spec, digits)
+
+
+@given(equations())
+@settings(max_examples=60)
+def test_equations_multiply_out_as_printed(spec: Spec) -> None:
+    assume(spec["at"])
+    READ["equations"] = READ.get("equations", 0) + check_spec(spec)
+
+
+def test_enough_lines_were_read() -> None:
+    assert READ["networks"] > 300 and READ["equations"] > 60
+
+
+@pytest.mark.parametrize(("line", "right"), [
+    (r"x = 2.00 \cdot 0.20 = 0.39", False), (r"x = 0.7414 \cdot 0.1868 \cdot 0.5969 = 0.08267", True), (r"x = 0.7414 \cdot 0.1868 \cdot 0.5969 = 0.08268", False),
+    (r"x = \begin{bmatrix}1 \\ 2\end{bmatrix}\, \begin{bmatrix}3 & 4\end{bmatrix} = \begin{bmatrix}3 & 4 \\ 6 & 8\end{bmatrix}", True),
+    (r"x = \begin{bmatrix}1 \\ 2\end{bmatrix}\, \begin{bmatrix}3 & 4\end{bmatrix} = \begin{bmatrix}3 & 6 \\ 4 & 8\end{bmatrix}", False),
+    (r"x = \begin{bmatrix}1 \\ 2\end{bmatrix} \odot \begin{bmatrix}3 \\ 4\end{bmatrix} = \begin{bmatrix}3 \\ 8\end{bmatrix}", True),
+    (r"x = 3 - (-2) \cdot 2.5 = 8", True), (r"x = 3 \cdot 1.5\cdot 10^{-5} = 4.5\cdot 10^{-5}", True), (r"x = 3 \cdot 1.5\cdot 10^{-5} = 4.6\cdot 10^{-5}", False),
+    (r"x = \frac{1}{2} \cdot 0.5^{2} = 0.125 = \frac{1}{8}", True), (r"x = \ln(2) + e^{-1} = 1.061", True), (r"x = 0.333 = \frac{1}{2}", False),
+])
+def test_the_reader_tells_right_from_wrong(line: str, right: bool) -> None:
+    if right:
+        assert check_line(line)
+    else:
+        with pytest.raises(AssertionError):
+            check_line(line)
