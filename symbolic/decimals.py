@@ -20,7 +20,7 @@ from mpmath import mp
 from . import expr as ex
 from .arithmetic import MP, Matrix, entries
 from .expr import Expr
-from .latex import COLOURS, MUL, NEG, Printer, number, parens
+from .latex import COLOURS, MUL, NEG, POW, Printer, number, parens
 
 _DECIMAL = re.compile(r"-?[\d.]+(\\cdot 10\^\{-?\d+\})?")
 _TIE = mp.mpf(10) ** -30  # what the arithmetic may have lost on an exact tie
@@ -268,7 +268,8 @@ class Numbers:
             case "mul":
                 return self._product(e, digits), MUL
             case "matmul":
-                return self._show(e.args[0], digits, MUL) + r"\, " + self._show(e.args[1], digits, MUL), MUL
+                # (A o B) C keeps its brackets: it is not A o (B C)
+                return self._show(e.args[0], digits, MUL if e.args[0].op == "matmul" else POW) + r"\, " + self._show(e.args[1], digits, POW), MUL
             case "div":
                 return rf"\frac{{{self._show(e.args[0], digits, 0)}}}{{{self._show(e.args[1], digits, 0)}}}", 9
             case "pow":

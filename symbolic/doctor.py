@@ -128,7 +128,7 @@ def _fonts() -> Finding:
         return Finding(name, "", False, f"only for these: {install_hint(unicode=True)}", required=False)
     fonts = _lines(["fc-list", "Noto Sans", "family"]) if shutil.which("fc-list") else []
     found = f"{engine.name}, Noto Sans" if fonts else f"{engine.name}, no Noto Sans"
-    remedy = "" if fonts else f"only for these: install {APT_UNICODE.split()[-1]}"
+    remedy = "" if fonts else f"only for these: install {APT_UNICODE.partition(' ')[2]}"
     return Finding(name, found, bool(fonts), remedy, required=False)
 
 

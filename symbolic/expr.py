@@ -144,6 +144,7 @@ def partial(of: str, wrt: str) -> Expr:
 
 
 def as_expr(value: Expr | int | Fraction) -> Expr:
+    """A number as a tree; a tree as it is."""
     return value if isinstance(value, Expr) else num(value)
 
 

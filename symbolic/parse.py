@@ -84,6 +84,7 @@ def _depth_of_brackets(source: str) -> None:
 
 
 def shorten(source: str) -> str:
+    """Text of a person, short enough for a sentence."""
     return source if len(source) <= 60 else source[:57] + "..."
 
 

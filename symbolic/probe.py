@@ -86,6 +86,7 @@ def _has_pieces(network: Network) -> bool:
 
 
 def dimensions(network: Network, above: int) -> list[int]:
+    """The sizes above a bound, in order."""
     found = {int(d) for s in network.symbols.values() for d in s.shape if isinstance(d, int) and d > above}
     for eq in network.equations:
         found |= {int(d) for e in ex.walk(eq.rhs) for d in e.shape if isinstance(d, int) and d > above}
@@ -121,6 +122,7 @@ def shrink(network: Network) -> tuple[Network, Callable[[Expr], Expr]]:
 
 
 def resized(step: Step, resize: Callable[[Expr], Expr]) -> Step:
+    """A step with its sizes changed."""
     terms = tuple(replace(t, upstream=resize(t.upstream), expr=resize(t.expr), final=resize(t.final)) for t in step.terms)
     return replace(step, terms=terms, shape=resize(ex.sym(step.wrt, step.shape)).shape)
 

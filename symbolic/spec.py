@@ -67,6 +67,7 @@ def _words(raw: object) -> object:
 
 
 def short(raw: object) -> str:
+    """What a person wrote, short enough for a sentence."""
     text = "a list" if isinstance(raw, (list, tuple)) else "braces" if isinstance(raw, dict) else repr(str(raw))
     text = "nothing" if raw is None else text
     return text if len(text) <= 60 else text[:57] + "..."

@@ -51,24 +51,28 @@ class Reader:
         return self.peek() == "-" and bool(self.take())
 
     def product(self) -> Rows:
-        out = self.power()
+        """Factors with a sign between them; what stands side by side belongs together."""
+        out = self.beside()
         while True:
             if self.peek() in (r"\cdot", r"\odot"):
                 entrywise = self.take() == r"\odot"
-                right = self.power()
+                right = self.beside()
                 assert not entrywise or (len(out), len(out[0])) == (len(right), len(right[0])), "an entrywise product of two shapes"
                 assert entrywise or 1 in (len(out) * len(out[0]), len(right) * len(right[0])), "a dot between two matrices"
                 out = each(lambda a, b: a * b, out, right)
-            elif self.peek() == r"\,":
-                self.take()
-                out = times(out, self.power())
-            elif self.starts():
-                out = times(out, self.power())
             else:
                 return out
 
+    def beside(self) -> Rows:
+        out = self.power()
+        while self.starts():
+            if self.peek() == r"\,":
+                self.take()
+            out = times(out, self.power())
+        return out
+
     def starts(self) -> bool:
-        return self.peek() not in ("", "+", "-", ")", "}", "&", r"\\", r"\end{bmatrix}", r"\right", "|")
+        return self.peek() not in (r"\cdot", r"\odot", "", "+", "-", ")", "}", "&", r"\\", r"\end{bmatrix}", r"\right", "|")
 
     def power(self) -> Rows:
         out = self.atom()

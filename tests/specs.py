@@ -45,7 +45,7 @@ SCALAR = ["{s} + {t}", "{s} - {t}", "{s}*{t}", "{s}/(1 + {t}**2)", "({s} + {t})*
           "softplus({s})", "exp(-{s}**2)", "log(1 + {s}**2)", "sqrt(2 + {s}**2)", "max({s}, {t})", "min(0.25, {s})", "abs({s})", "silu({s})"]
 TO_SCALAR = ["sum({v})", "mean({v})", "max({v})", "min({v})", "{v}.T @ {w}", "sum({v}*{w})", "sum({m})", "mean({m}**2)", "{v}.T @ {m} @ {w}", "sum({m}*{n})"]
 VECTOR = ["{m} @ {v}", "{m}.T @ {v}", "{v} + {w}", "{v} - {w}", "{v}*{w}", "{s}*{v}", "tanh({v})", "softmax({v})", "{v}/(1 + {w}**2)", "{v} + {s}", "relu({v})",
-          "sum({m}, axis=1)", "mean({m}, axis=0).T", "max({m}, axis=1)", "{v}**2", "0.5*{v}", "leaky_relu({v})"]
+          "sum({m}, axis=1)", "mean({m}, axis=0).T", "max({m} + W, axis=1)", "{v}**2", "0.5*{v}", "leaky_relu({v})"]
 MATRIX = ["{m} @ {n}", "{m}.T", "{v} @ {w}.T", "{m}*{n}", "{m} - {n}", "{s}*{m}", "softmax({m}, axis=1)", "sigmoid({m})", "{v} @ ones(1, 2)", "max({m}, {n})", "{m} + 1"]
 
 

@@ -190,7 +190,7 @@ def test_pages_can_be_made_in_threads() -> None:
     [
         ("\n\n$x = \\nosuch{2}$", "article", r"line 10: Undefined control sequence \nosuch, in: $x = \nosuch{2}$"),
         ("\\begin{frame}\na\n\\nosuch{} b\n\nc\n\\end{frame}", "beamer", r"line 10: Undefined control sequence \nosuch"),
-        (r"a \alpha b", "article", r"line 8: Missing $ inserted, in: a \alpha b"),
+        (r"a b_1 c", "article", "line 8: Missing $ inserted, in: a b_1 c"),
         (r"\begin{nosuch}", "article", "line 8: LaTeX Error: Environment nosuch undefined"),
         (r"\PackageError{pkg}{bad\MessageBreak thing}{}", "article", "line 8: Package pkg Error: bad thing"),
         (r"\begin{frame}", "beamer", "File ended while scanning"),

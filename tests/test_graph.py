@@ -24,7 +24,7 @@ from symbolic.render.graph import (
     pictures,
     ranks,
 )
-from symbolic.render.netfigure import measure
+from symbolic.render.layered import least
 
 ROOT = Path(__file__).parent.parent
 STYLE = r"""\usepackage[T1]{fontenc}\usepackage{lmodern,amsmath,tikz}
@@ -79,8 +79,7 @@ def check(laid: Layout, edges: list[Edge]) -> None:
 @pytest.mark.parametrize("seed", range(100))
 def test_nothing_overlaps_in_any_layout(seed: int) -> None:
     nodes, edges = dag(seed)
-    for style in {ROOMY, (AIRY, TIGHT, SMALL)[seed % 3]}:
-        check(layout(nodes, edges, style, width=142, height=60), edges)
+    check(layout(nodes, edges, (ROOMY, AIRY, TIGHT, SMALL)[seed % 4], width=142, height=60), edges)
 
 
 def test_a_planted_overlap_is_found() -> None:
@@ -98,9 +97,9 @@ def size(picture: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("room", [(142, 62), (50, 60)])
-def test_pictures_fit_and_draw_each_wire_once(seed: int, room: tuple[int, int]) -> None:
+def test_pictures_fit_and_draw_each_wire_once(seed: int) -> None:
     nodes, edges = dag(seed)
+    room = ((142, 62), (50, 60))[seed % 2]
     drawn = pictures(nodes, edges, width=room[0], height=room[1])
     for picture in drawn:
         assert size(picture)[0] <= room[0] and size(picture)[1] <= room[1]
@@ -121,6 +120,13 @@ def test_a_box_with_too_many_wires_is_shared_out() -> None:
     assert all("{$s$}" in picture and picture.count("cg repeated") == 1 for picture in drawn)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_layout_is_smaller_than_the_least(seed: int) -> None:
+    nodes, edges = dag(seed)
+    laid, (narrowest, lowest) = layout(nodes, edges, SMALL, width=50, height=60), least(nodes, edges, SMALL)
+    assert narrowest <= laid.width and .7 * laid.height - 5 <= lowest <= laid.height
+
+
 def test_leaves_stand_just_before_their_first_use() -> None:
     nodes = [Node(name, name, "value") for name in "abcd"]
     edges = [Edge("a", "b"), Edge("b", "c"), Edge("d", "c")]
@@ -138,9 +144,9 @@ def test_what_is_no_graph_is_refused(edges: list[Edge], sentence: str) -> None:
 
 def test_same_bytes_in_every_process() -> None:
     program = ("import sys; sys.path.insert(0, 'tests'); import random; from test_graph import *;"
-               "print([pictures(*dag(seed), width=142, height=60) for seed in (1, 5, 9, 12)])")
+               "print([pictures(*dag(seed), width=142, height=60) for seed in (1, 5)])")
     outputs = set()
-    for seed in ("0", "1", "77"):
+    for seed in ("0", "77"):
         env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
         outputs.add(subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=env, check=True,
                                    capture_output=True, text=True).stdout)
@@ -168,7 +174,7 @@ def page(picture: str, width: float, height: float) -> str:
 
 @tex
 def test_words_on_paper_stand_in_their_own_boxes(tmp_path: Path) -> None:
-    graphs = [(dag(seed), style) for seed, style in zip((2, 3, 5, 8, 11, 13, 21, 34), (ROOMY, TIGHT, SMALL, AIRY) * 2)]
+    graphs = [(dag(seed), style) for seed, style in zip((2, 5, 13, 21), (ROOMY, SMALL, TIGHT, AIRY))]
     from symbolic.render.graph import _tikz
 
     laid = [layout(*graph, style, width=142) for graph, style in graphs]
@@ -192,21 +198,3 @@ def test_words_on_paper_stand_in_their_own_boxes(tmp_path: Path) -> None:
             placed.append((min(inside, key=lambda b: abs(b.y - y)), Box((left + right) / 2, y, right - left, core, core)))
         for (a, one), (b, two) in combinations(placed, 2):
             assert a is b or not overlap(one, two)
-
-
-FORMULAS = [r"-0.001234", r"1.234\cdot10^{-5}", r"w^{(1)}_{12}", r"\hat y", r"\tanh(u_1)", r"\sigma'(z)", r"W^\top\delta",
-            r"-1.2345\cdot10^{-12}", r"\frac{a+b}{c}", r"\log(1-y)", r"a+b-c", r"\mathrm{softmax}(z)_i", "x_{1}^{2}", "MW",
-            r"(\hat y-y)^{2}", r"128\times 64", r"\max(0,z)", r"\sum_i y_i\log p_i", "75", r"\exp", r"\sqrt{1+x}", r"4\,a"]
-
-
-@tex
-def test_sizes_are_never_estimated_too_small(tmp_path: Path) -> None:
-    fonts = {6: r"\tiny", 8: r"\scriptsize", 9: r"\footnotesize", 10: r"\small"}
-    body = "".join(rf"{font}\setbox0\hbox{{${formula}$}}\typeout{{@\the\wd0 \the\ht0 \the\dp0}}"
-                   for font in fonts.values() for formula in FORMULAS)
-    log, _ = compiled(body, tmp_path)
-    real = [tuple(float(x) for x in m) for m in re.findall(r"@([\d.]+)pt([\d.]+)pt([\d.]+)pt", log)]
-    for (pt, formula), (width, high, deep) in zip([(pt, f) for pt in fonts for f in FORMULAS], real, strict=True):
-        guess = measure(formula, pt)
-        assert width * .3515 <= guess[0] <= 1.6 * width * .3515 + 1, (formula, pt, width * .3515, guess[0])
-        assert (high + deep) * .3515 <= guess[1] + .05, (formula, pt, (high + deep) * .3515, guess[1])

@@ -266,7 +266,7 @@ KINDS = [{("scalar", "path"), ("scalar", "gradient")}, {("scalar", "local")}, {(
 
 def planned(k: int) -> lesson.Lesson:
     if k == len(LESSONS):
-        net = network.stack(("x", 2), "y", [network.LayerPlan(2, "sigmoid"), network.LayerPlan(2, "softmax")], "cross_entropy", samples=2)
+        net = network.stack(("x", 2), "y", [network.LayerPlan(2, "sigmoid"), network.LayerPlan(2, "softmax")], "cross_entropy")
     else:
         net = network.from_equations(*LESSONS[k])
     return lesson.plan(net, LEVELS)

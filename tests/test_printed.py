@@ -75,13 +75,13 @@ READ: dict[str, int] = {}
 
 
 @given(networks(layers=3, units=3, names=PLAIN), st.integers(2, 6))
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_networks_multiply_out_as_printed(spec: Spec, digits: int) -> None:
     READ["networks"] = READ.get("networks", 0) + check_spec(spec, digits)
 
 
 @given(equations())
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_equations_multiply_out_as_printed(spec: Spec) -> None:
     assume(spec["at"])
     READ["equations"] = READ.get("equations", 0) + check_spec(spec)

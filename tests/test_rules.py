@@ -47,8 +47,8 @@ CASES = {
     "matmul": [p for p in PRODUCTS if p.op == "matmul"],
     "T": [node("T", (x,)) for x in (A, S, col, row)],
     "sum": [node("sum", (x,), k) for x in (A, S, col, row) for k in (None, 0, 1)],
-    "most": [node("most", (x,), k) for x in (A, S, col, row) for k in (None, 0, 1)],
-    "least": [node("least", (x,), k) for x in (A, S, col, row) for k in (None, 0, 1)],
+    "most": [node("most", (x,), k) for x in (S, col, row) for k in (None, 0, 1)] + [node("most", (A,), 1)],
+    "least": [node("least", (x,), k) for x in (S, col, row) for k in (None, 0, 1)] + [node("least", (A,), 0)],
 }
 EVERY = [pytest.param(e, id=f"{op}: {ex.text(e)}{e.shape}") for op, some in CASES.items() for e in some]
 

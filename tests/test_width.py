@@ -11,14 +11,19 @@ from pathlib import Path
 import pytest
 
 from symbolic.render import width as module
-from symbolic.render.width import check, height, width
+from symbolic.render.texboxes import Sizes
+from symbolic.render.texmetrics import GLYPHS, SYMBOLS
+from symbolic.render.texread import parse
+from symbolic.render.width import check, height, measure, width
+
+ROOT = Path(__file__).parent.parent
+[FAC] = [line for line in (ROOT / "templates" / "style.tex").read_text().splitlines() if r"\newcommand{\fac}" in line]
 
 PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\usepackage{lmodern}
 \usepackage{amsmath,amssymb,bm,mathtools,array}\usepackage{tikz}
 \definecolor{fOne}{HTML}{00639C}\definecolor{fTwo}{HTML}{B34700}\definecolor{fThree}{HTML}{00745A}
 \newcommand{\pd}[2]{\frac{\partial #1}{\partial #2}}
-\newcommand{\fac}[3]{{\color{#1}\underbrace{#2\vphantom{\pd{\hat y}{z_1^{(2)}}}}_{\mathclap{\text{\scriptsize #3}}}}}
 \newcommand{\hl}[2]{{\color{#1}#2}}
 \newcommand{\mk}[1]{\tikz[baseline=(m.base)]\node[draw=fThree,rounded corners=.6mm,line width=.5pt,%
 inner xsep=1.3mm,inner ysep=.7mm,font=\footnotesize\bfseries,text=fThree](m){+#1};}
@@ -127,9 +132,9 @@ def generated(seed: int, count: int) -> list[str]:
 
 def singles() -> dict[str, tuple[str, str]]:
     """For every glyph a formula in which it stands nine times, at the three sizes; and the glyph."""
-    glyphs = {name if len(name) == 1 else f"\\{name}": (font, name) for name, (_, font) in module._SYMBOLS.items()}
+    glyphs = {name if len(name) == 1 else f"\\{name}": (font, name) for name, (_, font) in SYMBOLS.items()}
     for alphabet, font in {"mathrm": "lmr", "mathbf": "lmbx", "mathcal": "lmsy", "mathbb": "msbm"}.items():
-        for key in module._GLYPHS:
+        for key in GLYPHS:
             name = key[1] if len(key[1]) == 1 else f"\\{key[1]}"
             if key[0] == font and key[1].isalnum() and (len(key[1]) == 1 or alphabet == "mathbf"):
                 glyphs[f"\\{alphabet}{{{name}}}"] = key
@@ -144,14 +149,37 @@ def formulas() -> list[str]:
     return list(dict.fromkeys(plain + generated(20261121, 600) + [*SINGLE]))
 
 
-def tex(every: list[str], folder: Path, size: float = 10.95) -> dict[str, tuple[float, float]]:
-    """Width and total height of every formula, from one run of pdflatex."""
+def blocks() -> list[str]:
+    """What is several lines high: matrices, cases, aligned lines, alone, in fences, over braces."""
+    r = random.Random(7)
+    cells = [lambda: str(r.randint(0, 9)), lambda: f"{r.uniform(-9, 9):.4f}", lambda: rf"\pd{{L}}{{w_{r.randint(1, 9)}}}",
+             lambda: r"\hat y_1^{(2)}", lambda: r"\frac{1}{n}", lambda: r"\sum_{i=1}^{n} x_i"]
+    out = []
+    for kind in ("bmatrix", "pmatrix", "cases", "aligned"):
+        for rows in range(1, 7):
+            for cell in r.sample(cells, 3):
+                body = r"\\".join(f"{cell()}&{cell()}" for _ in range(rows))
+                block = rf"\begin{{{kind}}}{body}\end{{{kind}}}"
+                out += [block, rf"\left({block}\right)", rf"\underbrace{{{block}}}_{{A}}",
+                        rf"\left[-\left({block}\right)^\top\right]", rf"\frac{{{block}}}{{x}}"]
+    inner, label = ["x", r"x+y", r"\frac{a}{b}", r"\hat y", r"W^{(1)}_{2}", r"\sum_i x_i"], ["a", r"\text{loss}", r"x_1^2", r"\frac ab"]
+    return out + [rf"\{side}brace{{{x}}}{mark}{{{y}}}" for side, mark in (("under", "_"), ("over", "^")) for x in inner for y in label]
+
+
+SIZES = {6: 7, 8: 9.5, 9: 11, 10: 12, 10.95: 13.6, 12: 14.5}  # and the distance of lines at each
+IN_FIGURES = [r"-0.001234", r"1.234\cdot10^{-5}", r"w^{(1)}_{12}", r"\hat y", r"\tanh(u_1)", r"\sigma'(z)", r"W^\top\delta", "",
+              r"-1.2345\cdot10^{-12}", r"\frac{a+b}{c}", r"\log(1-y)", r"a+b-c", r"\mathrm{softmax}(z)_i", "x_{1}^{2}", "MW",
+              r"(\hat y-y)^{2}", r"128\times 64", r"\max(0,z)", r"\sum_i y_i\log p_i", "75", r"\exp", r"\sqrt{1+x}", r"4\,a",
+              r"\text{hidden, leaky relu}", r"\text{512 units}"]
+Sized = tuple[str, float]
+
+
+def tex(every: list[Sized], folder: Path) -> dict[Sized, tuple[float, float]]:
+    """Width and total height of every formula at its size, from one run of pdflatex."""
     if not shutil.which("pdflatex"):
         pytest.skip("pdflatex is not installed")
-    lines = "\n".join(f"\\measure{{{f}}}{{{i}}}" for i, f in enumerate(every))
-    skip = {8: 9.5, 9: 11, 10: 12, 10.95: 13.6, 12: 14.5}[size]
-    start = f"{PREAMBLE}\\fontsize{{{size}}}{{{skip}}}\\selectfont\n"
-    (folder / "all.tex").write_text(start + lines + "\n\\end{document}\n", encoding="utf-8")
+    lines = [rf"\fontsize{{{size}}}{{{SIZES[size]}}}\selectfont\measure{{{f}}}{{{i}}}" for i, (f, size) in enumerate(every)]
+    (folder / "all.tex").write_text("\n".join([PREAMBLE + FAC, *lines, r"\end{document}"]), encoding="utf-8")
     run = subprocess.run(["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
                          cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
     log = run.stdout.decode("latin-1")
@@ -161,9 +189,20 @@ def tex(every: list[str], folder: Path, size: float = 10.95) -> dict[str, tuple[
     return {every[int(i)]: (float(w), float(h) + float(d)) for i, w, h, d in found}
 
 
+OTHERS = (8, 9, 10, 12)
+
+
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, float]]:
-    return tex(formulas(), tmp_path_factory.mktemp("tex"))
+def true(tmp_path_factory: pytest.TempPathFactory) -> dict[Sized, tuple[float, float]]:
+    every = [(f, 10.95) for f in (*formulas(), *blocks(), *FACTORS)]
+    every += [(f, size) for size in OTHERS for f in generated(9, 300)]
+    every += [(rf"\textstyle {f}", size) for size in (6, 8, 9, 10) for f in IN_FIGURES]
+    return tex(list(dict.fromkeys(every)), tmp_path_factory.mktemp("tex"))
+
+
+@pytest.fixture(scope="module")
+def measured(true: dict[Sized, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    return {f: true[f, 10.95] for f in formulas()}
 
 
 def wrong(measured: dict[str, tuple[float, float]], size: float = 10.95) -> list[str]:
@@ -190,32 +229,64 @@ def test_heights(measured: dict[str, tuple[float, float]]) -> None:
     assert off == {}
 
 
+def test_heights_of_blocks(true) -> None:
+    off = {f: (height(f), true[f, 10.95][1]) for f in blocks() if abs(height(f) - true[f, 10.95][1]) > 1.5}
+    assert off == {}
+    assert {f: (width(f), true[f, 10.95][0]) for f in blocks() if abs(width(f) - true[f, 10.95][0]) > 0.5} == {}
+
+
+WORDS = ["in", "loss", "upstream gradient", r"sum of the products $w_ix_i$", "slope at $z_1^{(2)}$"]
+FACTORS = [rf"\fac{{fOne}}{{x}}{{{word}}}{after}" for word in WORDS for after in ("", r"\,\fac{fTwo}{y}{loss}", r"\fac{fTwo}{y}{loss}")]
+
+
+@pytest.mark.parametrize("formula", FACTORS)
+def test_a_label_wider_than_its_factor_keeps_its_room(true, formula: str) -> None:
+    """TeX gives each label its own width and a little air, so none sticks out and no two touch."""
+    assert width(formula) == pytest.approx(true[formula, 10.95][0], abs=0.5)
+    labels = [rf"\text{{\scriptsize {word}}}" for word in re.findall(r"\{([^{}]*(?:\{\(2\)\}[^{}]*)?)\}(?=\\|$)", formula)]
+    assert len(labels) == formula.count(r"\fac")
+    assert width(formula) > sum(max(18.0, width(label) + 2) for label in labels) - 0.5
+
+
+@pytest.mark.parametrize("size", [6, 8, 9, 10])
+def test_measured_for_a_figure_never_too_small(true, size: float) -> None:
+    for formula in IN_FIGURES:
+        (wide, high), guess = true[rf"\textstyle {formula}", size], measure(formula, size)
+        assert wide * .3515 <= guess[0] <= wide * .3515 * 1.03 + .5, (formula, wide * .3515, guess[0])
+        assert high * .3515 <= guess[1] <= high * .3515 * 1.1 + .5, (formula, high * .3515, guess[1])
+
+
+def forget() -> None:
+    for cache in (module._box, Sizes.metrics):
+        cache.cache_clear()
+
+
 @pytest.fixture
 def mutant(monkeypatch: pytest.MonkeyPatch):
     """A width table in which some entries are changed."""
     def mutate(change: dict[tuple[str, str], tuple[int, ...]]) -> None:
-        monkeypatch.setattr(module, "_GLYPHS", {**module._GLYPHS, **change})
-        for cache in (module._measure, module._setter):
-            cache.cache_clear()
+        monkeypatch.undo()
+        for key, numbers in change.items():
+            monkeypatch.setitem(GLYPHS, key, numbers)
+        forget()
     yield mutate
     monkeypatch.undo()
-    for cache in (module._measure, module._setter):
-        cache.cache_clear()
+    forget()
 
 
 @pytest.mark.parametrize("font", ["lmmi", "lmr", "lmsy", "lmbx", "msbm"])
 @pytest.mark.parametrize("factor", [0.97, 1.1])
 def test_a_wrong_table_is_noticed(measured, mutant, font: str, factor: float) -> None:
-    mutant({key: (round(v[0] * factor), round(v[1] * factor), *v[2:]) for key, v in module._GLYPHS.items() if key[0] == font})
-    assert len(wrong({f: measured[f] for f in SINGLE})) > 10
+    mutant({key: (round(v[0] * factor), round(v[1] * factor), *v[2:]) for key, v in GLYPHS.items() if key[0] == font})
+    assert len(wrong({f: measured[f] for f, key in SINGLE.items() if key[0] == font})) > 10
 
 
 def test_every_single_wrong_width_is_noticed(measured, mutant) -> None:
     """Each glyph 8% narrower, one at a time, in the line that holds it."""
-    original, unseen = dict(module._GLYPHS), []
+    original, unseen = dict(GLYPHS), []
     for formula, key in SINGLE.items():
         wide, small, *rest = original[key]
-        mutant({**original, key: (round(wide * 0.92), round(small * 0.92), *rest)})
+        mutant({key: (round(wide * 0.92), round(small * 0.92), *rest)})
         if not wrong({formula: measured[formula]}):
             unseen.append(key)
     assert unseen == []
@@ -255,9 +326,9 @@ def test_nested_too_deep_is_a_value_error() -> None:
         check("{" * 3000 + "}" * 3000)
 
 
-@pytest.mark.parametrize("size", [8, 9, 10, 12])
-def test_other_sizes(size: float, tmp_path: Path) -> None:
-    assert wrong(tex(generated(9, 300), tmp_path, size), size) == []
+@pytest.mark.parametrize("size", OTHERS)
+def test_other_sizes(true, size: float) -> None:
+    assert wrong({f: true[f, size] for f in generated(9, 300)}, size) == []
 
 
 def test_under_a_millisecond() -> None:
@@ -266,7 +337,8 @@ def test_under_a_millisecond() -> None:
         width(f)
     best = float("inf")
     for _ in range(5):
-        module._measure.cache_clear()
+        module._box.cache_clear()
+        parse.cache_clear()
         start = time.perf_counter()
         for f in typical:
             width(f)

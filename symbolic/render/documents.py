@@ -260,19 +260,19 @@ def _key(view: View) -> dict[str, Any]:
     steps = []
     for step in view.sheet.steps():
         rows = view.step_rows(step, view.paper.width, view.paper.height)
-        steps.append({**view.heading(step), "rows": spaced(_with_reasons(rows, view.paper.width)), "together": tall(rows) <= view.paper.height})
+        steps.append({**view.heading(step), "rows": spaced(_with_reasons(rows, view.paper.width, step.shown.because)), "together": tall(rows) <= view.paper.height})
     update = view.update()
     return {**_statement(view), "heading": "Answer key", "forward": [{"rows": spaced(view.forward())}] if view.sheet.values else [],
             "steps": steps, "graphs": _graph_frames(view, 168, 100), "update": [{"rows": spaced(update)}] if update else [],
             "table": _tables(view, 560), "listed": [{"rows": spaced(view.too_wide())}] if view.too_wide() else []}
 
 
-def _with_reasons(rows: list[Row], available: float) -> list[Row]:
-    """The short reason of a line at the right margin, where there is room for it."""
+def _with_reasons(rows: list[Row], available: float, said: str) -> list[Row]:
+    """The short reason of a line at the right margin, where there is room for it and the heading has not said it."""
     margin = max(width(r["left"]) for r in rows)
     for r in rows:
         why = r["line"].because
-        if r["first"] and why and len(why) < 60 and margin + width(r["right"]) + 5.2 * len(why) + 20 < available:
+        if r["first"] and why and why != said and len(why) < 70 and margin + width(r["right"]) + 5.2 * len(why) + 20 < available:
             r["why"] = Tex(escape(why))
     return rows
 

@@ -17,7 +17,6 @@ from collections.abc import Collection, Sequence
 from .layered import (
     AIRY,
     CLEAR,
-    KINDS,
     ROOMY,
     SMALL,
     SNUG,
@@ -29,10 +28,11 @@ from .layered import (
     Node,
     Style,
     layout,
+    least,
     ranks,
 )
 
-__all__ = ["AIRY", "KINDS", "ROOMY", "SMALL", "SNUG", "STYLES", "TIGHT", "Box", "Edge", "Layout", "Node", "Style",
+__all__ = ["AIRY", "ROOMY", "SMALL", "SNUG", "STYLES", "TIGHT", "Box", "Edge", "Layout", "Node", "Style",
            "layout", "pictures", "ranks"]
 
 Part = tuple[tuple[Node, ...], tuple[Edge, ...]]
@@ -45,7 +45,9 @@ def pictures(nodes: Sequence[Node], edges: Sequence[Edge], *, width: float, heig
     branch by branch where that takes fewer.  A node of several pictures is dashed in all of them.
     """
     def fits(part: Part, style: Style, share: float = 1.0) -> bool:
-        return layout(*part, style, width=width * share, height=height).fits(width * share, height)
+        narrowest, lowest = least(*part, style)
+        return (narrowest <= width * share and lowest <= height
+                and layout(*part, style, width=width * share, height=height).fits(width * share, height))
 
     def merged(groups: Sequence[Part], style: Style, share: float) -> list[Part]:
         parts = [groups[0]]

@@ -19,7 +19,6 @@ from itertools import pairwise
 from .width import measure
 
 Point = tuple[float, float]
-KINDS = ("input", "parameter", "value", "gate", "loss")
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Node:
 
     id: str
     tex: str
-    kind: str
+    kind: str  # input, parameter, value, gate or loss
     sub: str = ""
 
     @property
@@ -135,7 +134,7 @@ class _Vertex:
     down: float = 0.3
     bend: bool = False
     y: float = 0.0
-    near: list[tuple[int, float]] = field(default_factory=list)  # neighbours and their pull
+    near: list[tuple[_Vertex, float]] = field(default_factory=list)  # neighbours and their pull
 
 
 def ranks(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
@@ -252,25 +251,33 @@ def _heights(vertices: list[_Vertex], chains: Sequence[Sequence[int]],
     for chain in chains:
         for one, two in pairwise(chain):
             pull = (1.0, 3.0, 8.0)[vertices[one].bend + vertices[two].bend]
-            vertices[one].near.append((two, pull))
-            vertices[two].near.append((one, pull))
+            vertices[one].near.append((vertices[two], pull))
+            vertices[two].near.append((vertices[one], pull))
     stacks = [[vertices[index] for index in column] for column in columns]
-    tallest = max(sum(v.up + v.down + gap for v in stack) - gap for stack in stacks if stack)
+    tallest = _tallest(stacks, gap)
     room = max(tallest, min(height, 1.25 * tallest + 6))
     for stack in stacks:
         _spread(stack, [room / 2] * len(stack), gap, room)
     for sweep in range(40):
         for stack in stacks if sweep % 2 else reversed(stacks):
-            _spread(stack, [_wanted(vertices, vertex) for vertex in stack], gap, room)
+            _spread(stack, [_wanted(vertex) for vertex in stack], gap, room)
     top = min(vertex.y - vertex.up for vertex in vertices)
     for vertex in vertices:
         vertex.y -= top
     return max(vertex.y + vertex.down for vertex in vertices)
 
 
-def _wanted(vertices: Sequence[_Vertex], vertex: _Vertex) -> float:
-    total = sum(pull for _, pull in vertex.near)
-    return sum(vertices[i].y * pull for i, pull in vertex.near) / total if total else vertex.y
+def _tallest(stacks: Iterable[Sequence[_Vertex]], gap: float) -> float:
+    return max(sum(v.up + v.down + gap for v in stack) - gap for stack in stacks if stack)
+
+
+def _wanted(vertex: _Vertex) -> float:
+    """The mean height of the neighbours, by their pull."""
+    moment = total = 0.0
+    for other, pull in vertex.near:
+        moment += other.y * pull
+        total += pull
+    return moment / total if total else vertex.y
 
 
 def _across(vertices: Sequence[_Vertex], chains: Sequence[Sequence[int]], columns: int,
@@ -293,6 +300,15 @@ def _across(vertices: Sequence[_Vertex], chains: Sequence[Sequence[int]], column
         borders.append((x, x + own))
         x += own + style.lane + share * (lane - style.lane)
     return borders
+
+
+def least(nodes: Sequence[Node], edges: Sequence[Edge], style: Style) -> tuple[float, float]:
+    """What no layout is narrower or lower than: much quicker than a layout, and often enough to refuse one."""
+    columns: dict[int, list[_Vertex]] = {}
+    for vertex in _vertices(nodes, edges, style)[0]:
+        columns.setdefault(vertex.column, []).append(vertex)
+    width = sum(max(v.width for v in stack) for stack in columns.values()) + style.lane * max(columns, default=0)
+    return width - 0.02, _tallest(columns.values(), style.gap) - 0.02  # lengths are rounded to 0.01
 
 
 def layout(nodes: Sequence[Node], edges: Sequence[Edge], style: Style = ROOMY, *,

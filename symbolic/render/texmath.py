@@ -138,8 +138,9 @@ class Setter(Sizes):
                 raise bad(item.pos, f"{what} needs braces")
             bold = "lmbx" if name in ("textbf", "mk") else "lmr"
             if name == "mk":
-                box = self.text(item.value, 0.83 * self.sizes[0], bold)
-                return [Atom(ORD, Box(box.w + 0.83 * self.sizes[0] * 0.9 + 8.0, box.h + 3.0, box.d + 3.0))]
+                size = TEXT_SIZES["footnotesize"]
+                box = self.text(item.value, size, bold)
+                return [Atom(ORD, Box(box.w + 0.9 * size + 8.0, box.h + 3.0, box.d + 3.0))]
             return [Atom(ORD, self.text(item.value, self.sizes[level], bold))]
         args = [r.argument(pos, what) for _ in range(min(2, ARITY[name]))]
         a, b = args[0], args[-1]
@@ -174,9 +175,9 @@ class Setter(Sizes):
             up, down = (tall, 0.0) if name == "overbrace" else (0.0, tall)
             brace = Atom(OP, Box(max(inner.w, 18.0), inner.h + up, inner.d + down), limits=True)
             if name == "fac":
-                label = r.take(pos, what)
-                words = self.text(label.value, self.sizes[1], "lmr")
-                brace.sub = words._replace(w=words.w + 0.34 * self.sizes[1])  # a thin space on either side
+                label, small = r.take(pos, what), TEXT_SIZES["scriptsize"]
+                words = self.text(label.value, small, "lmr")
+                brace.sub = words._replace(w=words.w + 0.334 * small)  # a thin space on either side
                 return [Atom(ORD, self.pack([brace], 0))]
             return [brace]
         if name in ("overset", "underset", "stackrel"):
@@ -265,11 +266,13 @@ class Setter(Sizes):
         for node in nodes:
             name = type(node).__name__
             if name == "LatexCharsNode":
-                for c in re.sub(r"\s+", " ", node.chars).replace("---", "—").replace("--", "–"):
+                for c in re.sub(r"\s+", "~", node.chars).replace("---", "—").replace("--", "–"):
                     if (font, c) not in GLYPHS and ("lmr", c) not in GLYPHS:
-                        w, h, d = size * {" ": 1 / 3, "~": 1 / 3, "–": 0.5}.get(c, 1.0), 0.0, 0.0
+                        w, h, d = size * (0.5 if c == "–" else 1.0), 0.0, 0.0
                     else:
                         w, h, d, _ = self.metrics(font if (font, c) in GLYPHS else "lmr", c, size)
+                    if c == "~" and before and before in ".?!:":  # the end of a sentence
+                        w += size / 9
                     w += KERNS[font].get(before + c, 0) * size / 1000
                     box, before = Box(box.w + w, max(box.h, h), max(box.d, d)), c
                 continue
@@ -279,7 +282,7 @@ class Setter(Sizes):
             elif name == "LatexGroupNode":
                 part = self.text(node.nodelist, size, font)
             elif name == "LatexMacroNode" and node.macroname in TEXT_SIZES:
-                size = self.sizes[0] * TEXT_SIZES[node.macroname]
+                size = TEXT_SIZES[node.macroname]
             elif name == "LatexMacroNode" and node.macroname in ("textbf", "bfseries"):
                 font = "lmbx"
             elif name == "LatexMacroNode" and node.macroname not in ("textit", "emph", "textrm"):

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pylatexenc.latexwalker import LatexWalker, LatexWalkerParseError
@@ -117,7 +118,9 @@ def rows_of(items: list[Item]) -> tuple[list[list[list[Item]]], float]:
     return (table[:-1] if len(table) > 1 and table[-1] == [[]] else table), leads
 
 
+@lru_cache(maxsize=4096)
 def parse(formula: str) -> list[Any]:
+    """The nodes of pylatexenc."""
     try:
         nodes, _, _ = LatexWalker(formula, latex_context=CONTEXT, tolerant_parsing=False).get_latex_nodes()
     except LatexWalkerParseError as error:

@@ -16,7 +16,7 @@ from ..expr import show_shape
 from ..decimals import matrix
 from ..latex import Printer
 from ..network import Symbol
-from ..sheet import Sheet, TexLine, TexStep
+from ..sheet import Sheet, TexLine, TexStep, Update
 from ..values import DIGITS
 from . import words
 from .lines import broken, fits, split
@@ -24,6 +24,7 @@ from .text import escape
 from .width import height, width
 
 ROW_GAP = 7.0  # points between two rows of a display
+ONE_PAGE = 200.0  # an equation of at most this height is not split between two pages
 WIDEST = (8, 6, 5, 4, 3)  # rows and columns of a matrix that are shown, as the page narrows
 
 
@@ -41,8 +42,8 @@ class Paper:
     narrow: float = 0.0  # width beside a figure
 
 
-SLIDE = Paper(width=400.0, height=145.0, overlays=True, narrow=262.0)
-SHEET = Paper(width=478.0, height=560.0, overlays=False)
+SLIDE = Paper(width=396.0, height=145.0, overlays=True, narrow=262.0)
+SHEET = Paper(width=477.0, height=560.0, overlays=False)
 
 Row = dict[str, Any]
 
@@ -64,8 +65,12 @@ def tall(rows: Sequence[Row]) -> float:
 
 
 def spaced(rows: Sequence[Row]) -> list[Row]:
-    """Rows with the extra space below each (more after a tall one)."""
-    return [{**r, "space": Tex("[3pt]")} for r in rows]
+    """Rows with the extra space below each; the rows of a short equation stay on one page."""
+    out: list[Row] = []
+    for equation in _starting(rows, lambda r: bool(r["left"])):
+        star = "*" if tall(equation) <= ONE_PAGE else ""
+        out += [{**r, "space": Tex(f"{star if k < len(equation) - 1 else ''}[3pt]")} for k, r in enumerate(equation)]
+    return out
 
 
 def pages_of(rows: Sequence[Row], room: float) -> list[list[Row]]:
@@ -110,6 +115,7 @@ class View:
         self.network, self.problem = sheet.network, sheet.problem
         self.printer = Printer(self.network, colour=False)
         self._table: dict[str, list[str]] | None = None
+        self._strings: dict[Any, list[list[str]] | None] = {}
         self._readings: dict[int, Sheet] = {}
 
     # ------------------------------------------------------------ what is given
@@ -198,7 +204,7 @@ class View:
 
     def update(self) -> list[Row]:
         """New parameters, loss before and after."""
-        update = self.sheet.update()
+        update = self._update
         if update is None:
             return []
         lines: list[TexLine] = []
@@ -235,7 +241,7 @@ class View:
         if not self.sheet.values or self.printer.bar:
             return [], []
         heads = ["value", f"gradient of ${self.printer.name(self.network.output)}$"]
-        heads += ["after the step"] * (self.sheet.update() is not None)
+        heads += ["after the step"] * (self._update is not None)
         rows = []
         for name, cells in self._cells().items():
             if name in self._narrow:
@@ -291,19 +297,29 @@ class View:
         """Value, gradient and new value of every name, as LaTeX with nothing left out."""
         if self._table is None:
             names = [n for n, s in self.network.symbols.items() if s.kind != "size"]
-            keys = ["value", "gradient"] + ["after"] * (self.sheet.update() is not None)
+            keys = ["value", "gradient"] + ["after"] * (self._update is not None)
             self._table = {n: [self._shown((self.network.output, n) if k == "gradient" else ("after", n) if k == "after" else n, 99) or ""
                                for k in keys] for n in names}
         return self._table
 
     def _shown(self, key: Any, widest: int) -> str | None:
-        update = self.sheet.update()
+        if key not in self._strings:
+            self._strings[key] = self._printed(key)
+        cells = self._strings[key]
+        return None if cells is None else matrix(cells, widest)
+
+    def _printed(self, key: Any) -> list[list[str]] | None:
+        """Every entry of a value, a gradient or an updated parameter as a decimal."""
         numbers = self.sheet.numbers(self.printer)
         with mp.workdps(DIGITS):
             if isinstance(key, tuple) and key[0] == "after":
-                value = update.after.get(key[1]) if update else None
-                return None if value is None else matrix([[numbers.cell(v) for v in row] for row in value], widest)
-            return matrix(numbers.cells(key), widest) if key in self.sheet.values else None
+                value = self._update.after.get(key[1]) if self._update else None
+                return None if value is None else [[numbers.cell(v) for v in row] for row in value]
+            return numbers.cells(key) if key in self.sheet.values else None
+
+    @cached_property
+    def _update(self) -> Update | None:
+        return self.sheet.update()
 
     def _widest(self, key: Any, margin: float) -> str | None:
         """A value with as many rows and columns as the page holds."""

@@ -1,0 +1,128 @@
+"""The shape of the code: imports point upward only, no LaTeX in the mathematics, small files, no eval."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "symbolic"
+FILES = {path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
+
+# From the ground up; a room imports from rooms named earlier. Rooms in one string know each other.
+ROOMS = """
+errors
+plain expr
+functions
+arithmetic
+rules
+parse
+network
+derive
+calculus
+index
+lesson
+values
+probe
+prove
+verify
+latex
+decimals
+numbers
+yamltext
+spec speccheck
+problem
+sheet
+report
+files
+render.__init__ render.engine render.text render.texmetrics render.texread render.texboxes render.texmath
+render.width
+render.lines render.layered render.netfigure render.graph render.words
+render.view
+render.figures
+render.documents
+doctor
+produce
+cli
+__main__
+""".strip().splitlines()
+PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
+MATHEMATICS = "expr plain arithmetic rules parse network derive calculus index lesson values probe prove verify".split()
+LONG = {"expr": 450}  # the language: every node and its tidy constructors in one place
+MOST_LINES = 400
+
+
+def for_types_only(tree: ast.Module) -> set[int]:
+    """The imports under ``if TYPE_CHECKING``: they are not there when the program runs."""
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING"]
+    return {id(n) for block in blocks for child in block.body for n in ast.walk(child)}
+
+
+def imported(name: str) -> Iterator[str]:
+    """The rooms that a room imports, also inside functions."""
+    skip = for_types_only(TREES[name])
+    for n in ast.walk(TREES[name]):
+        if id(n) in skip:
+            continue
+        if isinstance(n, ast.Import):
+            yield from (a.name.removeprefix("symbolic.") for a in n.names if a.name.startswith("symbolic."))
+        elif isinstance(n, ast.ImportFrom):
+            whole = n.module or ""
+            if n.level:
+                package = ["symbolic", *name.split(".")][:-1]
+                whole = ".".join([*package[:len(package) - n.level + 1], *([n.module] if n.module else [])])
+            if whole.split(".")[0] == "symbolic":
+                for alias in n.names:
+                    found = [x.removeprefix("symbolic.") for x in (f"{whole}.{alias.name}", whole) if x.removeprefix("symbolic.") in FILES]
+                    yield from found[:1]
+
+
+def test_every_module_has_a_room() -> None:
+    assert set(FILES) - {"__init__"} == set(PLACE)
+
+
+@pytest.mark.parametrize("name", PLACE)
+def test_imports_point_upward(name: str) -> None:
+    for other in imported(name):
+        assert PLACE[other] <= PLACE[name], f"symbolic/{name} imports {other}, which comes later"
+
+
+def test_the_reader_of_imports_sees_them() -> None:
+    assert {"expr", "network", "prove", "index"} <= set(imported("verify")) and "render.engine" in set(imported("doctor"))
+    assert "problem" not in set(imported("render.documents")), "only for types"
+
+
+@pytest.mark.parametrize("name", MATHEMATICS)
+def test_no_latex_in_the_mathematics(name: str) -> None:
+    tree = TREES[name]
+    docs = {id(n.body[0].value) for n in ast.walk(tree) if isinstance(n, (ast.Module, ast.ClassDef, ast.FunctionDef)) and isinstance(n.body[0], ast.Expr)}
+    for n in ast.walk(tree):
+        if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docs:
+            assert not re.search(r"\\[a-zA-Z]{2,}|\\[,;!]|\$", n.value), f"symbolic/{name}.py, line {n.lineno}: {n.value!r}"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_are_short(name: str) -> None:
+    assert len(FILES[name].read_text().splitlines()) <= LONG.get(name, MOST_LINES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_public_says_what_it_is(name: str) -> None:
+    assert ast.get_docstring(TREES[name]), f"symbolic/{name} begins with what it is"
+    missing = [n.name for n in TREES[name].body if isinstance(n, (ast.FunctionDef, ast.ClassDef)) and not n.name.startswith("_") and not ast.get_docstring(n)]
+    assert not missing, f"no docstring: {missing}"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_is_evaluated(name: str) -> None:
+    called = {ast.unparse(n.func) for n in ast.walk(TREES[name]) if isinstance(n, ast.Call)}
+    assert not called & {"eval", "exec", "compile", "sympify", "sp.sympify", "sympy.sympify", "parse_expr", "sp.parse_expr", "__import__", "os.system"}
+
+
+def test_templates_hold_no_mathematics() -> None:
+    for path in sorted((PACKAGE.parent / "templates").glob("*")):
+        assert not re.search(r"sympy|numpy|import ", path.read_text()), path.name

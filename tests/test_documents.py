@@ -1,0 +1,746 @@
+"""The pages, end to end with real TeX: nothing sticks out, nothing is left over, the same file gives the same bytes.
+
+Slides are compiled with their overlays collapsed (beamer's handout mode) where overlays are not what is tested.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from symbolic.cli import main
+from symbolic.errors import ChainruleError
+from symbolic.produce import Request, solve
+from symbolic.render.documents import make_environment, markdown_context, render, source_of
+from symbolic.render.engine import Compiled, compile_pdf, find_engine, install_hint
+from symbolic.render.text import markdown
+from symbolic.render.width import check
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
+ONE = ROOT / "examples" / "01-one-neuron.yaml"
+TWO = ROOT / "examples" / "02-two-layers.yaml"
+KINDS = ("slides", "handout", "key")
+HOSTILE = r"100% & $x_1$ \input{/etc/passwd} {}~^#"
+TEN = ", ".join(f"[{k / 10}, {k % 3 - 1}]" for k in range(1, 11))
+
+WRITTEN = {
+    "symbolic-batch": """
+        title: A batch of n examples
+        inputs: {x: {size: 2, batch: n}}
+        targets: {y: {}}
+        layers:
+          - {units: 3, activation: tanh}
+          - {units: 1, activation: sigmoid}
+        loss: binary_cross_entropy
+        """,
+    "rows": """
+        title: Three classes by rows
+        inputs: {x: [[1, 2], [0, -1]]}
+        targets: {y: [[0, 1, 0], [1, 0, 0]]}
+        layers:
+          - {units: 2, activation: relu, W: [[0.1, -0.2], [0.3, 0.4]], b: [0.1, 0.2]}
+          - {units: 3, activation: softmax, W: [[0.2, 0.1, -0.1], [0.3, -0.2, 0.5]], b: [0, 0, 0.1]}
+        loss: cross_entropy
+        learning_rate: 0.1
+        convention: rows
+        """,
+    "deep": """
+        title: Four layers of eight units, drawn at random, with a title of some length
+        inputs: {x: [0.1, -0.2, 0.3, 0.4, -0.5, 0.6, 0.7, 0.8]}
+        targets: {y: [0, 1, 0, 1, 0, 1, 0, 1]}
+        layers:
+          - {units: 8, activation: tanh}
+          - {units: 8, activation: relu}
+          - {units: 8, activation: tanh}
+          - {units: 8, activation: sigmoid}
+        loss: squared_error
+        init: {scheme: glorot_uniform, seed: 0}
+        learning_rate: 0.1
+        """,
+    "ten": f"""
+        title: A batch of ten
+        inputs: {{x: [{TEN}]}}
+        targets: {{y: [[1], [0], [1], [1], [0], [1], [1], [0], [1], [0]]}}
+        layers:
+          - {{units: 2, activation: tanh, W: [[0.5, -0.25], [0.125, 0.75]], b: [0.1, -0.1]}}
+          - {{units: 1, activation: sigmoid, W: [[0.3, -0.6]], b: [0.05]}}
+        loss: mse
+        learning_rate: 0.5
+        """,
+    "vector": """
+        title: A vector at the end
+        equations: {u: "A @ x", v: tanh(u)}
+        at: {A: [[0.5, -1], [2, 0.25]], x: [1, -0.5]}
+        """,
+    "least-squares": """
+        title: Least squares with a penalty
+        equations: {r: "X @ w - y", L: "sum(r*r)/2 + sum(w**2)*lam"}
+        at: {X: [[1, 2], [1, 3], [1, 5]], w: [0.5, -0.25], y: [1, 2, 2], lam: 0.1}
+        learning_rate: 0.01
+        """,
+    "long": """
+        title: A long expression
+        equations: {y: "exp(x*sin(x))*(x**3 + 2*x**2 - 5*x + 7)/(1 + x**2) + ln(1 + exp(-3*x)) - sqrt(x**4 + 1)*cos(2*x) + x**x"}
+        at: {x: 1.3}
+        """,
+    "fractions": """
+        title: Exact fractions
+        inputs: {x: [1/2, 1/3]}
+        targets: {y: [1]}
+        layers:
+          - {units: 2, activation: relu, W: [[1/2, 1/3], [-1/4, 2]], b: [1/6, 0]}
+          - {units: 1, W: [[3, -1/2]], b: [1/5]}
+        loss: half_squared_error
+        learning_rate: 1/10
+        """,
+    "hostile": f"""
+        title: '{HOSTILE}'
+        inputs: {{x: [1]}}
+        targets: {{y: [0.5]}}
+        layers:
+          - {{units: 1, activation: sigmoid, W: [[0.5]]}}
+        loss: mse
+        """,
+    "names": """
+        title: WWWWWWWW MMMMMMMM WWWWWWWW MMMMMMMM WWWWWWWW
+        equations: {alpha_1: "sigma0*x + mu", y_hat: "max(0, alpha_1)", loss: "abs(y_hat - y) + log(1 + alpha_1**2)/2"}
+        at: {sigma0: 2, x: 1.5, mu: -0.5, y: 4}
+        wrt: [mu, sigma0]
+        """,
+}
+ALL_LEVELS = {  # the two-layer network with everything on
+    "index": Request(levels=("index", "numbers")),
+    "every-weight": Request(levels=("scalar", "index", "matrix", "numbers"), every=True, digits=6),
+}
+NAMES = [*(p.stem for p in EXAMPLES), *WRITTEN, *ALL_LEVELS]
+
+needs_tex = pytest.mark.skipif(find_engine() is None or shutil.which("pdftotext") is None, reason="needs TeX and pdftotext")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One kind of page of one spec: its source and what TeX made of it."""
+
+    source: str
+    made: Compiled
+
+    def words(self) -> list[list[tuple[float, float, float, float, str]]]:
+        """The word boxes of every page in millimetres (left, top, right, bottom, word)."""
+        return boxes(self.made.pdf)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("specs")
+    for name, text in WRITTEN.items():
+        (where / f"{name}.yaml").write_text("\n".join(line[8:] for line in text.strip("\n").splitlines()), "utf-8")
+    for path in EXAMPLES:
+        shutil.copy(path, where)
+    for name in ALL_LEVELS:
+        shutil.copy(TWO, where / f"{name}.yaml")
+    return where
+
+
+@pytest.fixture(scope="module")
+def pages(folder: Path) -> Any:
+    """Every kind of page of a spec by its name, made once."""
+
+    @cache
+    def of(name: str) -> dict[str, Page]:
+        request = ALL_LEVELS.get(name, Request())
+        problem, certified = solve(folder / f"{name}.yaml", request)
+        engine = find_engine()
+        assert engine is not None
+        with ThreadPoolExecutor(2) as pool:
+            jobs = {}
+            for kind in KINDS:
+                source = source_of(kind, problem, certified, request)
+                jobs[kind] = source, pool.submit(compile_pdf, collapsed(source), engine=engine)
+            return {kind: Page(source, job.result()) for kind, (source, job) in jobs.items()}
+
+    return of
+
+
+def collapsed(source: str) -> str:
+    """Slides without overlays: every frame is one page, as it stands at its end."""
+    return re.sub(r"\A(?:%.*\n|\s)*\\documentclass\[(?=[^]]*\]\{beamer\})", r"\\documentclass[handout,", source)
+
+
+def test_the_slides_can_be_collapsed() -> None:
+    source = source_of("slides", *solve(ONE, Request()), Request())
+    assert "[handout,aspectratio=169" in collapsed(source)
+
+
+def boxes(pdf: bytes) -> list[list[tuple[float, float, float, float, str]]]:
+    found = subprocess.run(["pdftotext", "-bbox", "-", "-"], input=pdf, capture_output=True, check=True).stdout.decode()
+    word = re.compile(r'<word xMin="([-\d.]+)" yMin="([-\d.]+)" xMax="([-\d.]+)" yMax="([-\d.]+)">([^<]*)<')
+    return [[(*(float(m[k]) * 25.4 / 72 for k in (1, 2, 3, 4)), html.unescape(m[5])) for m in word.finditer(page)] for page in found.split("<page ")[1:]]  # type: ignore[misc]
+
+
+def sizes(pdf: bytes) -> set[tuple[int, int]]:
+    """Width and height of the pages in whole millimetres."""
+    found = subprocess.run(["pdftotext", "-bbox", "-", "-"], input=pdf, capture_output=True, check=True).stdout.decode()
+    return {(round(float(w) * 25.4 / 72), round(float(h) * 25.4 / 72)) for w, h in re.findall(r'<page width="([\d.]+)" height="([\d.]+)"', found)}
+
+
+def said(pdf: bytes) -> str:
+    """All words of a PDF, one blank between two."""
+    return " ".join(word for page in boxes(pdf) for *_, word in page)
+
+
+# ---------------------------------------------------------------- the look of every page
+
+@needs_tex
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_page(name: str, kind: str, pages: Any) -> None:
+    """No overfull box, no missing letter, every word inside the margins, nothing that a program would write."""
+    page = pages(name)[kind]
+    assert page.made.complaints == ()
+    assert "Missing character" not in page.made.log
+    width, height, side, top, bottom = (160, 90, 9 - 1, 4, 6) if kind == "slides" else (210, 297, 20 - 1, 15, 15)
+    assert sizes(page.made.pdf) == {(width, height)}
+    words = page.words()
+    assert all(words), "an empty page"
+    for number, found in enumerate(words, 1):
+        for left, over, right, under, word in found:
+            place = f"page {number}: {word!r} at {left:.1f}..{right:.1f} x {over:.1f}..{under:.1f} mm"
+            assert left >= side and right <= width - side, place
+            assert over >= top, place
+            if under - over < 10:  # poppler gives the boxes of tall brackets the height of their font
+                footer = over >= height - bottom - 1.5
+                assert footer or under <= height - bottom, f"into the footer, {place}"
+    text = said(page.made.pdf)
+    for left_over in ("None", "Undefined", r"\hl", r"\fac", "--0", "nan", "StrictUndefined", "Fraction(", "mpf(", "<<", "<%"):
+        assert left_over not in text.split() if left_over == "nan" else left_over not in text
+    assert not re.search(r"(?<![\d.])1\.0 ?·? ?[A-Za-zŷα-ω]", text), "a factor of 1.0"
+
+
+@needs_tex
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_signs_in_a_row(name: str, pages: Any) -> None:
+    """Neither `+ -3` nor `--3` nor `- -3` in any formula."""
+    for kind, page in pages(name).items():
+        body = page.source.split(r"\begin{document}", 1)[1]
+        formulas = re.findall(r"\\begin\{align\*\}(.*?)\\end\{align\*\}", body, re.S)
+        assert formulas, kind
+        for formula in formulas:
+            bare = re.sub(r"<\d+->|\\tag\*\{.*", "", formula)
+            assert not re.search(r"[+-]\s*-(?!>)|[+-]\s*\+", bare), (kind, bare)
+
+
+@needs_tex
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hostile_title_is_text(kind: str, pages: Any) -> None:
+    page = pages("hostile")[kind]
+    assert HOSTILE in " ".join(word for *_, word in page.words()[0])
+    assert "root:" not in said(page.made.pdf)
+
+
+@needs_tex
+def test_the_worksheet_has_blanks_and_no_answers(pages: Any) -> None:
+    two = pages("02-two-layers")
+    assert two["handout"].source.count(r"\blank") > 15
+    for answer in ("0.7514", "0.2748", "0.1385"):
+        assert answer in said(two["key"].made.pdf) and answer in said(two["slides"].made.pdf)
+        assert answer not in said(two["handout"].made.pdf)
+
+
+@needs_tex
+def test_overlays_reveal_line_after_line() -> None:
+    """Pages of one frame differ only by what comes in, and a chain rule comes in factor by factor."""
+    problem, certified = solve(ONE, Request())
+    source = source_of("slides", problem, certified, Request())
+    engine = find_engine()
+    assert engine is not None
+    shown = boxes(compile_pdf(source, engine=engine).pdf)
+    frames: list[list[list[str]]] = [[]]
+    number = ""
+    for page in shown[1:]:
+        # the number of the frame stands at the foot of each page
+        foot = max(page, key=lambda w: (round(w[1]), w[0]))[4]
+        if foot != number:
+            frames.append([])
+        number = foot
+        frames[-1].append([word for *_, word in page])
+    assert len(shown) > 2 * len(frames)
+    for frame in frames:
+        for before, after in zip(frame, frame[1:], strict=False):
+            assert len(before) < len(after), "an overlay that shows nothing new"
+    path = re.search(r"\\begin\{frame\}\{How does \$w\$ move.*?\\end\{frame\}", source, re.S)
+    assert path is not None
+    first_row = path[0].split(r"\begin{align*}")[1].split(r"\\")[0]
+    assert re.findall(r"<(\d)->", first_row) == ["1", "1", "2", "3"]
+
+
+# ---------------------------------------------------------------- the same bytes
+
+def fresh(args: list[str], cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **env}
+    return subprocess.run([sys.executable, "-m", "symbolic", *args], cwd=cwd, env=variables, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_same_bytes_in_every_process(tmp_path: Path, folder: Path) -> None:
+    """Whatever the hash seed and the folder: .tex, .md and JSON."""
+    def made(name: str, k: int) -> dict[str, bytes]:
+        place = tmp_path / f"{name}-{k}" / ("deeper" * k or "x")
+        place.mkdir(parents=True)
+        given = shutil.copy(folder / f"{name}.yaml", place) if k else folder / f"{name}.yaml"
+        done = fresh(["derive", Path(given).name if k else str(given), "--to", "tex,md,json", "-o", "out", "--level", "scalar,index,matrix,numbers"],
+                     place, PYTHONHASHSEED=("1", "77")[k], LC_ALL=("C.UTF-8", "C")[k])
+        assert done.returncode == 0, done.stderr
+        return {p.name: p.read_bytes() for p in (place / "out").iterdir()}
+
+    for name in ("rows", "names"):
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(made, (name, name), (0, 1))
+        assert len(first) == 5
+        assert first == second
+
+
+@needs_tex
+def test_same_pdf_in_every_process(tmp_path: Path) -> None:
+    def made(seed: str) -> dict[str, bytes]:
+        place = tmp_path / seed
+        place.mkdir()
+        done = fresh(["derive", str(EXAMPLES[3]), "-o", f"out{seed}"], place, PYTHONHASHSEED=seed)
+        assert done.returncode == 0, done.stderr
+        return {p.name: p.read_bytes() for p in (place / f"out{seed}").iterdir()}
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(made, ("3", "4"))
+    assert sorted(first) == sorted(f"{EXAMPLES[3].stem}-{kind}.pdf" for kind in KINDS)
+    assert first == second
+
+
+# ---------------------------------------------------------------- sources that stand alone
+
+@pytest.mark.parametrize("name", NAMES)
+def test_markdown_renders_by_itself(name: str, folder: Path) -> None:
+    """Well-formed mathematics without macros of ours; blocks as GitHub and pandoc read them."""
+    request = ALL_LEVELS.get(name, Request())
+    problem, certified = solve(folder / f"{name}.yaml", request)
+    text = render(make_environment(), "page.md", markdown_context(problem, certified, request))
+    assert text.startswith(f"# {markdown(problem.title)}\n")
+    assert not re.search(r"\\(hl|fac|blank|checkmarkbox|uncover|mathclap|vphantom|pd)\b|<<|<%|None|Undefined", text)
+    blocks = re.findall(r"^\$\$\n(.*?)\n\$\$$", text, re.S | re.M)
+    assert len(blocks) >= 3 and text.count("$$") == 2 * len(blocks)
+    for block in blocks:
+        check(block)
+        assert block.startswith("\\begin{aligned}\n") and block.endswith(r"\end{aligned}")
+        assert "\n\n" not in block, "an empty line ends a formula"
+        rows = re.sub(r"\\begin\{([bp]matrix|cases)\}.*?\\end\{\1\}", "", block, flags=re.S).split("\n")[1:-1]
+        assert all(row.count("&") == 1 for row in rows), rows
+        assert not re.search(r"[+-]\s*-|= *$|= \\\\", block)
+    rest = re.sub(r"^\$\$\n.*?\n\$\$$", "", text, flags=re.S | re.M)
+    for formula in re.findall(r"\$([^$]+)\$", rest):
+        check(formula)
+    table = [line for line in rest.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in table}) <= 1
+
+
+@needs_tex
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_tex_files_compile_outside(tmp_path: Path) -> None:
+    """What --to tex writes needs nothing of ours: plain pdflatex in a folder with nothing else."""
+    made = CliRunner().invoke(main, ["derive", str(EXAMPLES[3]), "--to", "tex", "-o", str(tmp_path / "out")])
+    assert made.exit_code == 0, made.output
+    sources = sorted((tmp_path / "out").iterdir())
+    assert [p.name for p in sources] == sorted(f"{EXAMPLES[3].stem}-{kind}.tex" for kind in KINDS)
+    for source in sources:
+        alone = tmp_path / source.stem
+        alone.mkdir()
+        shutil.copy(source, alone / "file.tex")
+        done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "file.tex"], cwd=alone, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        assert done.returncode == 0, done.stdout[-1500:]
+        assert (alone / "file.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.skipif(find_engine(unicode=True) is None, reason="needs an engine for letters beyond Latin")
+def test_other_scripts_go_to_another_engine(tmp_path: Path) -> None:
+    spec = tmp_path / "letters.yaml"
+    spec.write_text("title: Ελένη\nequations: {y: x**2}\n", "utf-8")
+    done = run("derive", spec, "--to", "handout", "-o", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "Ελένη" in said((tmp_path / "letters-handout.pdf").read_bytes())
+
+
+# ---------------------------------------------------------------- mistakes, in one sentence
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in args])
+
+
+def files_in(place: Path) -> list[str]:
+    return sorted(str(p.relative_to(place)) for p in place.rglob("*"))
+
+
+@pytest.fixture
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder, current; temporary files go to a folder beside it, which has to end empty."""
+    place, temporary = tmp_path / "here", tmp_path / "temporary"
+    place.mkdir()
+    temporary.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    yield place
+    assert files_in(temporary) == []
+
+
+def one_sentence(done: Result, status: int, *parts: str) -> None:
+    """Exit status, nothing on standard output, one line on standard error, no traceback."""
+    assert done.exit_code == status, done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert done.stdout == ""
+    line = done.stderr
+    assert line.startswith("chainrule: ") and line.count("\n") == 1 and line.endswith("\n"), line
+    assert "Traceback" not in line and "Error" not in line
+    for part in parts:
+        assert part in line, line
+
+
+@pytest.mark.parametrize(("options", "parts"), [
+    (["--engine", "nosuch"], ["--engine nosuch", "pdflatex"]),
+    (["--engine", "pdftex"], ["did you mean 'pdflatex'?"]),
+    (["--to", "nosuch"], ["--to nosuch", "slides"]),
+    (["--to", "slides,jsn"], ["--to jsn", "'json'"]),
+    (["--to", ","], ["--to"]),
+    (["--level", "nosuch"], ["--level nosuch", "matrix"]),
+    (["--level", "matrx"], ["did you mean 'matrix'?"]),
+    (["--assume", "nosuch"], ["--assume nosuch", "power"]),
+    (["--digits", "99"], ["--digits", "99", "15"]),
+    (["--digits", "many"], ["--digits", "many"]),
+    (["--nosuch"], ["--nosuch"]),
+    (["--templates", "nosuch"], ["--templates", "nosuch"]),
+], ids=lambda v: " ".join(v))
+def test_a_wrong_option(options: list[str], parts: list[str], private: Path) -> None:
+    one_sentence(run("derive", ONE, *options), 2, *parts)
+    assert files_in(private) == []
+
+
+def test_a_wrong_command(private: Path) -> None:
+    one_sentence(run("deriv"), 2, "deriv")
+    one_sentence(run("derive"), 2, "FILE")
+
+
+def test_a_missing_file(private: Path) -> None:
+    one_sentence(run("derive", "nosuch.yaml", "-o", "out"), 2, "nosuch.yaml", "no such file")
+    assert files_in(private) == []
+
+
+def test_a_folder_as_file(private: Path) -> None:
+    one_sentence(run("derive", private, "-o", "out"), 2, "folder")
+    assert files_in(private) == []
+
+
+@pytest.mark.parametrize("formats", ["json", "json,md,tex"])
+def test_output_into_a_file(formats: str, private: Path) -> None:
+    (private / "out").write_text("mine")
+    one_sentence(run("derive", ONE, "-o", "out", "--to", formats), 1, "out", "not a folder")
+    assert files_in(private) == ["out"] and (private / "out").read_text() == "mine"
+
+
+def test_an_unwritable_folder(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for root, who may write everywhere: the second file cannot be opened."""
+    (private / "out").mkdir()
+    opened = Path.open
+    count: list[Path] = []
+
+    def refuse(self: Path, mode: str = "r", *args: Any, **kw: Any) -> Any:
+        if "x" in mode:
+            count.append(self)
+            if len(count) > 1:
+                raise PermissionError(13, "Permission denied", str(self))
+        return opened(self, mode, *args, **kw)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    one_sentence(run("derive", ONE, "-o", "out", "--to", "json,md"), 1, "cannot write", "out", "-o")
+    assert len(count) == 2 and files_in(private) == ["out"]
+
+
+def test_a_mistake_in_the_file(private: Path) -> None:
+    (private / "net.yaml").write_text(ONE.read_text().replace("sigmoid", "sigmod"))
+    one_sentence(run("derive", "net.yaml", "-o", "out"), 2, "net.yaml:5", "'sigmoid'")
+    assert files_in(private) == ["net.yaml"]
+
+
+def test_nothing_is_left_beside_the_files(private: Path) -> None:
+    done = run("derive", EXAMPLES[3], "--to", "json,md", "-o", "a/b")
+    assert done.exit_code == 0 and done.stderr == ""
+    assert files_in(private) == ["a", "a/b", "a/b/04-chain-rule.json", "a/b/04-chain-rule.md"]
+    assert run("derive", EXAMPLES[3], "--to", "json", "-o", "a/b", "--quiet").output == ""
+
+
+def test_without_an_engine(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sources are written, and one sentence says how to get TeX here."""
+    (private / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(private / "bin"))
+    done = run("derive", EXAMPLES[3], "-o", "out")
+    assert done.exit_code == 1
+    assert install_hint() in done.stderr and done.stderr.count("\n") == 1
+    assert install_hint() not in done.stdout
+    assert files_in(private / "out") == sorted(f"04-chain-rule-{kind}.tex" for kind in KINDS)
+    one_sentence(run("derive", EXAMPLES[3], "-o", "other", "--engine", "pdflatex"), 1, "pdflatex", "not on the PATH", install_hint())
+    assert not (private / "other").exists()
+    assert run("derive", EXAMPLES[3], "-o", "third", "--to", "tex,json").exit_code == 0  # needs no engine
+
+
+# ---------------------------------------------------------------- templates of one's own
+
+def test_own_templates_come_first(private: Path) -> None:
+    own = private / "mycourse"
+    own.mkdir()
+    (own / "style.tex").write_text("% my own style\n" + (ROOT / "templates" / "style.tex").read_text())
+    assert run("derive", ONE, "--to", "tex", "-o", "out", "--templates", own).exit_code == 0
+    assert run("derive", ONE, "--to", "tex", "-o", "plain").exit_code == 0
+    for kind in KINDS:
+        name = f"01-one-neuron-{kind}.tex"
+        mine, usual = (Path(f, name).read_text() for f in ("out", "plain"))
+        assert mine.replace("% my own style\n", "") == usual != mine
+
+
+@pytest.mark.parametrize(("broken", "said"), [
+    ("<% if %>", "cannot be read"),
+    ("<< nosuch >>", "'nosuch'"),
+    ("<< steps[0].nosuch >>", "nosuch"),
+    ('<% include "elsewhere.tex" %>', "elsewhere.tex"),
+    ("<< 1/0 >>", "division by zero"),
+])
+def test_a_broken_template(broken: str, said: str, private: Path) -> None:
+    own = private / "own"
+    own.mkdir()
+    (own / "key.tex").write_text(f"first line\nsecond line\n{broken}\n")
+    one_sentence(run("derive", ONE, "--to", "tex,json,md", "-o", "out", "--templates", own), 1, "key.tex:3", said)
+    assert files_in(private) == ["own", "own/key.tex"]
+
+
+def test_a_template_that_tex_turns_down(private: Path) -> None:
+    if find_engine() is None:
+        pytest.skip("needs TeX")
+    own = private / "own"
+    own.mkdir()
+    (own / "handout.tex").write_text("\\documentclass{article}\n\\begin{document}\n\\nosuch\n\\end{document}\n")
+    one_sentence(run("derive", ONE, "--to", "handout", "-o", "out", "--templates", own), 1, "handout", "line 3", r"\nosuch")
+    assert files_in(private) == ["own", "own/handout.tex"]
+
+
+@pytest.mark.parametrize("printed", [
+    "<< evil >>", "<< evil | upper >>", "<< evil | safe >>", "<< 'a' ~ evil >>", "<< [evil] >>", "<< {'k': evil} >>", "<< evil * 2 >>",
+    "<< formula ~ evil >>", "<< formula + evil >>", "<< '%s' | format(evil) >>", "<% set x %><< evil >><% endset %><< x >>",
+    "<% for x in [evil] %><< x >><% endfor %>", "<< evil if true >>", "<< [evil, evil] | join(', ') >>",
+])
+def test_a_template_cannot_print_an_unescaped_value(printed: str, tmp_path: Path) -> None:
+    (tmp_path / "own.tex").write_text(printed)
+    from symbolic.render.view import Tex
+
+    formula = Tex(r"\alpha_1")
+    made = render(make_environment(tmp_path), "own.tex", {"evil": r"\input{x} 5% $y$ #1 ~&", "formula": formula})
+    shown = re.sub(r"\\text[a-z]+\{\}|\\[{}$&#%_]|\{\\kern0pt\}", "", made)
+    assert not re.search(r"[\\$&#%~_^]", shown), made
+    (tmp_path / "own.tex").write_text("<< formula >>")
+    assert render(make_environment(tmp_path), "own.tex", {"formula": formula}) == formula
+
+
+def test_every_text_of_a_page_is_escaped(private: Path) -> None:
+    """A course template that prints every plain value of the pages, on the hostile title."""
+    (private / "spec.yaml").write_text(f"title: '{HOSTILE}'\nequations: {{y: x**2}}\n")
+    problem, certified = solve(private / "spec.yaml", Request())
+    for kind in KINDS:
+        (private / f"{kind}.tex").write_text("<< title >> << foot >> << summary >> << checked >>")
+        made = source_of(kind, problem, certified, Request(templates=private))
+        assert r"\input" not in made and "$" not in made.replace(r"\$", "")
+        assert "x**2" not in made
+
+
+# ---------------------------------------------------------------- schema and doctor
+
+def schema() -> dict[str, Any]:
+    done = run("schema")
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def complaints(value: Any, rule: Any, root: dict[str, Any], at: str = "") -> list[str]:
+    """What JSON Schema has against a value: the keywords that our schema uses, and an error for any other."""
+    if rule is True:
+        return []
+    if "$ref" in rule:
+        target: Any = root
+        for step in rule["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        return complaints(value, target, root, at)
+    known = {"title", "description", "examples", "default", "type", "properties", "required", "additionalProperties", "items", "anyOf", "enum", "minimum",
+             "minItems", "$defs", "$schema"}
+    assert set(rule) <= known, set(rule) - known
+    kinds: dict[str, Any] = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+    out: list[str] = []
+    if "anyOf" in rule and all(complaints(value, r, root, at) for r in rule["anyOf"]):
+        out.append(f"{at}: none of the forms")
+    if "type" in rule and (not isinstance(value, kinds[rule["type"]]) or isinstance(value, bool) and rule["type"] != "boolean"):
+        return [f"{at}: not of type {rule['type']}"]
+    if "enum" in rule and value not in rule["enum"]:
+        out.append(f"{at}: not one of {rule['enum']}")
+    if "minimum" in rule and value < rule["minimum"]:
+        out.append(f"{at}: too small")
+    if isinstance(value, list):
+        out += [f"{at}: too short"] * (len(value) < rule.get("minItems", 0))
+        out += [c for k, v in enumerate(value) for c in complaints(v, rule.get("items", True), root, f"{at}[{k}]")]
+    if isinstance(value, dict):
+        named = rule.get("properties", {})
+        out += [f"{at}: {name} is missing" for name in rule.get("required", []) if name not in value]
+        for name, v in value.items():
+            other = rule.get("additionalProperties", True)
+            if name not in named and other is False:
+                out.append(f"{at}.{name}: unknown key")
+            else:
+                out += complaints(v, named.get(name, other), root, f"{at}.{name}")
+    return out
+
+
+def test_the_schema_takes_every_spec() -> None:
+    found = schema()
+    assert found["type"] == "object" and found["additionalProperties"] is False
+    specs = {p.stem: p.read_text("utf-8") for p in EXAMPLES} | WRITTEN
+    for name, text in specs.items():
+        data = yaml.safe_load(text)
+        assert complaints(data, found, found, name) == []
+        if find_spec("jsonschema"):
+            import_module("jsonschema").validate(data, found)
+
+
+@pytest.mark.parametrize("change", [{"losss": "mse"}, {"layers": "two"}, {"convention": "diagonal"}, {"layers": [{"units": 0}]}, {"layers": [{"unit": 2}]},
+                                    {"reduction": "median"}, {"inputs": {"x": []}}, {"learning_rate": [1]}], ids=str)
+def test_the_schema_turns_mistakes_down(change: dict[str, Any]) -> None:
+    found = schema()
+    data = yaml.safe_load(ONE.read_text("utf-8")) | change
+    assert complaints(data, found, found) != []
+
+
+def test_doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    done = run("doctor")
+    for name in ("Python", "sympy", "pydantic", "pdflatex", "lualatex", "tectonic", "templates"):
+        assert re.search(rf"^(ok|missing|-) +{name} ", done.stdout, re.M), done.stdout
+    assert done.exit_code == (0 if find_engine() is not None and "missing" not in done.stdout else 1)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    without = run("doctor")
+    assert without.exit_code == 1
+    assert re.search(r"^missing +pdflatex ", without.stdout, re.M)
+    assert install_hint().split()[-1] in without.stdout
+
+
+# ---------------------------------------------------------------- what the options do
+
+def derived(spec: Path, out: Path, *options: str) -> dict[str, Any]:
+    done = run("derive", spec, "--to", "json,tex,md", "-o", out, *options)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads((out / f"{spec.stem}.json").read_text("utf-8"))
+    assert isinstance(found, dict)
+    return found
+
+
+def asked(out: Path, stem: str) -> list[str]:
+    """The names in front of the blanks of a worksheet."""
+    return re.findall(r"^\$\\displaystyle (.*?) = \{\}\$", (out / f"{stem}-handout.tex").read_text("utf-8"), re.M)
+
+
+def test_ask_limits_the_blanks(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text(TWO.read_text() + "ask: [y_hat, dL/dW1, b2_new]\n")
+    derived(spec, tmp_path)
+    few = asked(tmp_path, "net")
+    assert len(few) == 3
+    assert few[0] == r"\hat{y}"
+    assert "W^{(1)}" in few[1] and few[1].startswith(r"\frac{\partial L}")
+    assert "b^{(2)}" in few[2] and "new" in few[2]
+    derived(TWO, tmp_path)
+    assert len(asked(tmp_path, TWO.stem)) == 5 + 8 + 4  # values, gradients, new parameters
+
+
+def test_wrt_limits_the_steps(tmp_path: Path) -> None:
+    spec = tmp_path / "net.yaml"
+    everything = derived(TWO, tmp_path, "--level", "matrix")
+    spec.write_text(TWO.read_text() + "wrt: [W2]\n")
+    few = derived(spec, tmp_path, "--level", "matrix")
+    assert {s["wrt"] for s in everything["steps"]} >= {"W1", "b1", "W2", "b2", "z1", "z2"}
+    assert {s["wrt"] for s in few["steps"]} == {"y_hat", "z2", "W2"}
+    assert few["gradients"] == everything["gradients"]
+    assert few["updated"] == everything["updated"]
+
+
+def test_assume_removes_lines(tmp_path: Path) -> None:
+    spec = tmp_path / "f.yaml"
+    spec.write_text("equations: {y: 3*x**2 + 5*x + sin(x**2)}\nat: {x: 2}\n")
+    long = derived(spec, tmp_path)
+    short = derived(spec, tmp_path, "--assume", "constant,sum,power")
+
+    def lines(report: dict[str, Any]) -> list[str]:
+        return [line for s in report["steps"] for line in s["latex"] if s["level"] == "scalar"]
+
+    assert len(lines(short)) < len(lines(long))
+    assert lines(short)[-1].split("= ")[-1] == lines(long)[-1].split("= ")[-1]
+    assert any(r"\left[x^{2}\right]" in line for line in lines(long))
+    assert not any(r"\left[5x\right]" in line or r"\left[3x^{2}\right]" in line for line in lines(short))
+    assert short["gradients"] == long["gradients"]
+
+
+def test_all_shows_every_weight(tmp_path: Path) -> None:
+    one = {s["wrt"] for s in derived(TWO, tmp_path, "--level", "scalar")["steps"]}
+    every = {s["wrt"] for s in derived(TWO, tmp_path, "--level", "scalar", "--all")["steps"]}
+    weights = {f"W1[{i},{j}]" for i in (0, 1) for j in (0, 1)}
+    assert weights <= every and len(weights & one) == 1
+    assert {"W2[0]", "W2[1]"} <= every
+    assert one < every
+
+
+def test_index_level_shows_where_a_transpose_comes_from(tmp_path: Path) -> None:
+    report = derived(TWO, tmp_path, "--level", "index")
+    assert {s["level"] for s in report["steps"]} == {"index"}
+    back = next(s for s in report["steps"] if s["wrt"] == "a1")
+    assert re.search(r"\\sum_\{", " ".join(next(s for s in report["steps"] if s["wrt"] == "W1")["latex"] + back["latex"]))
+    assert any(r"\top" in line for line in back["latex"])
+    key = (tmp_path / f"{TWO.stem}-key.tex").read_text("utf-8")
+    assert "row by column" in key and "entry by entry" in key
+
+
+def test_digits(tmp_path: Path) -> None:
+    derived(TWO, tmp_path / "four")
+    derived(TWO, tmp_path / "nine", "--digits", "9")
+    four, nine = ((tmp_path / f / f"{TWO.stem}.md").read_text("utf-8") for f in ("four", "nine"))
+    assert "0.7514" in four and "0.751365070" not in four
+    assert re.search(r"0\.75136507(0|\b)", nine)
+
+
+def test_a_failed_check_writes_nothing(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of mathematics that is wrong stops the run with status 1."""
+    from symbolic import verify
+    from symbolic.errors import CheckError
+
+    def wrong(*args: Any, **kw: Any) -> Any:
+        raise CheckError("step dL/dW1 does not agree with the difference")
+
+    monkeypatch.setattr(verify, "certify", wrong)
+    one_sentence(run("derive", ONE, "-o", "out"), 1, "dL/dW1")
+    assert files_in(private) == []
+    with pytest.raises(ChainruleError):
+        solve(ONE, Request())
