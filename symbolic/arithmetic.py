@@ -141,6 +141,13 @@ class HighPrecision(Arithmetic):
             return mp.mpf(value)
         return mp.mpf(value.evalf(mp.dps + 5)._mpf_)
 
+    def add(self, terms: Sequence[Any]) -> Any:
+        """A sum; what only rounding has left of an exact zero is zero (0.33*0.16 - 0.0528)."""
+        total = super().add(terms)
+        if total and abs(total) < max(map(abs, terms)) * mp.mpf(10) ** (12 - mp.dps):
+            return mp.mpf(0)
+        return total
+
     def dot(self, xs: Sequence[Any], ys: Sequence[Any]) -> Any:
         return mp.fdot(xs, ys)
 
@@ -270,7 +277,7 @@ def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
     if e.op == "matmul":
         columns = list(zip(*parts[1], strict=True))
         return [[arithmetic.dot(row, column) for column in columns] for row in parts[0]]
-    return _reduce(e, parts[0], arithmetic)
+    return _onehot(e, parts[0], arithmetic) if e.op == "onehot" else _reduce(e, parts[0], arithmetic)
 
 
 def _entrywise(e: Expr, parts: list[Matrix], env: Env, arithmetic: Arithmetic) -> Matrix:
@@ -287,6 +294,23 @@ def _entrywise(e: Expr, parts: list[Matrix], env: Env, arithmetic: Arithmetic) -
         return arithmetic.cases(ex.Expr("cases", tuple(names), e.data), {f"_{k}": x for k, x in enumerate(xs)})
 
     return [[one(i, j) for j in range(columns)] for i in range(rows)]
+
+
+def _onehot(e: Expr, part: Matrix, arithmetic: Arithmetic) -> Matrix:
+    """One at the first largest (or smallest) entry of each line, zero elsewhere."""
+    sign, axis = (1 if e.data[0] == "most" else -1), e.data[1]
+    one, zero = arithmetic.number(Fraction(1)), arithmetic.number(Fraction(0))
+
+    def mark(line: Sequence[Any]) -> list[Any]:
+        first = list(line).index(arithmetic.largest(list(line), sign))
+        return [one if k == first else zero for k in range(len(line))]
+
+    if axis == 1:
+        return [mark(row) for row in part]
+    if axis == 0:
+        return [list(row) for row in zip(*(mark(column) for column in zip(*part, strict=True)), strict=True)]
+    flat, width = mark([x for row in part for x in row]), len(part[0])
+    return [flat[i:i + width] for i in range(0, len(flat), width)]
 
 
 def _reduce(e: Expr, part: Matrix, arithmetic: Arithmetic) -> Matrix:

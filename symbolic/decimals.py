@@ -125,6 +125,8 @@ class Numbers:
                 digits += 1
             self.memo[e] = filled, digits, shown
         filled, digits, shown = self.memo[e]
+        if digits >= MOST_DIGITS:  # nothing printable multiplies out, so only the result is shown
+            return matrix(shown, self.widest), matrix(shown, self.widest)
         result = matrix(shown, self.widest)
         if filled.op == "val" and matrix(self._cells(filled, digits), self.widest) == result:
             return result, result
@@ -134,7 +136,7 @@ class Numbers:
         """Whether what is printed on the left, computed, rounds to what is printed on the right."""
         with mp.workdps(40):
             got = entries(self._rounded(filled, digits), {}, MP)
-            if len(got) != len(target):
+            if len(got) == 1 == len(got[0]):
                 got = [[got[0][0]] * len(target[0]) for _ in target]
             for i, row in enumerate(target):
                 for j, value in enumerate(row):
@@ -254,7 +256,7 @@ class Numbers:
             case "val":
                 cells = self._cells(e, digits)
                 lone = len(cells) == 1 == len(cells[0])
-                return matrix(cells, self.widest), (NEG if lone and cells[0][0].startswith("-") else MUL if lone and "\\" in cells[0][0] else 9)
+                return matrix(cells, self.widest), _binding(cells[0][0]) if lone else 9
             case "add":
                 out = self._show(e.args[0], digits, NEG)
                 for t in e.args[1:]:
@@ -273,7 +275,8 @@ class Numbers:
             case "div":
                 return rf"\frac{{{self._show(e.args[0], digits, 0)}}}{{{self._show(e.args[1], digits, 0)}}}", 9
             case "pow":
-                return f"{self._show(e.args[0], digits, 9)}^{{{self._show(e.args[1], digits, 0)}}}", 5
+                base = self._show(e.args[0], digits, 9)
+                return f"{parens(base) if e.args[0].op == 'div' else base}^{{{self._show(e.args[1], digits, 0)}}}", 5
             case "T":
                 return rf"\left({self._show(e.args[0], digits, 0)}\right)^{{\top}}", 9
             case "call":
@@ -295,6 +298,19 @@ class Numbers:
             case "abs": return rf"\left|{inner}\right|", 9
             case "identity": return self._body(e.args[0], digits)
         return FUNCTIONS[e.data].tex + parens(inner), 9
+
+
+def _binding(text: str) -> int:
+    """How tightly a printed number binds: 1 + sqrt(2) and -3 need brackets in a product, 1/2 under a power."""
+    outside = text
+    while "{" in outside:
+        shorter = re.sub(r"\{[^{}]*\}", "", outside)
+        if shorter == outside:
+            break
+        outside = shorter
+    if re.search(r"\S\s*[+-]", outside.replace("^-", "")):
+        return 1
+    return NEG if text.startswith("-") else MUL if "\\" in text else 9
 
 
 def _negated(e: Expr) -> Expr:

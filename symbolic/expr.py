@@ -337,6 +337,8 @@ def div(a: Expr | int, b: Expr | int) -> Expr:
         return neg(div(neg(a), b))
     if b == ONE:
         return a
+    if b == ZERO:
+        raise SpecError("division by zero in the derivative: a denominator is always 0")
     if _is_num(b) and isinstance(b.data, Fraction):
         return mul(num(1 / b.data), a)
     if _is_num(a) and isinstance(a.data, Fraction) and a.data.denominator > 1:

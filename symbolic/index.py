@@ -22,7 +22,7 @@ def entry(e: Expr, i: str | None, j: str | None, taken: frozenset[str] = frozens
     taken = taken | {x for x in (i, j) if x}
     if not e.shape and e.op in ex.LEAVES:
         return e
-    if e.op in ("sym", "grad", "over"):
+    if e.op in ("sym", "grad", "over", "onehot"):
         kept = tuple(x for x, d in zip((i, j), e.shape, strict=True) if d != 1)
         return Expr("entry", (e,), kept)
     if e.op == "ones":
@@ -48,7 +48,8 @@ def _entrywise(e: Expr, parts: list[Expr]) -> Expr:
 
 def fresh(size: ex.Dim, taken: frozenset[str]) -> str:
     """The first running index that is still free."""
-    return next(c for c in (EXAMPLES if ex.is_samples(size) else UNITS) if c not in taken)
+    letters = EXAMPLES if ex.is_samples(size) else UNITS
+    return next((c for c in letters if c not in taken), f"k_{{{len(taken)}}}")
 
 
 def _product(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:

@@ -243,9 +243,9 @@ class Printer:
 
     def _pow(self, e: Expr) -> tuple[str, int]:
         base, n = e.args
-        least = ATOM if base.op not in ("call",) or base.data in ("exp", "sqrt") else 0
+        least = ATOM if base.op != "call" or base.data in ("exp", "sqrt", "log", "identity") else 0
         body = self.show(base, least)
-        if base.op in ("sym", "entry") and "^" in body or base.op in ("grad", "partial", "apply") or (base.op == "num" and "frac" in body):
+        if base.op in ("sym", "entry") and "^" in body or base.op in ("grad", "partial", "apply", "div") or (base.op == "num" and "frac" in body):
             body = parens(body)
         return f"{body}^{{{self.show(n, 0)}}}", POW
 
@@ -314,6 +314,11 @@ class Printer:
         return (r"\max" if e.op == "most" else r"\min") + where + parens(self.show(e.args[0], 0))
 
     _least = _most
+
+    def _onehot(self, e: Expr) -> str:
+        """The indicator of the largest (smallest) entry."""
+        x = self.show(e.args[0], ATOM)
+        return rf"\mathbf{{1}}[{x} = {self._most(Expr(e.data[0], e.args, e.data[1]))}]"
 
     # ------------------------------------------------------------ index level
 

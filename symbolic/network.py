@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from . import expr as ex
@@ -102,10 +103,11 @@ class Network:
         """The name behind an alias."""
         return self.aliases.get(name, name)
 
-    @property
+    @cached_property
     def is_scalar(self) -> bool:
         """Whether every value is a single number."""
-        return all(not s.shape for s in self.symbols.values())
+        return all(not s.shape for s in self.symbols.values()) and \
+            not any(e.shape for eq in self.equations for e in ex.walk(eq.rhs))
 
     @property
     def sizes(self) -> list[str]:

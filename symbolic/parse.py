@@ -24,6 +24,8 @@ from .functions import FUNCTIONS, VECTOR_FUNCTIONS
 
 LONGEST, DEEPEST = 2000, 60
 LARGEST_EXPONENT = 1000
+LARGEST_TREE, DEEPEST_CALLS, MOST_PRODUCTS = 150, 12, 6
+LARGEST_ONES = 400
 LARGEST, SMALLEST = 1e300, 1e-300  # what a float can hold, and so a JSON file
 SYNONYMS = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "swish": "silu"}
 REDUCTIONS = {"sum": "sum", "mean": "sum", "max": "most", "min": "least"}
@@ -114,9 +116,24 @@ def parse(source: str, values: Mapping[str, Expr], unnamed: frozenset[str] = fro
     """
     reader = _Reader(source, values, unnamed)
     try:
-        return reader.read(tree(source), 0)
+        return _small_enough(reader.read(tree(source), 0), source)
     except RecursionError:
         raise SpecError(f"{shorten(source)!r} is nested too deeply") from None
+
+
+def _small_enough(e: Expr, source: str) -> Expr:
+    """Refuse what nobody could read, and what would take minutes to prove."""
+    if (size := sum(1 for _ in ex.walk(e))) > LARGEST_TREE:
+        raise SpecError(f"{shorten(source)!r} has {size} parts; at most {LARGEST_TREE} fit one equation", hint="name a part in an equation of its own")
+    if sum(n.op == "matmul" for n in ex.walk(e)) > MOST_PRODUCTS:
+        raise SpecError(f"{shorten(source)!r} multiplies more than {MOST_PRODUCTS + 1} matrices", hint="name a part in an equation of its own")
+    if _nesting(e) > DEEPEST_CALLS:
+        raise SpecError(f"{shorten(source)!r} nests more than {DEEPEST_CALLS} functions", hint="name an inner part in an equation of its own")
+    return e
+
+
+def _nesting(e: Expr) -> int:
+    return (e.op in ("call", "over", "apply", "pow", "div")) + max(map(_nesting, e.args), default=0)
 
 
 class _Reader:
@@ -227,6 +244,8 @@ class _Reader:
         sizes = [x.value for x in n.args if isinstance(x, ast.Constant) and isinstance(x.value, int) and x.value > 0]
         if len(sizes) != 2 or len(n.args) != 2:
             raise SpecError(f"ones takes two sizes, as in ones(1, 4), in {shorten(self.source)!r}")
+        if max(sizes) > LARGEST_ONES:
+            raise SpecError(f"ones in {shorten(self.source)!r} is larger than {LARGEST_ONES} x {LARGEST_ONES}")
         return Expr("ones", (), None, tuple(sizes)) if sizes != [1, 1] else ex.ONE
 
     def _axis(self, name: str, n: ast.Call) -> int | None:

@@ -56,6 +56,8 @@ def text(e: Expr) -> str:
     if e.op in ("call", "over"):
         name = e.data if e.op == "call" else e.data[0]
         return f"{name}({', '.join(map(text, e.args))})"
+    if e.op == "onehot":
+        return f"arg{'max' if e.data[0] == 'most' else 'min'}({text(e.args[0])})"
     if e.op == "pick":
         return f"{e.data[0]}({', '.join(map(text, e.args))})[{e.data[1]}]"
     if e.op == "diff":

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from mpmath import mp
@@ -21,6 +22,8 @@ from .values import DIGITS
 if TYPE_CHECKING:
     from .spec import Spec
 
+MOST_NUMBERS = 5000
+MOST_EQUATIONS = 500
 Cells = list[list[Any]]  # exact numbers, in rows, as the network holds them
 
 
@@ -71,7 +74,30 @@ def build(spec: Spec) -> Problem:
 
     Raises SpecError, located in the file, for names and shapes that do not fit.
     """
-    return _from_equations(spec) if spec.equations else _from_layers(spec)
+    problem = _from_equations(spec) if spec.equations else _from_layers(spec)
+    _check_letters(spec, problem.network)
+    return problem
+
+
+def _check_letters(spec: Spec, network: Network) -> None:
+    """Two names that look the same on the page would make every line ambiguous."""
+    from .latex import Printer
+
+    printer, seen = Printer(network), {}
+    if network.layers:
+        seen = {r"\delta": "the error signal", r"\eta": "the learning rate", r"\delta^{(1)}": "the error signal"}
+    for name, symbol in network.symbols.items():
+        looks = printer.symbol(symbol)
+        if looks.lower() in seen and name != seen[looks.lower()] and (looks in seen or network.layers):
+            raise SpecError(f"{name!r} and {seen[looks.lower()]!r} look the same on the page", where=spec.where(),
+                            hint="give one of them another letter")
+        seen[looks.lower() if network.layers else looks] = name
+
+
+def _check_size(spec: Spec, count: int) -> None:
+    if count > MOST_NUMBERS:
+        raise SpecError(f"{count:,} numbers; at most {MOST_NUMBERS:,} are worked through with {DIGITS} digits",
+                        where=spec.where(), hint="leave the weights out, and everything is derived in symbols")
 
 
 # ---------------------------------------------------------------- layers
@@ -138,6 +164,10 @@ def _oriented(cells: Cells, rows: bool) -> Cells:
 
 def _parameters(spec: Spec, network: Network, features: Dim, leaves: dict[str, Cells]) -> tuple[str, ...]:
     """Weights and biases as given or drawn; returns the names of the drawn ones."""
+    shapes = [network.symbols[n].shape for n in network.names("parameter", "input", "value")]
+    given = [layer.W is not None for layer in spec.layers]
+    if spec.init is not None or any(given):
+        _check_size(spec, sum(prod(int(d) for d in s) for s in shapes if all(isinstance(d, int) for d in s)))
     drawn = []
     width = features
     for i, layer in enumerate(spec.layers, 1):
@@ -168,8 +198,11 @@ _GIVEN = re.compile(r"^\s*([A-Za-z]\w*)\s*('?)\s*\((.*)\)\s*$")
 def _from_equations(spec: Spec) -> Problem:
     at = dict(spec.at or {})
     _check_euler(spec, at)
+    if len(spec.equations) > MOST_EQUATIONS:
+        raise SpecError(f"{len(spec.equations):,} equations; at most {MOST_EQUATIONS} make a page", where=spec.where("equations"))
     cells = {name: _column(value) for name, value in at.items()}
     shapes: dict[str, Shape] = {name: (len(c), len(c[0])) for name, c in cells.items()}
+    _check_size(spec, sum(len(c) * len(c[0]) for c in cells.values()))
     given = _given_calls(spec)
     unnamed = frozenset(name for name, _, _ in given)
     _check_functions(spec, unnamed)
@@ -243,9 +276,9 @@ def _known(spec: Spec, network: Network, given: Sequence[tuple[str, bool, str]],
     points = {n: str(v) for n, v in (spec.at or {}).items() if not isinstance(v, (tuple, list))}
     out: dict[Expr, Any] = {}
     for (name, slope, argument), (key, value) in zip(given, (spec.given or {}).items(), strict=True):
-        for n, text in points.items():
+        for n, text in points.items():  # f'(1) at x = 1 is f'(x)
             if n not in names_in(argument):
-                argument = re.sub(rf"(?<![\w.]){re.escape(text)}(?![\w.])", n, argument)
+                argument = re.sub(rf"^\s*{re.escape(text)}\s*$|(?<=\()\s*{re.escape(text)}\s*(?=\))", n, argument)
         try:
             node = Expr("apply", (parse(argument, values, unnamed),), name)
         except SpecError as e:

@@ -26,6 +26,7 @@ from .functions import FUNCTIONS, expand_rows
 
 MOST_OPERATIONS = 600  # larger differences are left to the numeric check
 MOST_CONDITIONS = 4
+MOST_PRODUCTS = 6  # matrix products in one step
 MOST_EXPONENT = 1000
 
 
@@ -103,7 +104,7 @@ def _cancels(e: sp.Expr) -> bool:
     table: dict[sp.Expr, sp.Symbol] = {}
 
     def symbol(x: sp.Expr) -> sp.Symbol:
-        return table.setdefault(x, sp.Symbol(f"t{len(table)}", positive=True))
+        return table.setdefault(x, sp.Symbol(f"t{len(table)}", positive=isinstance(x, sp.exp) or None, real=True))
 
     def exponential(x: sp.Expr) -> sp.Expr:
         out = sp.Integer(1)
@@ -132,6 +133,8 @@ def proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.Sh
 
 
 def _proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.Shape, claim: Expr, shapes: dict[str, ex.Shape]) -> bool:
+    if sum(n.op == "matmul" for tree in (*(r for _, r in uses), claim) for n in ex.walk(tree)) > MOST_PRODUCTS:
+        return False  # written out, such a product has more terms than anybody waits for
     names = set().union(*(r.names for _, r in uses), claim.names, {wrt}, (n for n, _ in uses))
     env: dict[Any, Matrix] = {name: _symbols(name, shapes[name]) for name in sorted(names)}
     total, meaning = sp.Integer(0), {}

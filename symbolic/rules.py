@@ -114,9 +114,7 @@ def _cases(e: Expr, g: Expr, k: int) -> Expr:
 
 def _extreme(e: Expr, g: Expr, k: int) -> Expr:
     (x,) = e.args
-    best = ex.spread(e, e.data, x.shape) if e.shape else e
-    mask = ex.node("cases", (x, best, ex.ONE, ex.ZERO), (">=" if e.op == "most" else "<=",))
-    return ex.spread(g, e.data, x.shape) * mask
+    return ex.spread(g, e.data, x.shape) * Expr("onehot", (x,), (e.op, e.data), x.shape)
 
 
 RULES: Mapping[str, Rule] = {
@@ -144,8 +142,8 @@ RULES: Mapping[str, Rule] = {
               ("A transpose only moves entries, so the gradient moves back.",)),
     "sum": Rule(("sum",), lambda e, g, k: ex.spread(g, e.data, e.args[0].shape),
                 ("Every entry of a sum counts with slope one.",)),
-    "most": Rule(("subgradient",), _extreme, ("Only the largest entry passes the gradient on.",)),
-    "least": Rule(("subgradient",), _extreme, ("Only the smallest entry passes the gradient on.",)),
+    "most": Rule(("subgradient",), _extreme, ("Only the largest entry passes the gradient on (the first one where several tie).",)),
+    "least": Rule(("subgradient",), _extreme, ("Only the smallest entry passes the gradient on (the first one where several tie).",)),
 }
 
 

@@ -15,7 +15,7 @@ from mpmath import mp
 from .arithmetic import MP, Matrix, entries, spread_out
 from .decimals import Numbers
 from .derive import Step
-from .errors import SpecError
+from .errors import CheckError, SpecError
 from .expr import Expr
 from .latex import Printer
 from .lesson import Line, Shown
@@ -64,10 +64,22 @@ class Sheet:
         self.scalar_network = self.lesson.scalar.network if self.lesson.scalar else self.network
         self.printer = Printer(self.network, colour=False)
         self.exact = like.exact if like else exact_values(problem, self.lesson.derivation.steps) if problem.exact else {}
+        if like is None:
+            self._check_exact()
         for name, cells in problem.leaves.items():
             self.exact.setdefault(name, [[_shown_exactly(v, problem.exact) for v in row] for row in cells])
         self._scalar_values: dict[Any, Matrix] | None = like._scalar_values if like else None
         self.memo: dict[Expr, Any] = like.memo if like else {}
+
+    def _check_exact(self) -> None:
+        """Every exact form against the number that it stands for. Raises CheckError."""
+        with mp.workdps(DIGITS):
+            for key, rows in self.exact.items():
+                for i, row in enumerate(rows if key in self.values else []):
+                    for j, exact in enumerate(row):
+                        value = self.values[key][i][j]
+                        if exact is not None and abs(MP.number(exact) - value) > abs(value) * mp.mpf(10) ** -40:
+                            raise CheckError(f"the exact form {exact} of {key} is not {mp.nstr(value, 8)}; nothing was written")
 
     # ------------------------------------------------------------ numbers
 

@@ -12,6 +12,7 @@ from .numbers import Values, ValueProblem, shape
 from .spec import Layer, Size, Spec, expression_parser, short
 from .yamltext import Step
 
+LONGEST_TITLE = 500
 _NETWORK_ONLY = ("inputs", "targets", "loss", "reduction", "convention", "init")
 _EQUATIONS_ONLY = ("at", "given")
 _GENERATED = {"W": "weights", "b": "bias", "z": "pre-activation", "a": "activation"}
@@ -28,6 +29,8 @@ def _tables() -> dict[str, list[str]]:
 
 def check(spec: Spec) -> None:
     """Raise ValueProblem for the first thing that does not fit; fill in the sizes that follow from others."""
+    if len(spec.title) > LONGEST_TITLE:
+        raise ValueProblem(f"{len(spec.title):,} characters; at most {LONGEST_TITLE} fit a page", "title")
     _check_form(spec)
     (_check_layers if spec.is_network else _check_equations)(spec)
 

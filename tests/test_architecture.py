@@ -52,7 +52,7 @@ __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
 MATHEMATICS = "expr plain arithmetic rules parse network derive calculus index lesson values probe prove verify".split()
-LONG = {"expr": 450}  # the language: every node and its tidy constructors in one place
+LONG = {"expr": 450, "latex": 420}  # every node of the language, and how each is printed
 MOST_LINES = 400
 
 

@@ -88,26 +88,26 @@ def aliased(spec: Spec, name: str) -> str:
 
 
 @given(networks())
-@settings(max_examples=30)
+@settings(max_examples=14)
 def test_any_network_agrees_with_60_digit_differences(spec: Spec) -> None:
     compare_with_differences(spec)
 
 
 @given(networks(layers=3, units=3))
-@settings(max_examples=60)
+@settings(max_examples=24)
 def test_any_small_network_agrees_with_60_digit_differences(spec: Spec) -> None:
     compare_with_differences(spec)
 
 
 @given(equations())
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_any_equations_agree_with_60_digit_differences(spec: Spec) -> None:
     assume(spec["at"])
     compare_with_differences(spec)
 
 
 @given(equations(matrices=False))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_any_scalar_equations_agree_with_60_digit_differences(spec: Spec) -> None:
     assume(spec["at"])
     compare_with_differences(spec)
@@ -119,7 +119,7 @@ SMOOTH = ("sigmoid", "tanh", "softplus", "identity", "softmax")
 
 
 @given(networks(layers=3, units=2, names=SMOOTH, batches=False))
-@settings(max_examples=10)
+@settings(max_examples=8)
 def test_small_networks_agree_with_sympy_in_one_shot(spec: Spec) -> None:
     f = Forward(spec, Symbols())
     symbols = {n: np.array([[sp.Symbol(f"{n}_{i}_{j}", real=True) for j in range(v.shape[1])] for i in range(v.shape[0])], dtype=object) for n, v in f.leaves.items()}
@@ -136,13 +136,13 @@ def test_small_networks_agree_with_sympy_in_one_shot(spec: Spec) -> None:
 
 
 @given(networks(layers=4, units=5))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_networks_agree_with_hips_autograd(spec: Spec) -> None:
     compare_with_autograd(spec)
 
 
 @given(equations())
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_equations_agree_with_hips_autograd(spec: Spec) -> None:
     assume(spec["at"])
     compare_with_autograd(spec)
@@ -164,7 +164,7 @@ def compare_with_autograd(spec: Spec) -> None:
 # ---------------------------------------------------------------- levels
 
 @given(networks(layers=3, units=3))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_the_scalar_level_is_the_matrix_level_entry_by_entry(spec: Spec) -> None:
     problem, certified = solved(spec, ("matrix",))
     network = problem.network
@@ -209,7 +209,7 @@ def read_index(e: Expr, env: Any, where: dict[str, int]) -> Any:
 
 
 @given(networks(layers=2, units=3, names=("sigmoid", "tanh", "identity", "softmax")))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_every_index_line_says_its_entry(spec: Spec) -> None:
     problem, certified = solved(spec, ("index",))
     read_lines = 0

@@ -20,7 +20,7 @@ from symbolic.network import from_equations
 
 ROWS = [pytest.param(row, id=name) for name, row in FUNCTIONS.items()]
 VECTORS = [pytest.param(row, id=name) for name, row in VECTOR_FUNCTIONS.items()]
-GRID = [sp.Rational(k, 1009) for k in range(-2900, 2901, 419)] + [sp.Rational(k, 1000) for k in (-1, 1)]
+GRID = [sp.Rational(k, 1009) for k in range(-2900, 2901, 553)] + [sp.Rational(k, 1000) for k in (-1, 1)]
 
 
 def is_real(value: sp.Expr) -> bool:
@@ -33,10 +33,10 @@ def points(row: Row) -> list[tuple[sp.Rational, ...]]:
     if len(row.args) == 1:
         tried = [(p,) for p in [*GRID, *near]]
     else:  # around the diagonal too
-        tried = [*itertools.product(GRID[::4], repeat=2), *((p, p + s) for p in GRID[::5] for s in (sp.Rational(1, 1000), -sp.Rational(1, 1000)))]
+        tried = [*itertools.product(GRID[::3], repeat=2), *((p, p + s) for p in GRID[::5] for s in (sp.Rational(1, 1000), -sp.Rational(1, 1000)))]
         tried = [p for p in tried if p[0] != p[1]]
     found = [p for p in tried if is_real(row.expand(*p)) and is_real(row.expand(*p).evalf(20))]
-    assert len(found) >= 6, f"{row.name} has hardly a point in its domain"
+    assert len(found) >= 5, f"{row.name} has hardly a point in its domain"
     return found
 
 

@@ -181,7 +181,7 @@ def tex(every: list[Sized], folder: Path) -> dict[Sized, tuple[float, float]]:
     lines = [rf"\fontsize{{{size}}}{{{SIZES[size]}}}\selectfont\measure{{{f}}}{{{i}}}" for i, (f, size) in enumerate(every)]
     (folder / "all.tex").write_text("\n".join([PREAMBLE + FAC, *lines, r"\end{document}"]), encoding="utf-8")
     run = subprocess.run(["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
-                         cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
+                         cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
     log = run.stdout.decode("latin-1")
     assert run.returncode == 0, log[-1500:]
     found = re.findall(r"@(\d+) ([-\d.]+)pt ?([-\d.]+)pt ?([-\d.]+)pt", log)

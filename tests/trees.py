@@ -49,6 +49,12 @@ def cells(e: Expr, env: Mapping[Any, Cells]) -> Cells:
         best = sp.Max if e.op == "most" else sp.Min
         lines = [list(xs[0].flat)] if e.data is None else list(xs[0].T if e.data == 0 else xs[0])
         return np.array([best(*line) for line in lines], dtype=object).reshape(int(rows), int(columns))
+    if e.op == "onehot":  # one at the largest entry of a line
+        turned = xs[0].T if e.data[1] == 0 else xs[0] if e.data[1] == 1 else xs[0].reshape(1, -1)
+        sign = 1 if e.data[0] == "most" else -1
+        lines = [[sp.Piecewise((1, sp.And(*(sign * v >= sign * w for w in line))), (0, True)) for v in line] for line in turned]
+        out = np.array(lines, dtype=object)
+        return out.T if e.data[1] == 0 else out.reshape(int(rows), int(columns))
     if e.op == "over":
         return over(e.data[0], xs[0], e.data[1])
     if e.op == "pick":

@@ -12,8 +12,29 @@ from typing import Any, cast
 
 from .texboxes import Atom, Box, Sizes
 from .texmetrics import (
-    ACCENTS, ALIAS, ALPHABETS, ARITY, BIG, CLASSES, CLOSE, EMS, FENCED, GLYPHS, IGNORED, INNER, KERNS, LIMITS,
-    MATRICES, NAMED, OP, OPEN, ORD, REL, SPACES, STYLES, TEXT_SIZES,
+    ACCENTS,
+    ALIAS,
+    ALPHABETS,
+    ARITY,
+    BIG,
+    CLASSES,
+    CLOSE,
+    EMS,
+    FENCED,
+    GLYPHS,
+    IGNORED,
+    INNER,
+    KERNS,
+    LIMITS,
+    MATRICES,
+    NAMED,
+    OP,
+    OPEN,
+    ORD,
+    REL,
+    SPACES,
+    STYLES,
+    TEXT_SIZES,
 )
 from .texread import Item, Reader, bad, parse, rows_of, tokens
 

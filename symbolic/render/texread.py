@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pylatexenc.latexwalker import LatexWalker, LatexWalkerParseError
-from pylatexenc.macrospec import EnvironmentSpec, LatexContextDb, MacroSpec
+from pylatexenc.latexwalker import LatexWalker, LatexWalkerParseError  # type: ignore[import-untyped]
+from pylatexenc.macrospec import EnvironmentSpec, LatexContextDb, MacroSpec  # type: ignore[import-untyped]
 
 from .texmetrics import ALIAS, ARITY, GROWN, LENGTH, UNITS
 
