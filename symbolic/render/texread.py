@@ -32,6 +32,7 @@ class Item(NamedTuple):
 
 
 def bad(pos: int, what: str) -> ValueError:
+    """The error that names the place."""
     return ValueError(f"malformed LaTeX at position {pos}: {what}")
 
 

@@ -13,6 +13,7 @@ from mpmath import mp
 
 from .. import expr as ex
 from ..expr import show_shape
+from ..arithmetic import MP
 from ..decimals import matrix
 from ..latex import Printer
 from ..network import Symbol
@@ -129,9 +130,9 @@ class View:
                 left = self.printer.name(name)
                 out.append(TexLine(left, self._widest(name, width(left)) or ""))
             for node, value in self.problem.known.items():
-                out.append(TexLine(self.printer(node), numbers.cell(MP_number(value), value)))
+                out.append(TexLine(self.printer(node), numbers.cell(MP.number(value), value)))
             if self.problem.learning_rate is not None:
-                out.append(TexLine(r"\eta", numbers.cell(MP_number(self.problem.learning_rate))))
+                out.append(TexLine(r"\eta", numbers.cell(MP.number(self.problem.learning_rate))))
         return out
 
     def symbolic_forward(self) -> list[TexLine]:
@@ -329,12 +330,6 @@ class View:
             if text is None or margin + width(text) + 20 <= self.paper.width and height(text) <= self.paper.height:
                 return text
         return text
-
-
-def MP_number(value: Any) -> Any:
-    from ..arithmetic import MP
-
-    return MP.number(value)
 
 
 def overlaid(rows: Sequence[Row], signs: tuple[str, ...] = ()) -> tuple[list[Row], int]:

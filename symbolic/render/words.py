@@ -6,7 +6,7 @@ from .. import expr as ex
 from ..functions import FUNCTIONS
 from ..latex import Printer
 from ..lesson import Shown
-from ..network import LOSSES, Network, Symbol
+from ..network import Network, Symbol
 from ..problem import Problem
 from ..values import DIGITS
 from ..verify import Certified
@@ -74,10 +74,6 @@ def statement(problem: Problem, printer: Printer) -> str:
     return f"A network of {count} layers and its loss:{batch}" if count > 1 else f"A single layer and its loss:{batch}"
 
 
-def loss_caption(loss: str) -> str:
-    return LOSSES[loss].because if loss in LOSSES else ""
-
-
 def checked(certified: Certified) -> str:
     """How the lines on the page were checked, as plain text."""
     proved, agreed = certified.tally()
@@ -100,4 +96,5 @@ def checked(certified: Certified) -> str:
 
 
 def escape_title(problem: Problem) -> str:
+    """The title as TeX, with a word for files that have none."""
     return escape(problem.title or "Derivation")
