@@ -78,7 +78,7 @@ class Sheet:
                 for i, row in enumerate(rows if key in self.values else []):
                     for j, exact in enumerate(row):
                         value = self.values[key][i][j]
-                        if exact is not None and abs(MP.number(exact) - value) > abs(value) * mp.mpf(10) ** -40:
+                        if exact is not None and abs(MP.number(exact) - value) > max(abs(value), mp.mpf(10) ** -30) * mp.mpf(10) ** -40:
                             raise CheckError(f"the exact form {exact} of {key} is not {mp.nstr(value, 8)}; nothing was written")
 
     # ------------------------------------------------------------ numbers
