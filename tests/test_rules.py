@@ -36,9 +36,9 @@ CASES = {
     "neg": entrywise("neg", (s,), (A,)),
     "mul": entrywise("mul", (s, t), (A, B), (s, A), (A, s), (A, B, s), (s, s), (A, A), (num(3), A), (s, t, num(2))),
     "div": entrywise("div", (s, t), (A, B), (A, s), (s, A), (num(1), s), (s, num(3)), (s, s)),
-    "pow": [node("pow", (x, n)) for x in (s, A) for n in (num(2), num(3), num(-1), num(1), num("1/2"), t)] + [node("pow", (num(2), s)), node("pow", (s, s))],
+    "pow": [node("pow", (x, n)) for x in (s, S) for n in (num(2), num(3), num(-1), num(1), num("1/2"), t)] + [node("pow", (num(2), s)), node("pow", (s, s))],
     "call": [node("call", args, name) for name, f in FUNCTIONS.items()
-             for args in (((s,), (A,)) if len(f.args) == 1 else ((s, t), (A, B), (s, A), (A, s)))],
+             for args in (((s,), (S,)) if len(f.args) == 1 else ((s, t), (S, R), (s, S), (S, s)))],
     "apply": [node("apply", (x,), "f") for x in (s, A)],
     "over": [node("over", (x,), (name, k)) for name in VECTOR_FUNCTIONS for x, k in ((A, 0), (A, 1), (col, 0), (row, 1))],
     "pick": [node("pick", (s, t, sym("r")), (name, k)) for name in VECTOR_FUNCTIONS for k in range(3)],
