@@ -213,7 +213,7 @@ def read_index(e: Expr, env: Any, where: dict[str, int]) -> Any:
 @given(networks(layers=2, units=3, names=("sigmoid", "tanh", "identity", "softmax")))
 @settings(max_examples=15)
 def test_every_index_line_says_its_entry(spec: Spec) -> None:
-    problem, certified = solved(spec, ("index",))
+    _, certified = solved(spec, ("index",))
     read_lines = 0
     with mp.workdps(DIGITS):
         for step in certified.lesson.steps:

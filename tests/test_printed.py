@@ -28,20 +28,20 @@ def parts(line: str) -> list[str]:
     return [p.strip() for p in re.split(r"(?<![\\<>])=", line)][1:]
 
 
-def rounded(value: Any, printed: str) -> bool:
+def rounded(value: Any, printed: str, digits: int) -> bool:
     """Whether a value rounds to what is printed, at the digits that are printed (a tie may go either way)."""
     if "frac" in printed or re.search(r"\\(ln|sqrt)", printed):
-        return bool(abs(value - Reader(printed).value()[0][0]) <= abs(value) * mp.mpf(10) ** -4)  # an exact form
+        return bool(abs(value - Reader(printed).value()[0][0]) <= abs(value) * mp.mpf(10) ** -digits)  # an exact form
     head, _, power = printed.partition(r"\cdot 10^{")
     last = len(head.partition(".")[2])
     unit = mp.mpf(10) ** (int(power[:-1] or 0) - last if power else -last)
     shown = Reader(printed).value()[0][0]
-    if "." not in head and not power:  # a whole number is exact, or shown to its last place
-        unit = mp.mpf(1) if abs(shown) >= 1000 else mp.mpf(10) ** -3
+    if "." not in head and not power:  # a whole number with fewer digits than asked for is exact
+        unit = mp.mpf(1) if len(head.lstrip("-")) >= digits else mp.mpf(10) ** (1 - digits)
     return bool(abs(value - shown) <= unit / 2 * (1 + mp.mpf(10) ** -9))
 
 
-def check_line(line: str) -> bool:
+def check_line(line: str, digits: int = 4) -> bool:
     """Every part computes to the last one; False where there is nothing to compute."""
     *left, result = parts(line)
     if not left or any(re.search(r"\\(dots|vdots|cdots|ddots|sum|mathbf|max|min|text|le|ge)|cases|softmax", p) for p in (*left, result)):
@@ -53,7 +53,7 @@ def check_line(line: str) -> bool:
         assert (len(value), len(value[0])) == (len(printed), len(printed[0])), line
         for vs, ps in zip(value, printed, strict=True):
             for v, p in zip(vs, ps, strict=True):
-                assert rounded(v, p), f"{part} computes to {mp.nstr(v, 12)}, printed is {p}, in {line}"
+                assert rounded(v, p, digits), f"{part} computes to {mp.nstr(v, 12)}, printed is {p}, in {line}"
     return True
 
 
@@ -68,7 +68,7 @@ def check_spec(spec: Spec, digits: int = 4) -> int:
     lines = [line for s in steps if s["level"] == "numbers" for line in s["latex"]]
     forward = [f"{n.left} = {n.right}" for _, _, n in sheet.forward_lines() if n]
     with mp.workdps(40):
-        return sum(map(check_line, (*lines, *forward)))
+        return sum(check_line(line, digits) for line in (*lines, *forward))
 
 
 def test_networks_multiply_out_as_printed() -> None:
