@@ -18,7 +18,8 @@ from symbolic import expr as ex
 from symbolic.arithmetic import entries
 from symbolic.derive import Derivation, derive
 from symbolic.lesson import plan
-from symbolic.network import LayerPlan, Network, scalarize, stack
+from symbolic.layers import stack
+from symbolic.network import LayerPlan, Network, scalarize
 from symbolic.values import DIGITS
 from symbolic.verify import certify
 

@@ -3,7 +3,8 @@ r"""Our trees in the house notation: one printer, for every page.
 Superscript the layer, subscript the unit; the error signal dL/dz of a layer is written delta;
 a sum runs over indices; a matrix of a batch takes the capital.
 
->>> from .network import LayerPlan, stack
+>>> from .layers import stack
+>>> from .network import LayerPlan
 >>> net = stack(("x", 2), "y", [LayerPlan(2, "sigmoid"), LayerPlan(1)], "half_squared_error")
 >>> show = Printer(net)
 >>> show(net.equations[0].rhs)

@@ -1,6 +1,7 @@
 """One derivation, read at the levels a teacher asks for: the steps that reach a page.
 
->>> from .network import LayerPlan, stack
+>>> from .layers import stack
+>>> from .network import LayerPlan
 >>> net = stack(("x", 2), "y", [LayerPlan(2, "sigmoid"), LayerPlan(1)], "half_squared_error")
 >>> for s in plan(net, ("scalar", "matrix")).steps[:3]: print(s.level, s.wrt, "=", ex.text(s.lines[-1].rhs))
 scalar W2[1] = (a2 - y)*a1[1]

@@ -15,7 +15,10 @@ from . import expr as ex
 from .arithmetic import MP, Matrix
 from .errors import SpecError, nearest
 from .expr import Dim, Expr, Shape
-from .network import LOSSES, LayerPlan, Network, draw, from_equations, stack
+from .initial import draw
+from .layers import stack
+from .losses import LOSSES
+from .network import LayerPlan, Network, from_equations
 from .parse import functions_in, known_functions, names_in, parse
 from .values import DIGITS
 

@@ -11,7 +11,8 @@ from typing import Any
 from mpmath import mp
 
 from . import expr as ex
-from .sheet import Sheet, TexStep
+from .sections import sections
+from .sheet import Section, Sheet, TexStep
 
 
 def as_json(sheet: Sheet) -> str:
@@ -34,9 +35,18 @@ def report(sheet: Sheet) -> dict[str, Any]:
     out["updated"] = {n: _plain(problem.as_written(n, m)) for n, m in update.after.items()} if update else {}
     out["loss_after"] = _number(update.loss) if update else None
     out["steps"] = [line for s in sheet.steps() for line in _step(sheet, s)]
+    if found := [_section(x) for x in sections(sheet)]:
+        out["sections"] = found
     if sheet.lesson.notes:
         out["notes"] = list(sheet.lesson.notes)
     return out
+
+
+def _section(s: Section) -> dict[str, Any]:
+    """A section as data: what it says, its lines, its table, and its own numbers."""
+    out = {"title": s.title, "said": s.said, "latex": [f"{x.left} = {x.right}" if x.left else x.right for x in s.lines],
+           "heads": list(s.heads), "cells": [list(row) for row in s.cells], "checked": s.checked}
+    return out if s.data is None else {**out, "data": s.data}
 
 
 def _forward(sheet: Sheet) -> dict[str, Any]:

@@ -48,6 +48,26 @@ class TexStep:
     value: Matrix | None
 
 
+@dataclass(frozen=True)
+class Section:
+    """A part of a page beside the derivation (a table of optimizer steps, a Hessian, an errata list).
+
+    title, said: plain text, escaped by the page; lines: displayed formulas; heads, cells: a table of LaTeX cells
+    (mathematics between dollars); figure: TikZ, for slides and paper; checked: how the section was verified;
+    data: its twin in the JSON file; blanks: (LaTeX name, shape) that a worksheet asks for.
+    """
+
+    title: str
+    said: str = ""
+    lines: tuple[TexLine, ...] = ()
+    heads: tuple[str, ...] = ()
+    cells: tuple[tuple[str, ...], ...] = ()
+    figure: str = ""
+    checked: str = ""
+    data: Any = None
+    blanks: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+
+
 class Sheet:
     """Everything that a page says about one problem.
 

@@ -21,10 +21,11 @@ _GIVEN = re.compile(r"\s*([A-Za-z]\w*)\s*('*)\s*\((.+)\)\s*")
 
 def _tables() -> dict[str, list[str]]:
     """The valid names of activations, layer types, losses and ways to draw."""
-    from . import network
+    from .initial import INITS
+    from .layers import LAYERS, activations
+    from .losses import LOSSES
 
-    return {"activation": network.activations(), "layer type": list(network.LAYERS), "loss": list(network.LOSSES),
-            "scheme": list(network.INITS)}  # fmt: skip
+    return {"activation": activations(), "layer type": list(LAYERS), "loss": list(LOSSES), "scheme": list(INITS)}
 
 
 def check(spec: Spec) -> None:

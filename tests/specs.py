@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from symbolic.network import LOSSES, activations
+from symbolic.layers import activations
+from symbolic.losses import LOSSES
 
 Spec = dict[str, Any]
 numbers = st.integers(-150, 150).map(lambda k: f"{k / 100:g}")

@@ -22,6 +22,9 @@ arithmetic
 rules
 parse
 network
+losses
+layers
+initial
 derive
 calculus
 index
@@ -37,6 +40,7 @@ yamltext
 spec speccheck
 problem
 sheet
+sections
 report
 files
 render.__init__ render.engine render.text render.texmetrics render.texread render.texboxes render.texmath
@@ -44,6 +48,7 @@ render.width
 render.lines render.layered render.netfigure render.graph render.words
 render.view
 render.figures
+render.sectionpages
 render.documents
 doctor
 produce
@@ -51,7 +56,7 @@ cli
 __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
-MATHEMATICS = "expr plain arithmetic rules parse network derive calculus index lesson values probe prove verify".split()
+MATHEMATICS = "expr plain arithmetic rules parse network losses layers initial derive calculus index lesson values probe prove verify".split()
 LONG = {"expr": 450, "latex": 420}  # every node of the language, and how each is printed
 MOST_LINES = 400
 

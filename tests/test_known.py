@@ -13,7 +13,7 @@ import pytest
 
 from symbolic.errors import SpecError
 from symbolic.lesson import LEVELS
-from symbolic.network import INITS
+from symbolic.initial import INITS
 from symbolic.produce import Request, produce
 
 ROOT = Path(__file__).parent.parent

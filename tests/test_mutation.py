@@ -12,7 +12,7 @@ import pytest
 import sympy as sp
 from click.testing import CliRunner
 
-from symbolic import cli, derive, expr, functions, lesson, network, rules, verify
+from symbolic import cli, derive, expr, functions, layers, lesson, network, rules, verify
 from symbolic.errors import CheckError
 from symbolic.expr import Expr
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, Row
@@ -261,7 +261,7 @@ KINDS = [{("scalar", "path"), ("scalar", "gradient")}, {("scalar", "local")}, {(
 
 def planned(k: int) -> lesson.Lesson:
     if k == len(LESSONS):
-        net = network.stack(("x", 2), "y", [network.LayerPlan(2, "sigmoid"), network.LayerPlan(2, "softmax")], "cross_entropy")
+        net = layers.stack(("x", 2), "y", [network.LayerPlan(2, "sigmoid"), network.LayerPlan(2, "softmax")], "cross_entropy")
     else:
         net = network.from_equations(*LESSONS[k])
     return lesson.plan(net, LEVELS)

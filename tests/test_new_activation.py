@@ -16,7 +16,7 @@ from trees import well_formed
 
 from symbolic import functions
 from symbolic.functions import FUNCTIONS, Row, row, z
-from symbolic.network import activations
+from symbolic.layers import activations
 from symbolic.parse import known_functions
 from symbolic.problem import build
 from symbolic.produce import Request, produce

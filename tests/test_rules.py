@@ -14,7 +14,9 @@ from symbolic.derive import derive
 from symbolic.errors import ChainruleError
 from symbolic.expr import Expr, node, num, sym
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS
-from symbolic.network import LOSSES, LayerPlan, activations, from_equations, scalarize, stack
+from symbolic.layers import activations, stack
+from symbolic.losses import LOSSES
+from symbolic.network import LayerPlan, from_equations, scalarize
 from symbolic.parse import parse
 from symbolic.rules import RULES, pull
 

@@ -14,7 +14,7 @@ import jinja2
 from ..errors import ChainruleError, TexError
 from ..latex import Printer
 from ..sheet import Sheet, TexStep
-from . import figures, words
+from . import figures, sectionpages, words
 from .engine import DETERMINISTIC, Engine, compile_pdf, find_engine, install_hint
 from .lines import FACTORS, TERMS, fits
 from .text import escape, markdown, needs_unicode
@@ -204,6 +204,7 @@ def _slides(view: View) -> dict[str, Any]:
         "graphs": _graph_frames(view, 140, 60),
         "update": [{"rows": spaced(overlaid(p)[0]), "part": part_of(k, len(update)),
                     "caption": Tex(r"New value = old value $-$ learning rate $\times$ gradient")} for k, p in enumerate(update)],
+        "sections": sectionpages.frames(view),
         "table": _tables(view, 150),
         "listed": [{"rows": spaced(p), "part": part_of(k, len(listed))} for k, p in enumerate(listed)],
     }
@@ -264,7 +265,7 @@ def _key(view: View) -> dict[str, Any]:
     update = view.update()
     return {**_statement(view), "heading": "Answer key", "forward": [{"rows": spaced(view.forward())}] if view.sheet.values else [],
             "steps": steps, "graphs": _graph_frames(view, 168, 100), "update": [{"rows": spaced(update)}] if update else [],
-            "table": _tables(view, 560), "listed": [{"rows": spaced(view.too_wide())}] if view.too_wide() else []}
+            "sections": sectionpages.frames(view), "table": _tables(view, 560), "listed": [{"rows": spaced(view.too_wide())}] if view.too_wide() else []}
 
 
 def _with_reasons(rows: list[Row], available: float, said: str) -> list[Row]:
@@ -309,6 +310,9 @@ def _asked(view: View) -> list[dict[str, Any]]:
         kept = [{"name": Tex(tex), "blank": Tex(_blank(shape)), "room": Tex(room)} for key, tex, shape in items if not wanted or key in wanted]
         if kept:
             out.append({"title": title, "hint": hint, "blanks": kept})
+    for part in sectionpages.blanks(view):
+        out.append({"title": part["title"], "hint": part["hint"], "blanks": [
+            {"name": Tex(tex), "blank": Tex(_blank(shape)), "room": Tex("19mm")} for tex, shape in part["asked"]]})
     return out
 
 
@@ -345,7 +349,7 @@ def markdown_context(problem: Problem, certified: Certified, request: Request) -
     return {"title": Tex(markdown(problem.title or "Derivation")), "checked": Tex(markdown(words.checked(certified))),
             "statement": Tex(words.statement(problem, printer)), "equations": [_md(x) for x in view.symbolic_forward()],
             "given": [_md(x) for x in view.given()], "steps": steps, "notes": [Tex(markdown(n)) for n in sheet.lesson.notes], "heads": [Tex(h) for h in heads], "table": rows,
-            "forward": [_md(n) | {"left": Tex(x.left)} for _, x, n in sheet.forward_lines() if n is not None], "update": [
+            "sections": sectionpages.plain(view), "forward": [_md(n) | {"left": Tex(x.left)} for _, x, n in sheet.forward_lines() if n is not None], "update": [
                 {"left": r["left"], "right": r["right"]} for r in view.update()]}
 
 

@@ -1,0 +1,18 @@
+"""What a spec asks for beside the derivation, one reader each: every page and the JSON print what they return.
+
+A reader takes the sheet and gives sections; it gives none where the spec does not ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .sheet import Section, Sheet
+
+Reader = Callable[[Sheet], list[Section]]
+READERS: list[Reader] = []
+
+
+def sections(sheet: Sheet) -> list[Section]:
+    """All sections of a page, in the order of the table."""
+    return [section for reader in READERS for section in reader(sheet)]
