@@ -23,6 +23,7 @@ from mpmath import mp
 from . import expr as ex
 from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS, definition
+from .takes import MOVES, moved
 
 Matrix = list[list[Any]]
 Env = Mapping[Any, Any]
@@ -272,6 +273,8 @@ def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
     parts = [entries(x, env, arithmetic) for x in e.args]
     if e.op in ex.ENTRYWISE:
         return _entrywise(e, parts, env, arithmetic)
+    if e.op in MOVES:
+        return moved(e, parts, arithmetic)
     if e.op == "T":
         return [list(column) for column in zip(*parts[0], strict=True)]
     if e.op == "matmul":

@@ -20,6 +20,7 @@ from mpmath import mp
 from . import expr as ex
 from .arithmetic import MP, Matrix, entries
 from .expr import Expr
+from .takes import MOVES
 from .latex import COLOURS, MUL, NEG, POW, Printer, number, parens
 
 _DECIMAL = re.compile(r"-?[\d.]+(\\cdot 10\^\{-?\d+\})?")
@@ -165,7 +166,7 @@ class Numbers:
             return Expr("val", (), (key, _turned(value), _turned(exact) if exact else None), e.shape)
         if e.op == "mul":
             return Expr("mul", tuple(self._grouped(e.args)), None, e.shape)
-        if e.op in ("add", "neg", "matmul", "div", "T"):
+        if e.op in ("add", "neg", "matmul", "div", "T", *MOVES):
             return Expr(e.op, tuple(map(self._fill, e.args)), e.data, e.shape)
         if e.op == "pow" and e.args[1].op == "num":
             return Expr(e.op, (self._fill(e.args[0]), e.args[1]), e.data, e.shape)
@@ -281,6 +282,8 @@ class Numbers:
                 return rf"\left({self._show(e.args[0], digits, 0)}\right)^{{\top}}", 9
             case "call":
                 return self._call(e, digits)
+            case op if op in MOVES:
+                return self.printer.moved(e, [self._show(a, digits, 9 if e.op != "concat" else 0) for a in e.args])
         return self.printer(e), 9 if not (e.op == "num" and isinstance(e.data, Fraction) and e.data < 0) else NEG
 
     def _product(self, e: Expr, digits: int) -> str:

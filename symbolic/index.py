@@ -8,13 +8,47 @@ r"""The index level: one typical entry of an expression, written out with its ru
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from . import expr as ex
 from .arithmetic import Arithmetic, Env, entries
 from .expr import Expr
+from .takes import MOVES, ROLES
 
 UNITS, EXAMPLES = "jiklpqrstuv", "mnuvw"
+
+
+class Shifted(str):
+    """An index that is computed from others, i+p-1: printed counting from 1, evaluated counting from 0."""
+
+    terms: tuple[tuple[str, int], ...]
+    start: int
+
+    @classmethod
+    def of(cls, terms: tuple[tuple[str | None, int], ...], start: int) -> str:
+        """The index start + sum of factor * letter; a plain letter stays one, None stands for the index 0."""
+        kept: tuple[tuple[str, int], ...] = ()
+        for letter, c in terms:
+            if isinstance(letter, Shifted):
+                kept, start = (*kept, *((name, c * d) for name, d in letter.terms)), start + c * letter.start
+            elif letter:
+                kept = (*kept, (letter, c))
+        if len(kept) == 1 and kept[0][1] == 1 and start == 0:
+            return kept[0][0]
+        constant = start + 1 - sum(c for _, c in kept)
+        shown = "".join(("-" if c < 0 else "+") + (str(abs(c)) if abs(c) != 1 else "") + letter for letter, c in kept)
+        shown += f"{constant:+d}" if constant or not kept else ""
+        out = cls(shown.removeprefix("+"))
+        out.terms, out.start = kept, start
+        return out
+
+
+def position(letter: str, where: dict[str, int]) -> int:
+    """The place that an index stands for, from 0."""
+    if isinstance(letter, Shifted):
+        return letter.start + sum(c * where[name] for name, c in letter.terms)
+    return where[letter]
 
 
 def entry(e: Expr, i: str | None, j: str | None, taken: frozenset[str] = frozenset()) -> Expr:
@@ -22,7 +56,11 @@ def entry(e: Expr, i: str | None, j: str | None, taken: frozenset[str] = frozens
     taken = taken | {x for x in (i, j) if x}
     if not e.shape and e.op in ex.LEAVES:
         return e
-    if e.op in ("sym", "grad", "over", "onehot"):
+    if e.op == "slide":
+        return _slid(e, i, j, taken)
+    if e.op == "take" and not e.data.word:
+        return _sliced(e, i, j, taken)
+    if e.op in ("sym", "grad", "over", "onehot", *MOVES):
         kept = tuple(x for x, d in zip((i, j), e.shape, strict=True) if d != 1)
         return Expr("entry", (e,), kept)
     if e.op == "ones":
@@ -73,6 +111,53 @@ def _sum(body: Expr, over: tuple[tuple[str, ex.Dim], ...]) -> Expr:
     return Expr("bigsum", (body,), over)
 
 
+def _sliced(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
+    """An entry of a slice: the entry of the whole, further down or to the right."""
+    (x,), move = e.args, e.data
+    rows = [c // move.source[1] for c in move.cells[::move.shape[1]]]
+    columns = [c % move.source[1] for c in move.cells[:move.shape[1]]]
+    found = []
+    for letter, kept, size in ((i, rows, move.source[0]), (j, columns, move.source[1])):
+        if kept != list(range(kept[0], kept[0] + len(kept))):
+            return Expr("entry", (e,), tuple(x for x in (i, j) if x))
+        found.append(None if size == 1 else Shifted.of(((letter, 1),), kept[0]))
+    return entry(x, *found, taken)
+
+
+def _slid(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
+    """An entry of a convolution or of one of its gradients: the sum over all places that meet in it."""
+    how = e.data
+    over_role = "w" if how.gives == "z" else "z"
+    over, at, letters = [], {how.gives: (i, j)}, []
+    for axis, size in enumerate(how.shape(over_role)):
+        only = how.gives == "x" and size != 1 == how.shape("w")[axis]  # a kernel one entry wide meets each place once
+        if only and how.stride > 1:
+            return Expr("entry", (e,), tuple(x for x in (i, j) if x))
+        letter = Shifted.of(((at["x"][axis], 1),), how.pads[axis]) if only else fresh(size, taken) if size != 1 else None
+        taken = taken | {letter} if letter else taken
+        letters.append(letter)
+        over += [(letter, size)] if letter and not only else []
+    at[over_role] = (letters[0], letters[1])
+    at.update(_third(how, at))
+    parts = [entry(x, *(k if d != 1 else None for k, d in zip(at[role], how.shape(role), strict=True)), taken)
+             for x, role in zip(e.args, how.takes, strict=True)]
+    body = _times(parts[0], parts[1])
+    return _sum(body, tuple(over)) if over else body
+
+
+def _third(how: Any, at: dict[str, Any]) -> dict[str, tuple[str | None, str | None]]:
+    """The index of the role that is not yet placed, from x = stride * z + w - padding."""
+    missing = next(r for r in ROLES if r not in at)
+    out = []
+    for axis in (0, 1):
+        pad = how.pads[axis]
+        if missing == "x":
+            out.append(Shifted.of(((at["z"][axis], how.stride), (at["w"][axis], 1)), -pad))
+        else:
+            out.append(Shifted.of(((at["x"][axis], 1), (at["z"][axis], -how.stride)), pad))
+    return {missing: (out[0], out[1])}
+
+
 def _reduced(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
     (inner,) = e.args
     rows, columns = inner.shape
@@ -117,8 +202,9 @@ def at_index(e: Expr, env: Env, where: dict[str, int], arithmetic: Arithmetic) -
     if e.op == "entry":
         matrix = entries(e.args[0], env, arithmetic)
         letters = iter(e.data)
-        i, j = (where[next(letters)] if d != 1 else 0 for d in e.args[0].shape)
-        return matrix[i][j]
+        i, j = (position(next(letters), where) if d != 1 else 0 for d in e.args[0].shape)
+        inside = 0 <= i < len(matrix) and 0 <= j < len(matrix[0])
+        return matrix[i][j] if inside else arithmetic.number(Fraction(0))  # around an image stand zeros
     if e.op == "local":
         return env[e.data](where)
     if e.op in ("bigsum", "best"):

@@ -316,6 +316,29 @@ class Printer:
 
     _least = _most
 
+    def _moved(self, e: Expr) -> tuple[str, int]:
+        return self.moved(e, [self.show(a, 0 if e.op == "concat" else ATOM) for a in e.args])
+
+    _take = _put = _concat = _slide = _moved
+
+    def moved(self, e: Expr, shown: Sequence[str]) -> tuple[str, int]:
+        """A slice, a block matrix or a convolution, given its arguments as LaTeX."""
+        how, first = e.data, shown[0]
+        if e.op == "concat":
+            return r"\begin{bmatrix}" + (r" \ " if how == 0 else " & ").join(shown) + r"\end{bmatrix}", ATOM
+        if e.op == "slide":
+            below = ",".join([f"s={how.stride}"] * (how.stride > 1) + [f"p={how.padding}"] * (how.padding > 0))
+            star = r"\star" + (r"^{\top}" if how.gives == "x" else "") + (f"_{{{below}}}" if below else "")
+            return f"{shown[0]} {star} {shown[1]}" if how.gives != "x" else f"{shown[1]} {star} {shown[0]}", MUL
+        if how.word:
+            return rf"\operatorname{{{how.word}}}" + (r"^{\top}" if e.op == "put" else "") + self._round(first), ATOM
+        if e.op == "put":
+            return rf"\operatorname{{put}}_{{{how.label}}}" + self._round(first), ATOM
+        return (first if "_" not in first and r"\left" not in first else parens(first)) + f"_{{{how.label}}}", ATOM
+
+    def _round(self, body: str) -> str:
+        return body if body.startswith(("(", r"\left(")) and body.endswith(")") else parens(body)
+
     def _onehot(self, e: Expr) -> str:
         """The indicator of the largest (smallest) entry."""
         x = self.show(e.args[0], ATOM)

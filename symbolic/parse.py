@@ -21,6 +21,7 @@ from . import expr as ex
 from .errors import SpecError, nearest
 from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
+from .parsemoves import CALLS, call, subscript
 
 LONGEST, DEEPEST = 2000, 60
 LARGEST_EXPONENT = 1000
@@ -35,7 +36,7 @@ _BINARY = {ast.Add: "add", ast.Sub: "add", ast.Mult: "mul", ast.Div: "div", ast.
 
 def known_functions() -> list[str]:
     """Every function name that an equation may use."""
-    return [*FUNCTIONS, *VECTOR_FUNCTIONS, *SYNONYMS, "sum", "mean"]
+    return [*FUNCTIONS, *VECTOR_FUNCTIONS, *SYNONYMS, "sum", "mean", *CALLS]
 
 
 def tree(source: str) -> ast.expr:
@@ -223,6 +224,8 @@ class _Reader:
         if not isinstance(n.func, ast.Name):
             raise SpecError(f"{shorten(self.source)!r}: a bracket follows what is no function", hint="a product is written with *, as in 2*(x + 1)")
         name = SYNONYMS.get(n.func.id, n.func.id)
+        if name in CALLS:
+            return self._located(lambda: call(name, n.args, n.keywords, lambda v: self.read(v, depth)))
         axis = self._axis(name, n)
         if name == "ones":
             return self._ones(n)
@@ -239,6 +242,17 @@ class _Reader:
             raise SpecError(f"unknown function {n.func.id!r} in {shorten(self.source)!r}", hint=nearest(n.func.id, known_functions()))
         self._count(name, args, len(FUNCTIONS[name].args))
         return self._build("call", args, name)
+
+    def _subscript(self, n: ast.Subscript, depth: int) -> Expr:
+        return self._located(lambda: subscript(self.read(n.value, depth), n.slice))
+
+    def _located(self, build: Callable[[], Expr]) -> Expr:
+        """What was built; a mistake says in which expression it stands."""
+        try:
+            return build()
+        except SpecError as e:
+            inside = e.sentence if shorten(self.source) in e.sentence else f"{e.sentence}, in {shorten(self.source)!r}"
+            raise SpecError(inside, hint=e.hint) from None
 
     def _ones(self, n: ast.Call) -> Expr:
         sizes = [x.value for x in n.args if isinstance(x, ast.Constant) and isinstance(x.value, int) and x.value > 0]
@@ -317,6 +331,6 @@ def _bracketed(source: str, n: ast.expr) -> bool:
 
 
 def _word(n: ast.expr) -> str:
-    return {"Compare": "a comparison", "BoolOp": "and/or", "List": "a list", "Tuple": "a comma", "Subscript": "an index [ ]",
+    return {"Compare": "a comparison", "BoolOp": "and/or", "List": "a list", "Tuple": "a comma",
             "Lambda": "a lambda", "IfExp": "if/else", "Dict": "braces", "Set": "braces", "JoinedStr": "a string"}.get(
         type(n).__name__, f"a {type(n).__name__}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .expr import Expr
@@ -56,6 +56,16 @@ def text(e: Expr) -> str:
     if e.op in ("call", "over"):
         name = e.data if e.op == "call" else e.data[0]
         return f"{name}({', '.join(map(text, e.args))})"
+    if e.op == "take":
+        inside = ", ".join(map(text, e.args))
+        return f"{e.data.word}({inside})" if e.data.word else f"{inner(e.args[0], 9)}[{_from_zero(e.data)}]"
+    if e.op == "put":
+        return f"put_{e.data.word or 'slice'}({text(e.args[0])})"
+    if e.op == "concat":
+        return f"concat({', '.join(map(text, e.args))}, axis={e.data})"
+    if e.op == "slide":
+        word = {"z": "conv", "w": "conv_kernel", "x": "conv_image"}[e.data.gives]
+        return f"{word}({', '.join(map(text, e.args))})"
     if e.op == "onehot":
         return f"arg{'max' if e.data[0] == 'most' else 'min'}({text(e.args[0])})"
     if e.op == "pick":
@@ -78,3 +88,19 @@ def text(e: Expr) -> str:
                       for i, op in enumerate(e.data))
         return "{" + ", ".join(conditions) + f", else {text(e.args[-1])}" + "}"
     raise ValueError(f"no text for {e.op!r}")
+
+
+def _from_zero(move: Any) -> str:
+    """The index of a slice as an equation writes it, from 0."""
+    rows = [c // move.source[1] for c in move.cells[::move.shape[1]]]
+    columns = [c % move.source[1] for c in move.cells[:move.shape[1]]]
+
+    def side(found: list[int], size: int) -> str:
+        if found == list(range(size)):
+            return ":"
+        if len(found) == 1:
+            return str(found[0])
+        return f"{found[0]}:{found[-1] + 1}" if found == list(range(found[0], found[-1] + 1)) else str(found)
+
+    sides = [side(rows, move.source[0]), side(columns, move.source[1])]
+    return sides[0] if move.source[1] == 1 else sides[1] if move.source[0] == 1 else ",".join(sides)

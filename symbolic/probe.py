@@ -22,6 +22,7 @@ from .errors import CheckError
 from .expr import Expr
 from .functions import definition
 from .network import Network
+from .takes import MOVES
 from .values import forward, shifted
 
 LARGEST = 8  # sizes above this are checked on a smaller copy of the network
@@ -86,7 +87,9 @@ def _has_pieces(network: Network) -> bool:
 
 
 def dimensions(network: Network, above: int) -> list[int]:
-    """The sizes above a bound, in order."""
+    """The sizes above a bound, in order; none where indices are fixed numbers."""
+    if any(e.op in MOVES for eq in network.equations for e in ex.walk(eq.rhs)):
+        return []
     found = {int(d) for s in network.symbols.values() for d in s.shape if isinstance(d, int) and d > above}
     for eq in network.equations:
         found |= {int(d) for e in ex.walk(eq.rhs) for d in e.shape if isinstance(d, int) and d > above}

@@ -23,10 +23,12 @@ from . import expr as ex
 from .arithmetic import Arithmetic, Env, Matrix, entries
 from .expr import Expr
 from .functions import FUNCTIONS, expand_rows
+from .takes import MOVES
 
 MOST_OPERATIONS = 600  # larger differences are left to the numeric check
 MOST_CONDITIONS = 4
 MOST_PRODUCTS = 6  # matrix products in one step
+MOST_MOVED = 36     # entries of a slice or a convolution; beyond it a proof takes too long
 MOST_EXPONENT = 1000
 
 
@@ -135,6 +137,9 @@ def proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.Sh
 def _proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.Shape, claim: Expr, shapes: dict[str, ex.Shape]) -> bool:
     if sum(n.op == "matmul" for tree in (*(r for _, r in uses), claim) for n in ex.walk(tree)) > MOST_PRODUCTS:
         return False  # written out, such a product has more terms than anybody waits for
+    trees = [*(r for _, r in uses), claim]
+    if any(n.op in MOVES and (n.shape or (1, 1))[0] * (n.shape or (1, 1))[1] > MOST_MOVED for tree in trees for n in ex.walk(tree)):
+        return False
     names = set().union(*(r.names for _, r in uses), claim.names, {wrt}, (n for n, _ in uses))
     env: dict[Any, Matrix] = {name: _symbols(name, shapes[name]) for name in sorted(names)}
     total, meaning = sp.Integer(0), {}

@@ -20,6 +20,7 @@ from .arithmetic import TIDY, entries
 from .errors import ChainruleError, CheckError, SpecError
 from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS, slope_form
+from .takes import block, put, slide_back, take
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,15 @@ RULES: Mapping[str, Rule] = {
                     "The product is linear in its right factor: the transposed left factor sends the error signal back.")),
     "T": Rule(("transpose",), lambda e, g, k: g.T,
               ("A transpose only moves entries, so the gradient moves back.",)),
+    "take": Rule(("take",), lambda e, g, k: put(g, e.data),
+                 ("What was taken is a copy: its gradient goes back to where it came from, and what was taken twice adds up.",)),
+    "put": Rule(("take",), lambda e, g, k: take(g, e.data),
+                ("Every entry went to one place, so its gradient is read there.",)),
+    "concat": Rule(("concat",), block,
+                   ("Blocks beside each other: each gets its own part of the gradient.",)),
+    "slide": Rule(("convolution",), slide_back,
+                  ("The kernel slides: every entry of the image is weighted wherever the kernel meets it, and all meetings add up.",
+                   "The same kernel is used at every place, so its gradient is the sum over all places.")),
     "sum": Rule(("sum",), lambda e, g, k: ex.spread(g, e.data, e.args[0].shape),
                 ("Every entry of a sum counts with slope one.",)),
     "most": Rule(("subgradient",), _extreme, ("Only the largest entry passes the gradient on (the first one where several tie).",)),

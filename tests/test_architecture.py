@@ -16,10 +16,11 @@ TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 # From the ground up; a room imports from rooms named earlier. Rooms in one string know each other.
 ROOMS = """
 errors
-plain expr
+plain expr takes
 functions
 arithmetic
 rules
+parsemoves
 parse
 network
 losses
@@ -56,8 +57,8 @@ cli
 __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
-MATHEMATICS = "expr plain arithmetic rules parse network losses layers initial derive calculus index lesson values probe prove verify".split()
-LONG = {"expr": 450, "latex": 420}  # every node of the language, and how each is printed
+MATHEMATICS = "expr plain takes arithmetic rules parsemoves parse network losses layers initial derive calculus index lesson values probe prove verify".split()
+LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400
 
 
