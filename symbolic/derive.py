@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from . import expr as ex
 from .expr import ONE, Expr
 from .functions import FUNCTIONS
-from .network import Equation, Network
+from .network import FIXED, Equation, Network
 from .rules import RULES, Rule, local_slope, pull
 
 PLAIN = frozenset({"sum", "constant-multiple", "transpose"})  # rules that need no sentence beside another
@@ -117,7 +117,7 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
     Raises ChainruleError when an operation has no rule.
     """
     shapes = {s.name: s.shape for s in network.symbols.values()}
-    skip = {s.name for s in network.symbols.values() if s.kind in ("target", "size")}
+    skip = {s.name for s in network.symbols.values() if s.kind in FIXED}
     first_use = _first_uses(network)
     plain = not network.layers
     named = {e.rhs: ex.sym(e.name, e.rhs.shape) for e in network.equations if e.rhs.op in ("over", "pick")}

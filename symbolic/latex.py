@@ -95,8 +95,8 @@ class Printer:
         s = self.symbols[wrt]
         if self.bar:
             return rf"\bar{{{self.symbol(s, sub, transposed=transposed)}}}"
-        if self.network.layers and s.base == "z":
-            delta = Symbol(s.name, s.shape, base="delta", layer=s.layer, index=s.index)
+        if self.network.layers and s.base.split("_")[0] == "z":
+            delta = Symbol(s.name, s.shape, base="delta" + s.base[1:], layer=s.layer, index=s.index)
             return self.symbol(delta, sub, transposed=transposed)
         out = self.fraction(self.name(of), self.symbol(s, sub))
         return rf"\left({out}\right)^{{\top}}" if transposed else out
@@ -170,8 +170,8 @@ class Printer:
         return rf"\left.{plain}\right|_{{{','.join(map(self.name, held))}}}" if held else plain
 
     def _held(self, u: str, v: str) -> list[str]:
-        if self.network.layers:
-            return []  # the layers of a stack never skip one
+        if self.network.plain_stack:
+            return []  # its layers never skip one
         return [n for n in sorted(self.network.equation(u).rhs.names - {v}) if v in self._below(n)]
 
     def _below(self, name: str) -> frozenset[str]:

@@ -20,6 +20,9 @@ from .expr import Dim, Expr, Shape
 from .parse import names_in, parse
 
 
+FIXED = frozenset({"target", "size", "constant"})  # kinds of values that no gradient is taken with respect to
+
+
 @dataclass(frozen=True)
 class Symbol:
     """A named value: what it is and how the board writes it (the printers make LaTeX of it).
@@ -30,7 +33,7 @@ class Symbol:
 
     name: str
     shape: Shape = ()
-    kind: str = "value"  # input, target, parameter, value, size
+    kind: str = "value"  # input, target, parameter, constant, value, size
     base: str = ""
     layer: int | None = None
     index: tuple[int, ...] = ()
@@ -59,19 +62,27 @@ class Equation:
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """One layer before it is built: sizes, activation, and whether it has a bias."""
+    """One layer before it is built: sizes, activation, whether it has a bias, and the options of its type.
+
+    residual: how many layers back the value comes from that is added to the output; 0 for none.
+    """
 
     units: Dim
     activation: str = "identity"
     bias: bool = True
     type: str = "dense"
+    residual: int = 0
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def option(self, key: str) -> Any:
+        return dict(self.options).get(key)
 
 
 @dataclass(frozen=True)
 class Network:
     """Named equations in order; the last one is the output (the loss).
 
-    aliases: other names of a value (y_hat for the last activation); layers: the plan it was
+    constants: exact numbers of values that nothing changes; aliases: other names of a value (y_hat for the last activation); layers: the plan it was
     stacked from, empty for plain equations.
     """
 
@@ -80,6 +91,12 @@ class Network:
     aliases: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[LayerPlan, ...] = ()
     rows: bool = False
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def plain_stack(self) -> bool:
+        """Whether it is a stack of dense layers, each reading only the one before."""
+        return bool(self.layers) and all(p.type == "dense" and not p.residual for p in self.layers)
 
     @property
     def output(self) -> str:
@@ -177,4 +194,6 @@ def scalarize(network: Network) -> Network:
         rhs = entries(eq.rhs, env, TREES)
         for row, symbol_row in zip(rhs, split[eq.name], strict=True):
             equations += [Equation(s.name, e) for e, s in zip(row, symbol_row, strict=True)]
-    return Network(tuple(equations), symbols, network.aliases, network.layers, network.rows)
+    constants = {s.name: [[v]] for name, rows in network.constants.items()
+                 for symbol_row, row in zip(split[name], rows, strict=True) for s, v in zip(symbol_row, row, strict=True)}
+    return Network(tuple(equations), symbols, network.aliases, network.layers, network.rows, constants)

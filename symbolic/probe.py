@@ -16,7 +16,7 @@ from typing import Any
 from mpmath import mp
 
 from . import expr as ex
-from .arithmetic import Env, HighPrecision, Matrix
+from .arithmetic import MP, Env, HighPrecision, Matrix
 from .derive import Step
 from .errors import CheckError
 from .expr import Expr
@@ -65,6 +65,7 @@ def random_point(network: Network, k: int, near: Mapping[Any, Matrix] | None = N
         if near and attempt >= TRIES // 2:
             env.update({name: shifted(near[name], env[name], mp.mpf(2) ** -attempt) for name in leaves if name in near})
         env.update({name: draw.function() for name in unnamed})
+        env.update({name: [[MP.number(v) for v in row] for row in rows] for name, rows in network.constants.items()})
         try:
             point = forward(network, env)
         except (ArithmeticError, ValueError):
@@ -88,7 +89,7 @@ def _has_pieces(network: Network) -> bool:
 
 def dimensions(network: Network, above: int) -> list[int]:
     """The sizes above a bound, in order; none where indices are fixed numbers."""
-    if any(e.op in MOVES for eq in network.equations for e in ex.walk(eq.rhs)):
+    if network.constants or any(e.op in MOVES for eq in network.equations for e in ex.walk(eq.rhs)):
         return []
     found = {int(d) for s in network.symbols.values() for d in s.shape if isinstance(d, int) and d > above}
     for eq in network.equations:

@@ -11,6 +11,7 @@ from typing import Any
 from mpmath import mp
 
 from . import expr as ex
+from .network import FIXED
 from .sections import sections
 from .sheet import Section, Sheet, TexStep
 
@@ -66,7 +67,7 @@ def _value(sheet: Sheet, key: Any, name: str, expression: str) -> Any:
 def _gradients(sheet: Sheet) -> dict[str, Any]:
     """d(output)/d(name) for every name; what the output does not depend on has gradient zero."""
     network, steps = sheet.network, sheet.lesson.derivation.steps
-    names = [n for n, s in network.symbols.items() if s.kind not in ("size", "target") and not (network.layers and n == network.output)]
+    names = [n for n, s in network.symbols.items() if s.kind not in FIXED and not (network.layers and n == network.output)]
     out: dict[str, Any] = {}
     for name in names:
         step = steps.get(name)

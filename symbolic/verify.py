@@ -29,7 +29,7 @@ from .expr import Expr
 from .functions import FUNCTIONS, slope_form
 from .index import at_index
 from .lesson import Lesson, Line, Shown
-from .network import Network, split_values
+from .network import FIXED, Network, split_values
 from .probe import Draw, dimensions, kinks, random_point, resized, resizer, shrink
 from .values import DIGITS, downstream, forward, gradients, inner, shifted
 
@@ -211,7 +211,7 @@ class _Checker:
         reached = {network.output}
         for eq in reversed(scene.network.equations):
             for name in sorted(eq.rhs.names if eq.name in reached else ()):
-                if network.symbols[name].kind in ("target", "size"):
+                if network.symbols[name].kind in FIXED:
                     continue
                 step = derivation.steps.get(name)
                 if step is not None and any(t.through == eq.name for t in step.terms):

@@ -24,6 +24,7 @@ parsemoves
 parse
 network
 losses
+layertypes
 layers
 initial
 derive
@@ -57,7 +58,7 @@ cli
 __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
-MATHEMATICS = "expr plain takes arithmetic rules parsemoves parse network losses layers initial derive calculus index lesson values probe prove verify".split()
+MATHEMATICS = "expr plain takes arithmetic rules parsemoves parse network losses layertypes layers initial derive calculus index lesson values probe prove verify".split()
 LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400
 

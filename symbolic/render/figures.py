@@ -49,7 +49,7 @@ def _captions(net: Network) -> list[str]:
 def network_frame(view: View, width: float, height: float) -> dict[str, Tex] | None:
     """The network drawn, with a caption; None for plain equations."""
     net = view.network
-    if not net.layers:
+    if not net.plain_stack:
         return None
     picture = network(_units(view), loss=view.printer.name(net.output), names=_captions(net), width=width, height=height)
     count = sum(_size(net.symbols[n].shape) for n in net.names("parameter"))
@@ -66,7 +66,7 @@ def _size(shape: Any) -> int:
 def path_figure(view: View, step: TexStep, width: float, height: float) -> str:
     """The network with the path from one weight to the loss, '' where no single path is shown."""
     net, s = view.network, step.shown
-    if s.level != "scalar" or not net.layers or not any(x.kind == "path" for x in step.lines):
+    if s.level != "scalar" or not net.plain_stack or not any(x.kind == "path" for x in step.lines):
         return ""
     symbol = view.sheet.scalar_network.symbols[s.wrt]
     widths = [len(u) for u in _units(view)]

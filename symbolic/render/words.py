@@ -6,7 +6,8 @@ from .. import expr as ex
 from ..functions import FUNCTIONS
 from ..latex import Printer
 from ..lesson import Shown
-from ..network import Network, Symbol
+from ..layertypes import LAYERS
+from ..network import LayerPlan, Network, Symbol
 from ..problem import Problem
 from ..values import DIGITS
 from ..verify import Certified
@@ -34,8 +35,10 @@ def step_title(s: Shown, symbol: Symbol, network: Network, printer: Printer) -> 
         return f"{'Derivative' if printer.straight else 'Gradient'} with respect to ${name}$", rule
     layer = f" of layer {symbol.layer}" if symbol.layer is not None else ""
     title = {"y_hat": "Start at the loss", "z": f"Error signal{layer}", "w": f"Weights{layer}", "b": f"Bias{layer}",
-             "a": f"Back to the activations{layer}"}.get(symbol.base, "Back to the input")
+             "a": f"Back to the activations{layer}"}.get(symbol.base if symbol.base == "y_hat" else symbol.base.split("_")[0], "Back to the input")
     level = {"index": "entry by entry: ", "scalar": "one entry: " if s.parent else ""}.get(s.level, "")
+    if symbol.base.split("_")[0] not in ("y_hat", "z", "w", "b", "a") and symbol.kind != "input":
+        title = f"Parameter ${name}${layer}" if symbol.kind == "parameter" else f"Back to ${name}$"
     return title, level + rule
 
 
@@ -55,10 +58,19 @@ def summary(problem: Problem) -> str:
     n = problem.network
     if not n.layers:
         return f"{len(n.equations)} equation{'s' * (len(n.equations) > 1)}, differentiated step by step"
+    if not n.plain_stack:
+        return ", ".join(_layer(p) for p in n.layers)
     x = n.symbols[n.names("input")[0]]
     features = (x.shape[1 if n.rows else 0] if x.shape else 1)
     parts = [f"{features} input{'s' * (features != 1)}", *(f"{p.units} {p.activation.replace('_', ' ')}" for p in n.layers)]
     return ", ".join(parts)
+
+
+def _layer(p: LayerPlan) -> str:
+    """One layer in words."""
+    words = [p.type.replace("_", " "), str(p.units) * LAYERS[p.type].sized, p.activation.replace("_", " ") * (p.activation != "identity"),
+             "residual" * bool(p.residual)]
+    return " ".join(w for w in words if w)
 
 
 def statement(problem: Problem, printer: Printer) -> str:
@@ -68,7 +80,7 @@ def statement(problem: Problem, printer: Printer) -> str:
         return "Consider the equations" if len(n.equations) > 1 else "Consider the equation"
     count = len(n.layers)
     convention = "rows" if n.rows else "columns"
-    samples = n.symbols[n.names("input")[0]].shape
+    samples = n.symbols[n.names("input")[0]].shape if n.plain_stack else ()
     batch = f" The examples of the batch are the {convention} of ${printer.name(n.names('input')[0])}$." \
         if samples and all(d != 1 for d in samples) else ""
     return f"A network of {count} layers and its loss:{batch}" if count > 1 else f"A single layer and its loss:{batch}"
