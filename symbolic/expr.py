@@ -378,6 +378,8 @@ def transpose(e: Expr) -> Expr:
         return e
     if e.op == "ones":
         return ones((e.shape[1], e.shape[0]))
+    if e.op == "matmul":
+        return matmul(transpose(e.args[1]), transpose(e.args[0]))
     if e.op in ("mul", "neg", "add", "div", "call", "slope", "pow", "cases"):
         return Expr(e.op, tuple(transpose(a) for a in e.args), e.data, (e.shape[1], e.shape[0]), e.role)
     return node("T", (e,))

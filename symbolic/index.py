@@ -130,7 +130,7 @@ def _slid(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
     over_role = "w" if how.gives == "z" else "z"
     over, at, letters = [], {how.gives: (i, j)}, []
     for axis, size in enumerate(how.shape(over_role)):
-        only = how.gives == "x" and size != 1 == how.shape("w")[axis]  # a kernel one entry wide meets each place once
+        only = how.gives == "x" and how.shape("x")[axis] > 1 == how.shape("w")[axis]  # a kernel one entry wide meets each place once
         if only and how.stride > 1:
             return Expr("entry", (e,), tuple(x for x in (i, j) if x))
         letter = Shifted.of(((at["x"][axis], 1),), how.pads[axis]) if only else fresh(size, taken) if size != 1 else None

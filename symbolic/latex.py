@@ -69,7 +69,7 @@ class Printer:
         self._reach: dict[str, frozenset[str]] = {}
         self.bar = bool(network.symbols[network.output].shape)
         self.straight = not network.layers and all(len(eq.rhs.names) == 1 for eq in network.equations)
-        self.decimal = any(e.op == "num" and e.role == "decimal" for eq in network.equations for e in ex.walk(eq.rhs))
+        self.decimal = not network.layers and any(e.op == "num" and e.role == "decimal" for eq in network.equations for e in ex.walk(eq.rhs))
 
     def __call__(self, e: Expr) -> str:
         return self.show(e, 0)

@@ -17,29 +17,13 @@ from dataclasses import replace
 from typing import Any
 
 from . import expr as ex
-from .errors import SpecError, nearest
+from .errors import SpecError
 from .expr import Dim, Expr, Samples
-from .functions import FUNCTIONS, VECTOR_FUNCTIONS
-from .layertypes import LAYERS, Board, Place
+from .layertypes import LAYERS, Board, Place, activate
+from .layertypes import activations as activations
 from .losses import loss_equation
 from .network import Equation, LayerPlan, Network, Symbol
 from .takes import part
-
-
-def activate(name: str, z: Expr, *, rows: bool) -> Expr:
-    """An activation applied; a function of the whole vector runs over the features of each example."""
-    if name in VECTOR_FUNCTIONS:
-        if not z.shape:
-            raise SpecError(f"{name} over a single unit is always 1; it needs at least 2 units")
-        return ex.node("over", (z,), (name, 1 if rows else 0))
-    if name not in FUNCTIONS or not FUNCTIONS[name].activation:
-        raise SpecError(f"unknown activation {name!r}", hint=nearest(name, activations()))
-    return ex.node("call", (z,), name)
-
-
-def activations() -> list[str]:
-    """The names that a layer may have as its activation."""
-    return [n for n, r in FUNCTIONS.items() if r.activation] + list(VECTOR_FUNCTIONS)
 
 
 def place_of(inputs: Mapping[str, Any], first: LayerPlan, *, features: Dim, samples: Dim | None, rows: bool) -> tuple[Place, list[Symbol]]:
@@ -111,7 +95,7 @@ def lay(plan: LayerPlan, at: Place, before: Sequence[Place], *, last: bool = Fal
         raise SpecError(f"layer {at.layer}: {plan.type} reads an image, and the layer before gives a vector")
     if row.reads == "vectors" and at.maps is not None:
         raise SpecError(f"layer {at.layer}: {plan.type} reads a vector, and the layer before gives an image", hint="put {type: flatten} between them")
-    board = Board(at, plan, last=last)
+    board = Board(at, plan, last=last, image=row.reads == "images" and plan.type != "flatten")
     written = row.build(plan, at, board)
     outs = written if isinstance(written, tuple) else (written,)
     after = replace(at, features=board.features, samples=board.samples, maps=None)
@@ -123,6 +107,8 @@ def _output(plan: LayerPlan, at: Place, board: Board, before: Sequence[Place], r
     """z, then a = activation(z), then what a residual connection adds."""
     if board.named:  # a recurrent layer has named its last state itself
         return rhs
+    if plan.type != "dense" and plan.activation == "identity" and not plan.residual:
+        return board.let("a", rhs, tag, out=True)
     z = board.let("z", rhs, tag, letters=board.unit_letters)
     if not plan.residual:
         return board.let("a", activate(plan.activation, z, rows=at.rows), tag, out=True)

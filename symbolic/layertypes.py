@@ -16,11 +16,12 @@ from typing import Any
 import sympy
 
 from . import expr as ex
-from .errors import SpecError
+from .errors import SpecError, nearest
 from .expr import Dim, Expr, Shape
+from .functions import FUNCTIONS, VECTOR_FUNCTIONS
 from .network import Equation, LayerPlan, Symbol
 from .parsemoves import average, largest, pool
-from .takes import concat, convolve, fixed, part, reach, reshape
+from .takes import concat, convolve, fixed, part, reach, reshape, windows
 
 Rhs = Expr | tuple[Expr, ...]
 
@@ -73,7 +74,7 @@ class Place:
 class Board:
     """One layer being written: it names parameters, constants and equations under the number of the layer."""
 
-    def __init__(self, at: Place, plan: LayerPlan, *, last: bool = False) -> None:
+    def __init__(self, at: Place, plan: LayerPlan, *, last: bool = False, image: bool = False) -> None:
         self.at, self.last = at, last
         self.symbols: dict[str, Symbol] = {}
         self.equations: list[Equation] = []
@@ -81,9 +82,9 @@ class Board:
         self.features: Dim = plan.units
         self.samples = at.samples
         self.named = False
-        self.images = False
-        self.feature_letters = ("m", "i") if at.rows else ("i", "m")
-        self.unit_letters = ("m", "j") if at.rows else ("j", "m")
+        self.images = image
+        self.feature_letters = ("i", "j") if image else ("m", "i") if at.rows else ("i", "m")
+        self.unit_letters = ("i", "j") if image else ("m", "j") if at.rows else ("j", "m")
 
     def name(self, base: str, tag: str) -> str:
         return f"{base}{self.at.layer}" + (f"_{tag}" if tag else "")
@@ -135,6 +136,22 @@ class LayerType:
 
 # ---------------------------------------------------------------- layers of units
 
+def activate(name: str, z: Expr, *, rows: bool) -> Expr:
+    """An activation applied; a function of the whole vector runs over the features of each example."""
+    if name in VECTOR_FUNCTIONS:
+        if not z.shape:
+            raise SpecError(f"{name} over a single unit is always 1; it needs at least 2 units")
+        return ex.node("over", (z,), (name, 1 if rows else 0))
+    if name not in FUNCTIONS or not FUNCTIONS[name].activation:
+        raise SpecError(f"unknown activation {name!r}", hint=nearest(name, activations()))
+    return ex.node("call", (z,), name)
+
+
+def activations() -> list[str]:
+    """The names that a layer may have as its activation."""
+    return [n for n, r in FUNCTIONS.items() if r.activation] + list(VECTOR_FUNCTIONS)
+
+
 def _dense(plan: LayerPlan, at: Place, board: Board) -> Expr:
     letters = ("i", "j") if at.rows else ("j", "i")
     w = board.parameter("W", at.weights(plan.units, at.features), letters=letters)
@@ -181,8 +198,9 @@ def _normalized(over: str) -> Callable[[LayerPlan, Place, Board], Expr]:
         spread = at.every_feature if over == "features" else at.every_example
         mu = board.let("mu", at.mean(at.a, over))
         c = board.let("c", ex.node("add", (at.a, ex.node("neg", (spread(mu),)))))
-        v = board.let("v", at.mean(ex.node("pow", (c, ex.num(2))), over))
-        s = board.let("s", ex.node("call", (ex.node("add", (v, ex.num(plan.option("epsilon")).with_role("decimal"))),), "sqrt"))
+        v = board.let("v", at.mean(ex.node("mul", (c, c)), over))
+        epsilon = board.constant("epsilon", [[plan.option("epsilon")]], ("i", "j"))
+        s = board.let("s", ex.node("call", (ex.node("add", (v, epsilon)),), "sqrt"))
         x_hat = board.let("x_hat", ex.node("div", (c, spread(s))))
         gamma = board.parameter("gamma", at.oriented(at.features, None), letters=board.feature_letters)
         beta = board.parameter("beta", at.oriented(at.features, None), letters=board.feature_letters)
@@ -203,7 +221,6 @@ def _kernel(plan: LayerPlan, at: Place, key: str = "kernel") -> tuple[int, int]:
 
 def _convolution(plan: LayerPlan, at: Place, board: Board) -> Rhs:
     maps = at.maps or ()
-    board.images = True
     kernel, outs = _kernel(plan, at), []
     for k in range(int(plan.units)):
         terms = []
@@ -220,7 +237,6 @@ def _convolution(plan: LayerPlan, at: Place, board: Board) -> Rhs:
 
 def _pooling(fold: Callable[[Expr], Expr]) -> Callable[[LayerPlan, Place, Board], Rhs]:
     def build(plan: LayerPlan, at: Place, board: Board) -> Rhs:
-        board.images = True
         size = _kernel(plan, at, "size")
         stride, outs = plan.option("stride") or max(size), []
         for k, image in enumerate(at.maps or ()):
@@ -228,8 +244,6 @@ def _pooling(fold: Callable[[Expr], Expr]) -> Callable[[LayerPlan, Place, Board]
                 outs.append(pool(image, size, stride, fold))
                 continue
             tag = str(k + 1) if len(at.maps or ()) > 1 else ""
-            from .takes import windows
-
             shape = reach(fixed(image), size, stride, 0, ex.text(image))
             outs.append(reshape(fold(board.let("u", windows(image, size, stride), tag)), shape))
         return tuple(outs)
@@ -278,8 +292,6 @@ def _state(plan: LayerPlan, at: Place, board: Board, gate: str) -> Callable[[Exp
 
 
 def _rnn(plan: LayerPlan, at: Place, board: Board) -> Expr:
-    from .layers import activate
-
     cell, h = _state(plan, at, board, ""), None
     for t in range(_steps(at, "rnn")):
         z = board.let("z", cell(at.example(t), h), str(t + 1), letters=board.unit_letters)
@@ -294,19 +306,18 @@ def _last(board: Board, h: Expr | None) -> Expr:
 
 
 def _lstm(plan: LayerPlan, at: Place, board: Board) -> Expr:
-    def call(name: str, e: Expr) -> Expr:
-        return ex.node("call", (e,), name)
-
     gates = {g: _state(plan, at, board, g) for g in "figo"}
     h: Expr | None = None
     c: Expr | None = None
     for t in range(_steps(at, "lstm")):
-        x, tag = at.example(t), str(t + 1)
-        f, i, g, o = (board.let(n, call("tanh" if n == "g" else "sigmoid", gates[n](x, h)), tag) if n != "f" or c is not None else None for n in "figo")
-        assert i is not None and g is not None and o is not None
-        fresh = ex.node("mul", (i, g))
-        c = board.let("c", fresh if c is None or f is None else ex.node("add", (ex.node("mul", (f, c)), fresh)), tag)
-        h = board.let("h", ex.node("mul", (o, call("tanh", c))), tag)
+        def gate(name: str, how: str, t: int = t, h: Expr | None = h) -> Expr:
+            return board.let(name, ex.node("call", (gates[name](at.example(t), h),), how), str(t + 1))
+
+        kept = ex.node("mul", (gate("f", "sigmoid"), c)) if c is not None else None  # before the first step there is nothing to forget
+        fresh = ex.node("mul", (gate("i", "sigmoid"), gate("g", "tanh")))
+        o = gate("o", "sigmoid")
+        c = board.let("c", fresh if kept is None else ex.node("add", (kept, fresh)), str(t + 1))
+        h = board.let("h", ex.node("mul", (o, ex.node("call", (c,), "tanh"))), str(t + 1))
     return _last(board, h)
 
 

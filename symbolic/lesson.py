@@ -101,7 +101,8 @@ def plan(network: Network, levels: Collection[str] = DEFAULT_LEVELS, *, wrt: tup
     without a line (plain equations only).
     """
     asked = check_levels(levels)
-    wrt = wrt or tuple(network.names("parameter"))  # plain equations have none: then every step is shown
+    inputs = () if network.plain_stack or not network.layers else network.names("input")
+    wrt = wrt or (*network.names("parameter"), *inputs)  # plain equations have none: then every step is shown
     derivation = derive(network, wrt, rules)
     notes: list[str] = []
     if network.symbols[network.output].shape:

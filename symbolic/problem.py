@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from mpmath import mp
@@ -14,12 +13,12 @@ from mpmath import mp
 from . import expr as ex
 from .arithmetic import MP, Matrix
 from .errors import SpecError, nearest
-from .expr import Dim, Expr, Shape
-from .initial import draw
-from .layers import stack
+from .expr import Expr, Shape
+from .layers import LAYERS
 from .losses import LOSSES
-from .network import LayerPlan, Network, from_equations
+from .network import Network, from_equations
 from .parse import functions_in, known_functions, names_in, parse
+from .stacked import count, forms, measure, network_of, parameters
 from .values import DIGITS
 
 if TYPE_CHECKING:
@@ -106,48 +105,42 @@ def _check_size(spec: Spec, count: int) -> None:
 # ---------------------------------------------------------------- layers
 
 def _from_layers(spec: Spec) -> Problem:
-    (x_name, x), = spec.inputs.items()
     (y_name, y), = spec.targets.items()
     rows = spec.convention == "rows"
-    features, samples, x_form = _measure(x)
-    plans = [LayerPlan(layer.units, layer.activation, layer.bias and not (layer.W is not None and layer.b is None), layer.type)
-             for layer in spec.layers]
     try:
-        network = stack((x_name, features), y_name, plans, spec.loss, samples=samples, rows=rows, reduction=spec.reduction)
+        network = network_of(spec)
     except SpecError as e:
         raise SpecError(e.sentence, where=e.where or spec.where("layers"), hint=e.hint) from None
+    images = LAYERS[spec.layers[0].type].reads == "images"
     leaves: dict[str, Cells] = {}
-    _, _, y_form = _measure(y)
-    for name, given in ((x_name, x), (y_name, y)):
+    given_forms = {}
+    for name, given in spec.inputs.items():
+        given_forms[name] = measure(given)[2].replace("rows", "matrix") if images else measure(given)[2]
         if (cells := _cells(given)) is not None:
-            leaves[name] = _oriented(cells, rows)
+            leaves[name] = cells if images or network.symbols[name].kind == "constant" else _oriented(cells, rows)
+    if (cells := _cells(y)) is not None:
+        leaves[y_name] = cells if _is_image(network, y_name) else _oriented(cells, rows)
     _check_targets(spec, y_name, leaves.get(y_name))
-    drawn = _parameters(spec, network, features, leaves)
-    depth = len(plans)
-    forms = {x_name: x_form, y_name: y_form if y_form != "unknown" else "list" if samples is None else "rows", "L": "number"}
-    for i, plan in enumerate(plans, 1):
-        form = "rows" if samples is not None else "list"
-        lone = plan.units == 1 and ((i == depth and y_form == "number") or (i < depth and x_form == "number"))
-        forms.update({f"z{i}": "number" if lone else form, f"a{i}": "number" if lone else form, f"b{i}": "list"})
+    leaves.update(network.constants)
+    y_form = measure(y)[2]
+    if y_form != "unknown":
+        given_forms[y_name] = "matrix" if _is_image(network, y_name) else y_form
+    if spec.init is not None or any(layer.W is not None or layer.weights for layer in spec.layers):
+        _check_size(spec, count(network))
+    drawn = parameters(spec, network, leaves)
     return Problem(spec.title, network, leaves, learning_rate=spec.learning_rate, wrt=tuple(spec.wrt), ask=tuple(spec.ask),
-                   forms=forms, drawn=drawn, exact=spec.exact and not drawn)
+                   forms=forms(network, given_forms), drawn=drawn, exact=spec.exact and not drawn)
+
+
+def _is_image(network: Network, target: str) -> bool:
+    """Whether the network ends in an image, which the target then is, as written."""
+    images = [LAYERS[p.type].reads == "images" and p.type != "flatten" for p in network.layers]
+    return images[-1] and bool(network.symbols[target].shape)
 
 
 def _check_targets(spec: Spec, name: str, cells: Cells | None) -> None:
     if LOSSES[spec.loss].probabilities and any(not 0 <= v <= 1 for row in cells or [] for v in row):
         raise SpecError(f"targets, {name}: {spec.loss} needs targets between 0 and 1", where=spec.where("targets", name))
-
-
-def _measure(value: Any) -> tuple[Dim, Dim | None, str]:
-    """(features, examples or None, form) of an input or target as the file gives it."""
-    if value is None or not isinstance(value, (tuple, list)):
-        if value is not None and hasattr(value, "size"):
-            return value.size if value.size is not None else 1, value.batch, "rows" if value.batch is not None else \
-                "list" if value.size is not None else "unknown"
-        return 1, None, "number" if value is not None else "unknown"
-    if value and isinstance(value[0], (tuple, list)):
-        return len(value[0]), len(value), "rows"
-    return len(value), None, "list"
 
 
 def _cells(value: Any) -> Cells | None:
@@ -163,34 +156,6 @@ def _cells(value: Any) -> Cells | None:
 
 def _oriented(cells: Cells, rows: bool) -> Cells:
     return cells if rows else [list(c) for c in zip(*cells, strict=True)]
-
-
-def _parameters(spec: Spec, network: Network, features: Dim, leaves: dict[str, Cells]) -> tuple[str, ...]:
-    """Weights and biases as given or drawn; returns the names of the drawn ones."""
-    shapes = [network.symbols[n].shape for n in network.names("parameter", "input", "value")]
-    given = [layer.W is not None for layer in spec.layers]
-    if spec.init is not None or any(given):
-        _check_size(spec, sum(prod(int(d) for d in s) for s in shapes if all(isinstance(d, int) for d in s)))
-    drawn = []
-    width = features
-    for i, layer in enumerate(spec.layers, 1):
-        for letter, given in (("W", layer.W), ("b", layer.b)):
-            name = f"{letter}{i}"
-            if name not in network.symbols:
-                continue
-            if given is not None:
-                cells = _cells(given)
-                leaves[name] = cells if letter == "W" or spec.convention == "rows" else [list(c) for c in zip(*cells, strict=True)]
-            elif spec.init is not None:
-                shape = network.symbols[name].shape or (1, 1)
-                if any(isinstance(d, str) for d in shape):
-                    continue
-                rows, columns = int(shape[0]), int(shape[1])
-                scheme = spec.init.scheme if letter == "W" else "zeros"
-                leaves[name] = draw(scheme, spec.init.seed, name, (rows, columns), int(width), int(layer.units))
-                drawn.append(name)
-        width = layer.units
-    return tuple(drawn)
 
 
 # ---------------------------------------------------------------- equations

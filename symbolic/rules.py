@@ -44,7 +44,9 @@ class Rule:
         if e.op == "mul" and all(x.op == "num" for x in others):
             return "constant-multiple", "A constant factor stays in front."
         if e.op in ("matmul", "mul") and len(others) == 1 and others[0].op == "ones":
-            return "broadcast-to-sum", "It was added to every example, so its gradient is the sum over the examples."
+            what = "for every example, so its gradient is the sum over the examples" if any(map(ex.is_samples, others[0].shape)) \
+                else "at every place, so its gradient is the sum over all places"
+            return "broadcast-to-sum", f"It was repeated {what}."
         return self.ids[min(k, len(self.ids) - 1)], self.because[min(k, len(self.because) - 1)]
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -40,6 +41,27 @@ def _truth(raw: object) -> bool:
     if str(raw).lower() not in words:
         raise ValueProblem(f"expected true or false, not {short(raw)}")
     return words[str(raw).lower()]
+
+
+def _residual(raw: object) -> int:
+    if str(raw).lower() in ("true", "false", "yes", "no", "on", "off"):
+        return int(_truth(raw))
+    return whole(raw)
+
+
+def _share(raw: object) -> Number:
+    number = leaf(raw)
+    if not 0 <= float(number) < 1:
+        raise ValueProblem(f"expected a number from 0 to 1, and below 1, not {short(raw)}")
+    return number
+
+
+def _extent(raw: object) -> int | tuple[int, int]:
+    if not isinstance(raw, (list, tuple)):
+        return whole(raw)
+    if len(raw) != 2:
+        raise ValueProblem(f"expected one size or two (rows, columns), not {len(raw)}", hint="as in 2 or [2, 3]")
+    return whole(raw[0]), whole(raw[1])
 
 
 def _expression(raw: object) -> str:
@@ -98,6 +120,10 @@ if TYPE_CHECKING:
     Seed: TypeAlias = int
     Batch: TypeAlias = int | str
     Truth: TypeAlias = bool
+    Residual: TypeAlias = int
+    Share: TypeAlias = Number
+    Extent: TypeAlias = "int | tuple[int, int]"
+    Count: TypeAlias = int
     Expression: TypeAlias = str
     Words: TypeAlias = tuple[str, ...]
 else:  # as pydantic sees them; Any with one function each keeps its start-up short
@@ -109,6 +135,9 @@ else:  # as pydantic sees them; Any with one function each keeps its start-up sh
     Whole, Batch = _leaf(whole, _WHOLE), _leaf(_batch, {"anyOf": [_WHOLE, _TEXT]})
     Seed = _leaf(lambda raw: whole(raw, 0, 2**32 - 1), {"type": "integer", "minimum": 0})
     Truth, Expression = _leaf(_truth, {"type": "boolean"}), _leaf(_expression, {"anyOf": [_TEXT, {"type": "number"}]})
+    Residual, Share = _leaf(_residual, {"anyOf": [{"type": "boolean"}, _WHOLE]}), _leaf(_share, _NUMBER)
+    Extent = _leaf(_extent, {"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]})
+    Count = _leaf(lambda raw: whole(raw, 0), {"type": "integer", "minimum": 0})
     Value = Annotated["Size", WrapValidator(_value), _OrNumbers()]
     Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
@@ -143,9 +172,9 @@ class Init(_Part):
 
 
 class Layer(_Part):
-    """One layer: z = W a + b, then the activation."""
+    """One layer: z = W a + b for the type dense, then the activation."""
 
-    type: str = Field(default="dense", description="Kind of layer.", examples=["dense"])
+    type: str = Field(default="dense", description="Kind of layer.", examples=["dense", "layer_norm", "conv2d", "rnn", "attention"])
     units: Whole | None = Field(default=None, description="Number of units; may be left out beside W or b.", examples=[2])
     activation: str = Field(default="identity", description="Activation function.", examples=["sigmoid", "relu", "softmax"])
     W: Array | None = Field(
@@ -154,6 +183,20 @@ class Layer(_Part):
     b: Array | None = Field(
         default=None, description="Biases, one a unit; a layer with W and no b has no bias.", examples=[[0.35, 0.35]])
     bias: Truth = Field(default=True, description="Whether the layer has a bias.")
+    weights: dict[str, Array] = Field(
+        default_factory=dict, description="Parameters of other types of layers by name, such as gamma, U, W_q.", examples=[{"gamma": [1, 1]}])
+    residual: Residual = Field(
+        default=0, description="true, or how many layers back: adds that layer's input to the output.", examples=[True, 2])
+    mask: Array | None = Field(default=None, description="dropout: 1 keeps a unit, 0 drops it.", examples=[[1, 0, 1]])
+    rate: Share = Field(default=Fraction(1, 2), description="dropout: the share of units that are dropped; the others grow by 1/(1 - rate).")
+    epsilon: Rate = Field(default=Fraction(1, 100_000), description="batch_norm, layer_norm: added to the variance under the root.")
+    kernel: Extent | None = Field(default=None, description="conv1d, conv2d: size of the kernel, one number or [rows, columns].", examples=[[2, 2]])
+    size: Extent | None = Field(default=None, description="max_pool, average_pool: size of the window.", examples=[2])
+    stride: Whole | None = Field(default=None, description="Step of a kernel (1) or of a window (its size).")
+    padding: Count = Field(default=0, description="conv1d, conv2d: zeros around the image.")
+    vocabulary: Whole | None = Field(default=None, description="embedding: how many words there are.")
+    causal: Truth = Field(default=False, description="attention: a position sees itself and those before it.")
+    project: Truth = Field(default=False, description="attention: multiply the result by weights of its own, back to the size of the input.")
 
 
 _SAMPLES: list[Any] = [
@@ -197,6 +240,7 @@ class Spec(_Part):
         default=(), description="Blanks of the worksheet; default: every value, gradient and updated parameter.",
         examples=[["y_hat", "dL/dW1"]])
     _located: Located | None = PrivateAttr(None)
+    _stacked: tuple[list[str], list[str]] | None = PrivateAttr(None)  # all names and the parameters, where layers are not all dense
     _exact: bool = PrivateAttr(True)
 
     @model_validator(mode="wrap")
@@ -228,12 +272,16 @@ class Spec(_Part):
         """Every named value, in the order of computing."""
         if not self.is_network:
             return list(dict.fromkeys([*self.equations, *self.free_names()]))
+        if self._stacked:
+            return self._stacked[0]
         return [*self.inputs, *self.targets, *self.parameters(), *_values_of(self.layers), "y_hat", "L"]
 
     def parameters(self) -> list[str]:
         """W1, b1, W2, ... of a network; the names that equations leave open."""
         if not self.is_network:
             return self.free_names()
+        if self._stacked:
+            return self._stacked[1]
         pairs = ((f"W{i}", f"b{i}" if layer.bias else "") for i, layer in enumerate(self.layers, 1))
         return [name for pair in pairs for name in pair if name]
 

@@ -80,30 +80,37 @@ def _check_listed(names: Iterable[str], valid: list[str], key: str, hint: str = 
 
 
 def _check_layers(spec: Spec) -> None:
-    x_name, x = _the_only(spec.inputs, "inputs", "input", "{x: [0.05, 0.10]}")
-    y_name, y = _the_only(spec.targets, "targets", "target", "{y: [0.01]}")
     if not spec.layers:
         raise ValueProblem("expected at least one layer", "layers", hint="for example [{units: 1, activation: sigmoid}]")
+    for index, layer in enumerate(spec.layers):
+        _check_words(layer, index)
+    images = _layer_types()[spec.layers[0].type].reads == "images"
+    x_name, x = next(iter(spec.inputs.items())) if images and spec.inputs else _the_only(spec.inputs, "inputs", "input", "{x: [0.05, 0.10]}")
+    y_name, y = _the_only(spec.targets, "targets", "target", "{y: [0.01]}")
     if spec.loss is None:
         raise ValueProblem("missing loss", "loss", hint=nearest("", _tables()["loss"]))
     _check_known("loss", spec.loss, "loss")
     if spec.init is not None:
         _check_known("scheme", spec.init.scheme, "init", "scheme")
-    for key, name in (("inputs", x_name), ("targets", y_name)):
+    for key, name in (*(("inputs", n) for n in spec.inputs), ("targets", y_name)):
         _check_own_name(name, key, name)
-    if x_name == y_name:
+    if y_name in spec.inputs:
         raise ValueProblem(f"{x_name!r} is already the name of the input", "targets", y_name, hint="call it y")
     for key, name, value in (("inputs", x_name, x), ("targets", y_name, y)):
         if isinstance(value, Size) and isinstance(value.batch, str):
             _check_own_name(value.batch, key, name, "batch")
             if value.batch in (x_name, y_name):
                 raise ValueProblem(f"{value.batch!r} is already the name of a value", key, name, "batch", hint="call it n")
-    features, examples = _size_of(x)
-    for index, layer in enumerate(spec.layers):
-        _check_words(layer, index)
-        width = _Width(layer, index, rows=spec.convention == "rows")
-        features = width.check(features, x if index == 0 else None, ("inputs", x_name))
-    _check_target(y, ("targets", y_name), features or 1, examples)
+    if any(layer.type != "dense" or layer.residual for layer in spec.layers):
+        from .stackcheck import check_stack
+
+        check_stack(spec)
+    else:
+        features, examples = _size_of(x)
+        for index, layer in enumerate(spec.layers):
+            width = Width(layer, index, rows=spec.convention == "rows")
+            features = width.check(features, x if index == 0 else None, ("inputs", x_name))
+        check_target(y, ("targets", y_name), features or 1, examples)
     _check_listed(spec.wrt, spec.wrt_names(), "wrt")
     _check_ask(spec)
 
@@ -136,10 +143,24 @@ def _size_of(value: Values | Size) -> tuple[int | None, int | str | None]:
 
 def _check_words(layer: Layer, index: int) -> None:
     _check_known("layer type", layer.type, "layers", index, "type")
+    row = _layer_types()[layer.type]
+    if "activation" not in layer.model_fields_set:
+        layer.activation = row.activation
     _check_known("activation", layer.activation, "layers", index, "activation")
+    own = {"type", "activation", "residual", "weights", *(("units", "W", "b", "bias") if row.sized else ()), *row.options} - {"ids"}
+    for key in sorted(layer.model_fields_set - own):
+        raise ValueProblem(f"a layer of type {layer.type} has no {key!r}", "layers", index, key, hint=f"it has {', '.join(sorted(own))}")
+    if layer.type == "dense" and layer.weights:
+        raise ValueProblem("a dense layer has W and b", "layers", index, "weights", hint="write W: and b: in its place")
 
 
-class _Width:
+def _layer_types() -> Any:
+    from .layertypes import LAYERS
+
+    return LAYERS
+
+
+class Width:
     """The sizes of one dense layer: given, or found from W or b."""
 
     def __init__(self, layer: Layer, index: int, *, rows: bool) -> None:
@@ -213,7 +234,8 @@ def _times(size: tuple[int, ...]) -> str:
     return " x ".join(map(str, size)) if len(size) == 2 else f"{size[0]} number{'s' * (size[0] != 1)}"
 
 
-def _check_target(y: Values | Size, path: tuple[Step, ...], units: int, examples: int | str | None) -> None:
+def check_target(y: Values | Size, path: tuple[Step, ...], units: int, examples: int | str | None) -> None:
+    """Raise ValueProblem for a target that is not one number a unit and one row an example; fill in its sizes."""
     if isinstance(y, Size):  # what is left out is as the network has it
         y.size = units if y.size is None else y.size
         y.batch = examples if y.batch is None else y.batch

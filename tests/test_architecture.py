@@ -39,7 +39,7 @@ latex
 decimals
 numbers
 yamltext
-spec speccheck
+stacked spec speccheck stackcheck
 problem
 sheet
 sections

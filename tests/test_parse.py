@@ -109,6 +109,9 @@ def test_names_and_synonyms() -> None:
     ("W @ x", (2, 1)), ("x @ r", (2, 2)), ("r @ x", ()), ("x.T", (1, 2)), ("M.T", (3, 2)), ("sum(M)", ()), ("sum(M, axis=0)", (1, 3)),
     ("mean(M, axis=1)", (2, 1)), ("max(M, axis=0)", (1, 3)), ("min(M)", ()), ("softmax(x)", (2, 1)), ("a*M", (2, 3)), ("M/a", (2, 3)), ("M + 1", (2, 3)),
     ("M**2", (2, 3)), ("x @ ones(1, 3)", (2, 3)), ("sigmoid(M)", (2, 3)), ("max(0, M)", (2, 3)), ("ones(1, 1)*a", ()), ("sum(a)", ()), ("a @ x", (2, 1)),
+    ("x[0]", ()), ("x[0:2]", (2, 1)), ("M[1]", (1, 3)), ("M[:, -1]", (2, 1)), ("M[:, [0, 2]]", (2, 2)), ("M[1, 1]", ()), ("r[1]", ()), ("conv(M, W)", (1, 2)),
+    ("conv(M, W, padding=1)", (3, 4)), ("conv(M, a, stride=2)", (1, 2)), ("windows(M, size=2)", (4, 2)), ("max_pool(M, size=(2, 1), stride=1)", (1, 3)), ("flatten(M)", (6, 1)),
+    ("reshape(M, 3, 2)", (3, 2)), ("concat(M, W, axis=1)", (2, 5)), ("concat(x, a)", (3, 1)),
 ])
 def test_shapes(source: str, shape: tuple[int, ...]) -> None:
     assert read(source).shape == shape
@@ -123,6 +126,9 @@ REFUSED = [
     "yield a", "True", "None", "...", "1j", "a = b", "a; b", "import os", "a\nb", "", "   ", "a +", "(a", "a)", "2a", "a b", "print(a)", "eval('a')",
     "open('a')", "exp", "exp()", "exp(a, b)", "exp(*a)", "exp(**a)", "exp(a, base=2)", "max(a, b, c)", "sigmoid(a)(b)", "max(a)(b)", "exp.func(a)",
     "sum(M, axis=2)", "sum(M, axis=True)", "sum(M, axis=a)", "exp(a, axis=0)", "ones(2)", "ones(0, 1)", "ones(a, 2)", "ones(-1, 2)", "ones(2, 2.0)",
+    "x[2]", "x[-3]", "x[0, 0, 0]", "x[a]", "x[1.0]", "x[True]", "x[0:0]", "x[::2]", "x[[]]", "M[:, 5]", "W[0](a)", "conv(M)", "conv(M, W, 2)", "conv(x, M)",
+    "conv(M, W, stride=0)", "conv(M, W, stride=a)", "conv(M, W, dilation=2)", "reshape(M, 2, 2)", "reshape(M, -1, 6)", "reshape(M)", "concat()", "concat(M, x)",
+    "concat(M, M, axis=2)", "windows(M)", "max_pool(M, size=3)", "max_pool(M, size=(1, 2, 3))", "flatten(M, M)", "windows(M, size=10**9)",
     "q", "relu", "sigmod(a)", "softmax(a)", "1/0", "a**x", "é*(", "a\x00b", "\ufeff", "nan", "inf", "a.T()", "T(a)", "a..T", "0x", "1_", "08",
     "'a'.T", "a @", "@a", "a ** ", "#", "a #(", "\\", "a?b", "$a", "‘a’", "a−b", "a×b",
 ]
@@ -160,6 +166,9 @@ MISFITS = {
     "W + x": "W is 2 x 2 and x is 2 x 1: they cannot be added", "x / r": "x is 2 x 1 and r is 1 x 2: they cannot be divided",
     "max(x, r)": "x is 2 x 1 and r is 1 x 2: they cannot be combined", "M - W": "they cannot be", "M @ M": "the columns of the first must equal",
     "softmax(a)": "softmax needs a vector, and a is a scalar", "relu(a, b)": "relu takes 1 argument, not 2", "q + 1": "unknown name 'q'",
+    "x[2]": "row 2 of x, which has rows 0 to 1", "M[0, 3]": "column 3 of M, which has columns 0 to 2", "a[0]": "a is a scalar: it has no entries",
+    "conv(x, M)": "a window of 2 x 3 does not fit into x, which is 2 x 1", "concat(M, x, axis=0)": "they cannot be joined along axis 0",
+    "conv(M, W, strid=2)": "did you mean 'stride'?", "reshape(M, 2, 2)": "its 6 entries do not fill 2 x 2", "max_pool(M)": "missing size",
     "sigmod(a)": "did you mean 'sigmoid'?", "a^2": "a power is written **", "a = b": "one equation a name",
 }
 
@@ -183,5 +192,5 @@ def test_any_text_is_a_tree_or_one_sentence(source: str) -> None:
     except SpecError as e:
         assert "\n" not in e.sentence
         return
-    assert isinstance(tree, Expr) and {n.op for n in ex.walk(tree)} <= {*ex.ENTRYWISE, *ex.LEAVES, "matmul", "T", "sum", "most", "least", "over"}
+    assert isinstance(tree, Expr) and {n.op for n in ex.walk(tree)} <= {*ex.ENTRYWISE, *ex.LEAVES, "matmul", "T", "sum", "most", "least", "over", "take", "concat", "slide"}
     assert tree.names <= set(NAMES)

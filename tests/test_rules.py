@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sympy as sp
@@ -19,6 +20,7 @@ from symbolic.losses import LOSSES
 from symbolic.network import LayerPlan, from_equations, scalarize
 from symbolic.parse import parse
 from symbolic.rules import RULES, pull
+from symbolic.takes import concat, convolve, part, put, reshape, slide, windows
 
 s, t = sym("s"), sym("t")
 A, B = sym("A", (2, 3)), sym("B", (2, 3))
@@ -33,6 +35,9 @@ def entrywise(op: str, *variants: tuple[Expr, ...]) -> list[Expr]:
 
 
 PRODUCTS = [node("matmul", p) for p in ((A, D), (S, R), (A, col), (row, D), (col, row), (row, col), (C, A), (S, ex.ones((2, 3))), (ex.ones((2, 3)), C))]
+IMAGE, KERNEL = sym("X", (3, 4)), sym("K", (2, 2))
+SLIDES = [convolve(IMAGE, KERNEL, 1, 0), convolve(IMAGE, KERNEL, 2, 1), convolve(row, sym("K", (1, 2)), 1, 1), convolve(row, sym("K", (1, 3)), 1, 0),
+          convolve(IMAGE, sym("K", (1, 2)), 1, 0), convolve(IMAGE, sym("K", (3, 1)), 1, 0), convolve(IMAGE, s, 1, 0)]
 CASES = {
     "add": entrywise("add", (s, t), (A, B), (s, A), (A, s), (A, B, A), (s, num(2), t), (A, num(1))),
     "neg": entrywise("neg", (s,), (A,)),
@@ -50,6 +55,12 @@ CASES = {
     "T": [node("T", (x,)) for x in (A, S, col, row)],
     "sum": [node("sum", (x,), k) for x in (A, S, col, row) for k in (None, 0, 1)],
     "most": [node("most", (x,), k) for x in (S, col, row) for k in (None, 0, 1)] + [node("most", (A,), 1)],
+    "take": [part(A, None, [1]), part(A, [1], None), part(A, [1, 0, 1], None), part(col, [2], None), part(row, None, [0]), reshape(A, (3, 2)),
+             reshape(A, (6, 1), "vec"), windows(IMAGE, (2, 2), 1), windows(IMAGE, (2, 2), 2, 1), windows(row, (1, 2), 1)],
+    "put": [put(sym("g", (2, 1)), part(A, None, [1]).data), put(sym("g", (4, 6)), windows(IMAGE, (2, 2), 1).data), put(s, part(col, [2], None).data)],
+    "concat": [concat((A, B), 0), concat((A, B), 1), concat((col, sym("r"), col), 0), concat((s, row), 1), concat((A, A), 1)],
+    "slide": [slide(args, replace(e.data, gives=gives)) for e in SLIDES
+              for gives, args in (("z", e.args), ("w", (e.args[0], sym("Z", e.shape))), ("x", (e.args[1], sym("Z", e.shape))))],
     "least": [node("least", (x,), k) for x in (S, col, row) for k in (None, 0, 1)] + [node("least", (A,), 0)],
 }
 EVERY = [pytest.param(e, id=f"{op}: {ex.text(e)}{e.shape}") for op, some in CASES.items() for e in some]
@@ -116,7 +127,7 @@ def test_a_rule_says_its_id_and_a_sentence() -> None:
 
 SYNTAX = ["s + t", "s - t", "-s", "+s", "s*t", "s/t", "s**2", "s**t", "2**s", "A @ D", "A.T", "A*B", "s*A", "sum(A)", "sum(A, axis=0)", "mean(A)",
           "mean(A, axis=1)", "max(A)", "min(A)", "max(A, axis=1)", "min(A, axis=0)", "max(s, t)", "min(0, s)", "ones(2, 3) + A", "pi*s", "1/3", "0.5",
-          "ln(s)", "f(s)", *(f"{name}({'s' if len(f.args) == 1 else 's, t'})" for name, f in FUNCTIONS.items()),
+          "ln(s)", "f(s)", "A[0]", "A[:, 1]", "flatten(A)", "conv(A, s)", "concat(A, A)", "max_pool(A, size=2)", "average_pool(A, size=1)", "windows(A, size=2)", *(f"{name}({'s' if len(f.args) == 1 else 's, t'})" for name, f in FUNCTIONS.items()),
           *(f"{name}(A, axis=1)" for name in VECTOR_FUNCTIONS)]
 
 
@@ -124,7 +135,7 @@ def test_whatever_can_be_written_has_a_rule() -> None:
     names = {x.data: x for x in (s, t, A, B, D)}
     seen = {n.op for source in SYNTAX for n in ex.walk(parse(source, names, frozenset({"f"})))}
     known = set(RULES) | ex.LEAVES
-    assert seen <= known and set(RULES) - seen == {"cases", "pick"}, "these two arise from the others"
+    assert seen <= known and set(RULES) - seen == {"cases", "pick", "put"}, "these arise from the others"
     for activation in activations():
         for loss in LOSSES:
             for samples in (None, 3):

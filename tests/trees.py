@@ -55,6 +55,16 @@ def cells(e: Expr, env: Mapping[Any, Cells]) -> Cells:
         lines = [[sp.Piecewise((1, sp.And(*(sign * v >= sign * w for w in line))), (0, True)) for v in line] for line in turned]
         out = np.array(lines, dtype=object)
         return out.T if e.data[1] == 0 else out.reshape(int(rows), int(columns))
+    if e.op == "take":
+        return np.array([xs[0].flat[k] if k >= 0 else sp.Integer(0) for k in e.data.cells], dtype=object).reshape(e.data.shape)
+    if e.op == "put":
+        back = np.full(e.data.source, sp.Integer(0), dtype=object)
+        np.add.at(back.reshape(-1), [k for k in e.data.cells if k >= 0], [v for v, k in zip(np.broadcast_to(xs[0], e.data.shape).flat, e.data.cells, strict=True) if k >= 0])
+        return back
+    if e.op == "concat":
+        return np.concatenate(xs, axis=e.data)
+    if e.op == "slide":
+        return slid(e.data, xs)
     if e.op == "over":
         return over(e.data[0], xs[0], e.data[1])
     if e.op == "pick":
@@ -62,6 +72,27 @@ def cells(e: Expr, env: Mapping[Any, Cells]) -> Cells:
         return over(name, np.array([[x[0, 0]] for x in xs], dtype=object), 0)[k:k + 1]
     shape = (int(rows), int(columns))
     return np.frompyfunc(lambda *v: one(e, v), len(xs), 1)(*(np.broadcast_to(x, shape) for x in xs))
+
+
+def slid(how: Any, xs: list[Cells]) -> Cells:
+    """A kernel on a padded image, and its two gradients, by the textbook's double sum."""
+    (h, w), (kh, kw), (zh, zw) = how.shapes
+    s, (up, left) = how.stride, how.pads
+    known = dict(zip([r for r in "xwz" if r != how.gives], (np.broadcast_to(x, how.shape(r)) for x, r in zip(xs, [r for r in "xwz" if r != how.gives], strict=True)), strict=True))
+    padded = np.full((h + 2 * up, w + 2 * left), sp.Integer(0), dtype=object)
+    if how.gives != "x":
+        padded[up:up + h, left:left + w] = known["x"]
+    out = {"z": np.full((zh, zw), sp.Integer(0), dtype=object), "w": np.full((kh, kw), sp.Integer(0), dtype=object), "x": padded}
+    for i in range(zh):
+        for j in range(zw):
+            window = np.s_[s * i:s * i + kh, s * j:s * j + kw]
+            if how.gives == "z":
+                out["z"][i, j] = (padded[window] * known["w"]).sum()
+            elif how.gives == "w":
+                out["w"] = out["w"] + padded[window] * known["z"][i, j]
+            else:
+                padded[window] = padded[window] + known["w"] * known["z"][i, j]
+    return out[how.gives] if how.gives != "x" else padded[up:up + h, left:left + w]
 
 
 def over(name: str, x: Cells, axis: int) -> Cells:

@@ -37,6 +37,8 @@ def step_title(s: Shown, symbol: Symbol, network: Network, printer: Printer) -> 
     title = {"y_hat": "Start at the loss", "z": f"Error signal{layer}", "w": f"Weights{layer}", "b": f"Bias{layer}",
              "a": f"Back to the activations{layer}"}.get(symbol.base if symbol.base == "y_hat" else symbol.base.split("_")[0], "Back to the input")
     level = {"index": "entry by entry: ", "scalar": "one entry: " if s.parent else ""}.get(s.level, "")
+    if symbol.base.startswith("w_"):
+        title = f"Weights ${name}$"
     if symbol.base.split("_")[0] not in ("y_hat", "z", "w", "b", "a") and symbol.kind != "input":
         title = f"Parameter ${name}${layer}" if symbol.kind == "parameter" else f"Back to ${name}$"
     return title, level + rule
