@@ -57,7 +57,7 @@ CASES = {
     "most": [node("most", (x,), k) for x in (S, col, row) for k in (None, 0, 1)] + [node("most", (A,), 1)],
     "take": [part(A, None, [1]), part(A, [1], None), part(A, [1, 0, 1], None), part(col, [2], None), part(row, None, [0]), reshape(A, (3, 2)),
              reshape(A, (6, 1), "vec"), windows(IMAGE, (2, 2), 1), windows(IMAGE, (2, 2), 2, 1), windows(row, (1, 2), 1)],
-    "put": [put(sym("g", (2, 1)), part(A, None, [1]).data), put(sym("g", (4, 6)), windows(IMAGE, (2, 2), 1).data), put(s, part(col, [2], None).data)],
+    "put": [put(sym("V", (2, 1)), part(A, None, [1]).data), put(sym("V", (4, 6)), windows(IMAGE, (2, 2), 1).data), put(s, part(col, [2], None).data)],
     "concat": [concat((A, B), 0), concat((A, B), 1), concat((col, sym("r"), col), 0), concat((s, row), 1), concat((A, A), 1)],
     "slide": [slide(args, replace(e.data, gives=gives)) for e in SLIDES
               for gives, args in (("z", e.args), ("w", (e.args[0], sym("Z", e.shape))), ("x", (e.args[1], sym("Z", e.shape))))],
