@@ -90,6 +90,27 @@ def text(e: Expr) -> str:
     raise ValueError(f"no text for {e.op!r}")
 
 
+def shapes(e: Expr) -> str:
+    """The shapes of what a matrix expression is made of, in its order; '' for a single value.
+
+    >>> from .expr import sym
+    >>> shapes(sym("W", (2, 3)).T @ sym("d", (2, 1)) * sym("s", (3, 1)))
+    '(3×2)(2×1) ⊙ (3×1)'
+    """
+    found = _shapes(e)
+    return found if ")(" in found or " " in found else ""
+
+
+def _shapes(e: Expr) -> str:
+    inner = [_shapes(a) for a in e.args if a.shape]
+    match e.op:
+        case "matmul": return "".join(f"[{s}]" if " " in s else s for s in inner)
+        case "mul": return " ⊙ ".join(inner)
+        case "add": return " + ".join(inner)
+        case "neg" | "div" if len(inner) == 1: return inner[0]
+    return "({}×{})".format(*e.shape) if e.shape else "(1×1)"
+
+
 def _from_zero(move: Any) -> str:
     """The index of a slice as an equation writes it, from 0."""
     rows = [c // move.source[1] for c in move.cells[::move.shape[1]]]

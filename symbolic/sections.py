@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .sheet import Section, Sheet
+from .through_time import through_time
 
 Reader = Callable[[Sheet], list[Section]]
-READERS: list[Reader] = []
+READERS: list[Reader] = [
+    through_time,
+]
 
 
 def sections(sheet: Sheet) -> list[Section]:

@@ -20,6 +20,7 @@ from .expr import Expr
 from .latex import Printer
 from .lesson import Line, Shown
 from .network import split_values
+from .plain import shapes
 from .problem import Problem
 from .values import DIGITS, forward, gradients, updated
 from .verify import Certified
@@ -170,7 +171,8 @@ class Sheet:
             return TexLine(plain(line.lhs), plain(line.rhs), line.because, line.kind)
         if line.kind == "index" and left:
             left = plain.grad(s.of, s.wrt, tuple(x for x in line.free if x))
-        return TexLine(left, p(line.rhs), line.because, line.kind)
+        because = shapes(line.rhs) or line.because if s.level == "matrix" and s.shape else line.because
+        return TexLine(left, p(line.rhs), because, line.kind)
 
     def _value(self, s: Shown, scalar: bool) -> Matrix | None:
         values = self.scalar_values if scalar else self.values

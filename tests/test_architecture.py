@@ -42,6 +42,7 @@ yamltext
 stacked spec speccheck stackcheck
 problem
 sheet
+through_time
 sections
 report
 files

@@ -274,7 +274,7 @@ def _with_reasons(rows: list[Row], available: float, said: str) -> list[Row]:
     for r in rows:
         why = r["line"].because
         if r["first"] and why and why != said and len(why) < 70 and margin + width(r["right"]) + 5.2 * len(why) + 20 < available:
-            r["why"] = Tex(escape(why))
+            r["why"] = Tex(escape(why).replace("⊙", r"$\odot$"))
     return rows
 
 
