@@ -12,7 +12,7 @@ import pytest
 import sympy as sp
 from click.testing import CliRunner
 
-from symbolic import cli, derive, expr, functions, layers, lesson, network, rules, verify
+from symbolic import cli, derive, expr, functions, layers, lesson, network, rules, takes, verify
 from symbolic.errors import CheckError
 from symbolic.expr import Expr
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, Row
@@ -162,6 +162,9 @@ RULE_SPECS = {  # a spec that uses the rule for every one of its arguments
     "apply": "equations: {y: f(a)}\nat: {a: 0.3}\ngiven: {\"f'(a)\": 2}", "over": VECTOR_SPECS[1].replace("NAME", "softmax"), "pick": layered("softmax"),
     "matmul": "equations: {C: A @ B, y: sum(C*C)}\n" + SQUARE.replace(", x: [0.2, 0.9]", ""), "T": "equations: {C: A.T, y: sum(C*B)}\n" + SQUARE.replace(", x: [0.2, 0.9]", ""),
     "sum": "equations: {y: sum(A*A)}\nat: {A: [[0.3, 0.8], [0.6, 0.1]]}", "most": "equations: {y: max(A)}\nat: {A: [[0.3, 0.8], [0.6, 0.1]]}",
+    "take": "equations: {u: 'A[0, :]', y: sum(u*u)}\nat: {A: [[0.3, 0.8], [0.6, 0.1]]}",
+    "concat": "equations: {u: 'concat(A[0, :], b)', y: sum(u*u)}\nat: {A: [[0.3, 0.8], [0.6, 0.1]], b: [[0.2, 0.4]]}",
+    "slide": "equations: {u: 'conv(A, b)', y: sum(u*u)}\nat: {A: [[0.3, 0.8], [0.6, 0.1]], b: [[0.2, 0.4]]}",
     "least": "equations: {u: 'min(A, axis=0)', y: sum(u*u)}\nat: {A: [[0.3, 0.8], [0.6, 0.1]]}",
 }
 
@@ -188,7 +191,7 @@ CHANGES = {"factor": lambda right, e, g: expr.num(OFF) * right, "sign": lambda r
 def test_a_wrong_rule(op: str, change: str, tmp_path: Path) -> None:
     run, rule, reached = Run(tmp_path, RULE_SPECS[op]), rules.RULES[op], []
     run.succeeds()
-    for k in range(2 if op in ("add", "mul", "div", "pow", "call", "matmul", "pick") else 1):
+    for k in range(2 if op in ("add", "mul", "div", "pow", "call", "matmul", "pick", "concat", "slide") else 1):
         wrong(op, k, CHANGES[change], reached)
         run.fails()
         rules.RULES[op] = rule
@@ -196,7 +199,22 @@ def test_a_wrong_rule(op: str, change: str, tmp_path: Path) -> None:
 
 
 def test_every_rule_is_mutated() -> None:
-    assert set(RULE_SPECS) | {"cases"} == set(rules.RULES)
+    assert set(RULE_SPECS) | {"cases", "put"} == set(rules.RULES)  # these two cannot be written; they have tests of their own
+
+
+def test_a_wrong_rule_for_put() -> None:
+    move = takes.part(expr.sym("A", (2, 2)), [0, 0, 1], None).data
+    g = expr.sym("g", (3, 2))
+    equations = (network.Equation("u", takes.put(g, move)), network.Equation("y", expr.node("sum", (expr.sym("u", (2, 2)) * expr.sym("u", (2, 2)),))))
+    net = network.Network(equations, {"g": network.Symbol("g", (3, 2), kind="input"), "u": network.Symbol("u", (2, 2)), "y": network.Symbol("y")})
+    verify.certify(lesson.plan(net))
+    rule = rules.RULES["put"]
+    for change in CHANGES:
+        wrong("put", 0, CHANGES[change], reached := [])
+        with pytest.raises(CheckError):
+            verify.certify(lesson.plan(net))
+        rules.RULES["put"] = rule
+        assert reached
 
 
 def test_a_wrong_rule_for_cases() -> None:
