@@ -27,7 +27,7 @@ from .derive import Derivation, Step
 from .errors import CheckError
 from .expr import Expr
 from .functions import FUNCTIONS, slope_form
-from .index import at_index
+from .index import at_index, position
 from .lesson import Lesson, Line, Shown
 from .network import FIXED, Network, split_values
 from .probe import Draw, dimensions, kinks, random_point, resized, resizer, shrink
@@ -137,7 +137,7 @@ class Lookup(dict[Any, Any]):
 
     def _position(self, name: str, letters: tuple[str, ...], where: dict[str, int]) -> tuple[int, int]:
         left = iter(letters)
-        i, j = (where[next(left)] if d != 1 else 0 for d in self.network.symbols[name].shape or (1, 1))
+        i, j = (position(next(left), where) if d != 1 else 0 for d in self.network.symbols[name].shape or (1, 1))
         return i, j
 
 
