@@ -271,6 +271,8 @@ class Printer:
             case "sqrt": return rf"\sqrt{{{inner[0]}}}"
             case "abs": return rf"\left|{inner[0]}\right|"
             case "identity": return inner[0], self._show(e.args[0])[1]
+        if e.data in ("max", "min") and e.args[0].op == "call" and e.args[0].data == e.data:  # max(max(a, b), c) is max(a, b, c)
+            inner[0] = self.show(e.args[0], 0)[len(FUNCTIONS[e.data].tex) + 1:-1]
         tex = FUNCTIONS[e.data].tex
         if e.data == "log" and e.args[0].op in ("sym", "entry", "num"):
             return rf"{tex} {inner[0]}", MUL

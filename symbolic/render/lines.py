@@ -15,7 +15,7 @@ _TOKEN = re.compile(r"\\(?:left|right)(?:\\[{}|]|[^A-Za-z])|\\[A-Za-z]+|\\.")
 _OPENS = frozenset(("{", "(", "[", r"\begin", *(rf"\left{c}" for c in ("(", "[", "|", "."))))
 _CLOSES = frozenset(("}", ")", "]", r"\end", *(rf"\right{c}" for c in (")", "]", "|", "."))))
 INDENT = r"\quad "
-TERMS, FACTORS = (" + ", " - "), (r" \cdot ", r" \odot ")
+TERMS, FACTORS, THIN = (" + ", " - "), (r" \cdot ", r" \odot "), (r"\,",)
 Measure = Callable[[str], float]
 
 
@@ -30,7 +30,7 @@ def split(formula: str, signs: tuple[str, ...]) -> list[str]:
         sign = next((s for s in signs if depth == 0 and i > start and formula.startswith(s, i)), None)
         if sign is not None:
             pieces.append(formula[start:i])
-            start, i = i + 1, i + len(sign)
+            start, i = i + (sign[0] == " "), i + len(sign)
             continue
         found = _TOKEN.match(formula, i)
         token = found[0] if found else formula[i]
@@ -73,12 +73,23 @@ def _filled(formula: str, room: float, measure: Measure) -> list[str]:
     inner = room - measure(INDENT)
     for term in split(formula, TERMS):
         for piece in [term] if measure(term) <= (inner if rows else room) else split(term, FACTORS):
-            for part in [piece] if measure(piece) <= (inner if rows else room) else opened(piece, inner, measure):
-                if rows and measure(f"{rows[-1]} {part}") + measure(INDENT) * (len(rows) > 1) <= room:
-                    rows[-1] += f" {part}"
+            for part in [piece] if measure(piece) <= (inner if rows else room) else _cut(piece, inner, measure):
+                joined = f"{rows[-1]}{'' if part.startswith(THIN) else ' '}{part}" if rows else ""
+                if rows and measure(joined) + measure(INDENT) * (len(rows) > 1) <= room:
+                    rows[-1] = joined
                 else:
-                    rows.append(part)
+                    rows.append(_begun(part))
     return rows
+
+
+def _cut(piece: str, room: float, measure: Measure) -> list[str]:
+    """A product cut between factors that stand side by side, and inside those that are still too long."""
+    return [part for factor in split(piece, THIN) for part in ([factor] if measure(_begun(factor)) <= room else opened(factor, room, measure))]
+
+
+def _begun(part: str) -> str:
+    """A row never begins with a gap: there the product gets its dot."""
+    return r"\cdot " + part[len(THIN[0]):].lstrip() if part.startswith(THIN) else part
 
 
 def opened(formula: str, room: float, measure: Measure) -> list[str]:
