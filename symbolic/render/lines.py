@@ -114,7 +114,7 @@ def opened(formula: str, room: float, measure: Measure) -> list[str]:
             size = len(r"\left" if kind == "left" else "")
             inner = whole[size + 1:len(whole) - 1 - (size + 1 if size else 0)]
             first, last = whole[size], whole[-1]
-        pieces = next((x for x in (split(inner, TERMS), split(inner, FACTORS)) if len(x) > 1), None) or opened(inner, room, measure)
+        pieces = next((x for x in (split(inner, TERMS), split(inner, FACTORS), split(inner, THIN)) if len(x) > 1), None) or opened(inner, room, measure)
         if len(pieces) < 2:
             continue
         if first and max(map(_tallness, pieces)) > 1:
