@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,9 @@ from .expr import Expr, Shape
 from .layers import LAYERS
 from .losses import LOSSES
 from .network import Network, from_equations
+from .numbers import ValueProblem
 from .parse import functions_in, known_functions, names_in, parse
+from .plans import Plan, planned, rivals
 from .stacked import count, forms, measure, network_of, parameters
 from .values import DIGITS
 
@@ -36,6 +38,8 @@ class Problem:
     leaves: exact numbers of inputs, targets and parameters that were given or drawn; known: exact
     values of unnamed functions, by their node; forms: how the file writes a value ('number', 'list',
     'rows', 'matrix'); drawn: parameters that were drawn at random; exact: no decimal point anywhere.
+    descent: how to go downhill, None without a learning rate; rivals: what is compared; portions: the same
+    problem with some of its examples, for the steps that use only those; memo: paths worked out once.
     """
 
     title: str
@@ -49,6 +53,17 @@ class Problem:
     drawn: tuple[str, ...] = ()
     exact: bool = False
     notes: tuple[str, ...] = ()
+    descent: Plan | None = None
+    rivals: tuple[Plan, ...] = ()
+    portions: Mapping[tuple[int, ...], Problem] = field(default_factory=dict)
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def moved(self) -> list[str]:
+        """The names that a step downhill changes: parameters; of plain equations the given names (those of ``wrt`` if there are any)."""
+        if self.network.layers:
+            return self.network.names("parameter")
+        return [n for n in self.network.names("input") if n in self.leaves and (not self.wrt or n in self.wrt)]
 
     def numbers(self) -> dict[Any, Matrix] | None:
         """The given numbers at working precision, None when there are none."""
@@ -78,7 +93,43 @@ def build(spec: Spec) -> Problem:
     """
     problem = _from_equations(spec) if spec.equations else _from_layers(spec)
     _check_letters(spec, problem.network)
-    return problem
+    return _with_plans(spec, problem)
+
+
+def _with_plans(spec: Spec, problem: Problem) -> Problem:
+    """The problem with what the file says about going downhill."""
+    first = problem.network.symbols[next(iter(spec.inputs))] if spec.is_network else None
+    examples = next((int(d) for d in first.shape if isinstance(d, ex.Samples)), None) if first and first.name in problem.leaves else None
+    try:
+        descent = None if spec.learning_rate is None else planned(spec.optimizer, spec.schedule, spec.learning_rate, examples)
+        compared = () if spec.compare is None else tuple(rivals(spec.compare, spec.optimizer, spec.schedule, spec.learning_rate, examples))
+    except ValueProblem as e:
+        raise SpecError(f"{' '.join(map(str, e.path))}: {e.sentence}", where=spec.where(*e.path), hint=e.hint) from None
+    for key, wanted in (("optimizer", spec.optimizer), ("compare", spec.compare)):
+        if wanted is not None:
+            _check_moving(spec, problem, key)
+    used = {b for plan in (*filter(None, (descent,)), *compared) for b in plan.batches}
+    return replace(problem, descent=descent, rivals=compared, portions={b: _from_layers(_portion(spec, b)) for b in sorted(used)})
+
+
+def _check_moving(spec: Spec, problem: Problem, key: str) -> None:
+    """An optimizer needs a loss that is a number, and numbers to start from."""
+    network = problem.network
+    if network.symbols[network.output].shape:
+        raise SpecError(f"{key}: {network.output} is not a single number, so there is nothing to make small", where=spec.where(key))
+    missing = [n for n in network.names("input", "target", "parameter") if n not in problem.leaves]
+    if missing or problem.known or not problem.moved:
+        what = f"{missing[0]} has no number" if missing else "no name can be changed" if not problem.moved else "a function has no formula"
+        raise SpecError(f"{key}: {what}, so no step can be taken", where=spec.where(key),
+                        hint="give every number" + ("" if network.layers else " under 'at'"))
+
+
+def _portion(spec: Spec, examples: tuple[int, ...]) -> Spec:
+    """The same network with some of the examples."""
+    def chosen(given: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: tuple(rows[k] for k in examples) for name, rows in given.items()}
+
+    return spec.model_copy(update={"inputs": chosen(spec.inputs), "targets": chosen(spec.targets)})
 
 
 def _check_letters(spec: Spec, network: Network) -> None:

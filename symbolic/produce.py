@@ -85,7 +85,7 @@ def _check_range(certified: Certified, where: str) -> None:
     """Raises SpecError for a value that no float, and so no JSON file, can hold."""
     from mpmath import mp, nstr
 
-    from .sheet import LARGEST
+    from .descent import LARGEST
 
     for key, rows in (certified.values or {}).items():
         for value in (v for row in rows for v in row):

@@ -15,18 +15,16 @@ from mpmath import mp
 from .arithmetic import MP, Matrix, entries, spread_out
 from .decimals import Numbers
 from .derive import Step
-from .errors import CheckError, SpecError
+from .descent import first_step
+from .errors import CheckError
 from .expr import Expr
 from .latex import Printer
 from .lesson import Line, Shown
 from .network import split_values
 from .plain import shapes
 from .problem import Problem
-from .values import DIGITS, forward, gradients, updated
+from .values import DIGITS, gradients
 from .verify import Certified
-
-
-LARGEST = 1e300  # numbers beyond this fit no float
 
 
 @dataclass(frozen=True)
@@ -216,27 +214,18 @@ class Sheet:
     def update(self) -> Update | None:
         """New parameters and the loss after one step, when there are numbers and a learning rate."""
         p = self.problem
-        names = self.network.names("parameter") if self.network.layers else [n for n in self.network.names("input") if n in p.leaves]
-        if p.learning_rate is None or self.network.symbols[self.network.output].shape or not names:
+        names = p.moved
+        if p.descent is None or self.network.symbols[self.network.output].shape or not names:
             return None
         if not all(self.has(n) for n in names) or not self.has(self.network.output):
             return None
-        with mp.workdps(DIGITS):
-            eta = MP.number(p.learning_rate)
-            after = updated(self.values, self.lesson.derivation, names, eta)
-            leaves = {k: v for k, v in self.values.items() if not isinstance(k, tuple)}
-            try:
-                loss = forward(self.network, {**leaves, **after})[self.network.output][0][0]
-            except ArithmeticError as e:
-                raise SpecError(f"after one step with the learning rate {p.learning_rate} there is no loss: {e}", hint="take a smaller one") from None
-            if not all(mp.isfinite(v) and abs(v) < LARGEST for rows in (*after.values(), [[loss]]) for row in rows for v in row):
-                raise SpecError(f"after one step with the learning rate {p.learning_rate} the numbers are too large", hint="take a smaller one")
-            return Update(after, loss, self.values[self.network.output][0][0])
+        moment = first_step(p, self.lesson.derivation)
+        return Update(moment.values, moment.loss, self.values[self.network.output][0][0])
 
 
 @dataclass(frozen=True)
 class Update:
-    """One step of gradient descent: new parameters, the loss after and before."""
+    """One step of the optimizer (gradient descent where none is named): new parameters, the loss after and before."""
 
     after: Mapping[str, Matrix]
     loss: Any

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, ValidationError
 from pydantic import WithJsonSchema, WrapValidator, model_validator
 
+from .choices import NAMED, braces, named
 from .errors import SpecError, nearest
 from .numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
 from .yamltext import Located, Step, one_line, read, spoken
@@ -125,6 +126,8 @@ if TYPE_CHECKING:
     Extent: TypeAlias = "int | tuple[int, int]"
     Count: TypeAlias = int
     Expression: TypeAlias = str
+    Named: TypeAlias = dict[str, Any]
+    Braces = Named
     Words: TypeAlias = tuple[str, ...]
 else:  # as pydantic sees them; Any with one function each keeps its start-up short
 
@@ -138,6 +141,7 @@ else:  # as pydantic sees them; Any with one function each keeps its start-up sh
     Residual, Share = _leaf(_residual, {"anyOf": [{"type": "boolean"}, _WHOLE]}), _leaf(_share, _NUMBER)
     Extent = _leaf(_extent, {"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]})
     Count = _leaf(lambda raw: whole(raw, 0), {"type": "integer", "minimum": 0})
+    Named, Braces = _leaf(named, NAMED), _leaf(braces, {"type": "object"})
     Value = Annotated["Size", WrapValidator(_value), _OrNumbers()]
     Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
@@ -223,6 +227,14 @@ class Spec(_Part):
     layers: list[Layer] = Field(default_factory=list, description="The layers, first to last.")
     loss: str | None = Field(default=None, description="Loss function.", examples=["half_squared_error", "mse"])
     learning_rate: Rate | None = Field(default=None, description="Step of the update; without it no update.", examples=[0.5])
+    optimizer: Named | None = Field(
+        default=None, description="How to go downhill: a name, or a name with steps, batch, order, seed and the options of its row; "
+        "default: one step of gradient descent.", examples=["adam", {"name": "momentum", "beta": 0.9, "steps": 5}])
+    schedule: Named | None = Field(
+        default=None, description="How the learning rate changes with the step.", examples=[{"name": "step", "every": 2, "factor": "1/2"}])
+    compare: Braces | None = Field(
+        default=None, description="Learning rates, or optimizers, side by side on the same loss.",
+        examples=[{"learning_rate": [0.1, 0.5, 1.1], "steps": 10}])
     reduction: Literal["mean", "sum"] = Field(default="mean", description="Over the examples of a batch.")
     convention: Literal["columns", "rows"] = Field(
         default="columns", description="columns: z = W x, W is units x inputs; rows: Z = X W, W is inputs x units.")
@@ -299,7 +311,8 @@ class Spec(_Part):
     def ask_names(self) -> list[str]:
         """What a worksheet may ask for: values, gradients, updated parameters."""
         last = "L" if self.is_network else list(self.equations)[-1]
-        updated: list[str] = [f"{name}_new" for name in self.parameters()] if self.learning_rate is not None else []
+        moved = [name for name in self.parameters() if self.is_network or not self.wrt or name in self.wrt]
+        updated: list[str] = [f"{name}_new" for name in moved] if self.learning_rate is not None else []
         return [*self.names(), *(f"d{last}/d{name}" for name in self.wrt_names()), *updated]
 
 
@@ -348,7 +361,7 @@ def _first(error: ValidationError, where: Callable[..., str]) -> SpecError:
     return SpecError(one_line(sentence), where=where(*chosen.path), hint=one_line(chosen.hint))
 
 
-_BELONGS = {"lr": "learning_rate", "eta": "learning_rate", "alpha": "learning_rate", "weights": "W", "biases": "b",
+_BELONGS = {"momentum": "optimizer", "lr": "learning_rate", "eta": "learning_rate", "alpha": "learning_rate", "weights": "W", "biases": "b",
             "neurons": "units", "cost": "loss", "function": "activation"}  # fmt: skip
 _EXPECTED = (
     ("dict", "expected keys with values, as in {x: 2}"),

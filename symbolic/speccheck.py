@@ -34,6 +34,21 @@ def check(spec: Spec) -> None:
         raise ValueProblem(f"{len(spec.title):,} characters; at most {LONGEST_TITLE} fit a page", "title")
     _check_form(spec)
     (_check_layers if spec.is_network else _check_equations)(spec)
+    _check_descent(spec)
+
+
+def _check_descent(spec: Spec) -> None:
+    """The keys optimizer, schedule and compare."""
+    from .plans import planned, rivals
+
+    first = next(iter(spec.inputs.values()), None)
+    examples = len(first) if isinstance(first, tuple) and len(shape(first)) == 2 else None
+    if spec.optimizer is not None:
+        planned(spec.optimizer, spec.schedule, spec.learning_rate, examples)
+    if spec.compare is not None:
+        rivals(spec.compare, spec.optimizer, spec.schedule, spec.learning_rate, examples)
+    elif spec.schedule is not None and spec.optimizer is None:
+        raise ValueProblem("needs an optimizer", "schedule", hint="as in optimizer: {name: gradient_descent, steps: 5}")
 
 
 def _check_form(spec: Spec) -> None:

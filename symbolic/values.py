@@ -1,4 +1,4 @@
-"""Numbers through the equations: forward, back, and one step of gradient descent, in high precision.
+"""Numbers through the equations, forward and back, in high precision.
 
 >>> from .network import from_equations
 >>> from .derive import derive
@@ -62,16 +62,6 @@ def gradients(derivation: Derivation, values: Env, seed: Matrix | None = None,
         if key in env:
             env[key] = spread_out(env[key], step.shape)
     return env
-
-
-def updated(values: Env, derivation: Derivation, names: Iterable[str], learning_rate: Any) -> dict[str, Matrix]:
-    """W - eta * dL/dW for every parameter (W itself where the loss does not depend on it)."""
-    out = {}
-    for name in names:
-        g = values.get((derivation.network.output, name))
-        out[name] = values[name] if g is None else [
-            [w - learning_rate * d for w, d in zip(ws, ds, strict=True)] for ws, ds in zip(values[name], g, strict=True)]
-    return out
 
 
 def downstream(network: Network, name: str) -> list[str]:

@@ -22,6 +22,7 @@ arithmetic
 rules
 parsemoves
 parse
+optimizers
 network
 losses
 layertypes
@@ -38,11 +39,16 @@ verify
 latex
 decimals
 numbers
+choices
+plans
 yamltext
 stacked spec speccheck stackcheck
 problem
+quadratic descent
 sheet
 through_time
+descentfigure
+descentpages
 sections
 report
 files
@@ -59,7 +65,7 @@ cli
 __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
-MATHEMATICS = "expr plain takes arithmetic rules parsemoves parse network losses layertypes layers initial derive calculus index lesson values probe prove verify".split()
+MATHEMATICS = "expr plain takes arithmetic rules parsemoves parse optimizers network losses layertypes layers initial derive calculus index lesson values probe prove verify".split()
 LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400
 

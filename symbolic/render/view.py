@@ -206,7 +206,7 @@ class View:
     def update(self) -> list[Row]:
         """New parameters, loss before and after."""
         update = self._update
-        if update is None:
+        if update is None or self.problem.descent is None or self.problem.descent.named:  # a named optimizer has sections of its own
             return []
         lines: list[TexLine] = []
         numbers = self.sheet.numbers(self.printer)
