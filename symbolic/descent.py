@@ -328,7 +328,7 @@ def _judged(problem: Problem, derivation: Derivation, path: Path, start: Sequenc
     points = [flat(list(m.values.values())) for m in path.moments]
     moves = [[b - a for a, b in zip(p, q, strict=True)] for p, q in zip(points, points[1:], strict=False)]
     turns = sum(mp.fdot(a, b) < 0 for a, b in zip(moves, moves[1:], strict=False))
-    if 2 * turns >= len(moves) - 1 > 0:
+    if 2 * turns >= len(moves) - 1 > 0 or any(b > a for a, b in zip(losses, losses[1:], strict=False)):
         return "oscillates"
     left = mp.norm(_slope(problem, derivation, path.last.values))
     return "crawls" if 2 * left > mp.norm(list(start)) else "converges"

@@ -43,12 +43,13 @@ def _small(default: str) -> Option:
 class Optimizer:
     """One way to take a step.
 
-    equations: target and right-hand side, in order; states: what is remembered between steps, with its first value;
+    title: the name as a page writes it; equations: target and right-hand side, in order; states: what is remembered between steps, with its first value;
     first: the first step in one formula, held to the equations by a proof; at: where the gradient is taken;
     rate: the learning rate of the source, for a hint.
     """
 
     name: str
+    title: str
     equations: Mapping[str, str]
     first: str
     because: str
@@ -66,57 +67,57 @@ _ADAM_OPTIONS = {"beta1": _share("0.9"), "beta2": _share("0.999"), "epsilon": _s
 _BETA = {"beta": _share("0.9")}
 
 OPTIMIZERS: dict[str, Optimizer] = {row.name: row for row in (
-    Optimizer("gradient_descent", {"w": "w - eta*g"}, "w - eta*g",
+    Optimizer("gradient_descent", "Gradient descent", {"w": "w - eta*g"}, "w - eta*g",
               "Go against the gradient, by the learning rate times its size.", "Cauchy 1847",
               "Without memory: every step depends on the present gradient alone.", rate="0.1"),
-    Optimizer("momentum", {"v": "beta*v + g", "w": "w - eta*v"}, "w - eta*g",
+    Optimizer("momentum", "Momentum", {"v": "beta*v + g", "w": "w - eta*v"}, "w - eta*g",
               "The velocity v adds up old gradients, so that steps grow where they agree and cancel where they do not.",
               "Polyak 1964 (heavy ball); this form: PyTorch, SGD",
               "The learning rate multiplies the velocity when the step is taken, and the new gradient has the factor 1.",
               {"v": ZERO}, _BETA),
-    Optimizer("momentum_velocity", {"v": "beta*v - eta*g", "w": "w + v"}, "w - eta*g",
+    Optimizer("momentum_velocity", "Momentum, velocity form", {"v": "beta*v - eta*g", "w": "w + v"}, "w - eta*g",
               "The velocity v is the last step, shortened by beta, plus a step of gradient descent.",
               "Polyak 1964 (heavy ball); this form: Sutskever et al. 2013 and Keras, SGD",
               "The learning rate is inside the velocity; with a constant rate the path is that of momentum.",
               {"v": ZERO}, _BETA),
-    Optimizer("momentum_average", {"v": "beta*v + (1 - beta)*g", "w": "w - eta*v"}, "w - eta*(1 - beta)*g",
+    Optimizer("momentum_average", "Momentum, averaged form", {"v": "beta*v + (1 - beta)*g", "w": "w - eta*v"}, "w - eta*(1 - beta)*g",
               "The velocity v is a running average of the gradients.",
               "the first moment of Adam (Kingma and Ba 2015), without the correction of its bias",
               "The new gradient has the factor 1 - beta: the path is that of momentum with the rate (1 - beta) eta.",
               {"v": ZERO}, _BETA),
-    Optimizer("nesterov", {"v": "beta*v + g", "w": "w - eta*(g + beta*v)"}, "w - eta*(1 + beta)*g",
+    Optimizer("nesterov", "Nesterov momentum", {"v": "beta*v + g", "w": "w - eta*(g + beta*v)"}, "w - eta*(1 + beta)*g",
               "The step uses the velocity that the next step would have: it looks ahead.",
               "Nesterov 1983; this form: PyTorch, SGD with nesterov=True",
               "Here w stands for the point that lies ahead, so that the gradient is taken at w itself.",
               {"v": ZERO}, _BETA),
-    Optimizer("nesterov_lookahead", {"v": "beta*v - eta*g", "w": "w + v"}, "w - eta*g",
+    Optimizer("nesterov_lookahead", "Nesterov momentum, look-ahead form", {"v": "beta*v - eta*g", "w": "w + v"}, "w - eta*g",
               "First go where the velocity leads, then look at the gradient there.",
               "Nesterov 1983; this form: Sutskever et al. 2013",
               "The gradient is taken ahead, at w + beta v; the learning rate is inside the velocity.",
               {"v": ZERO}, _BETA, at="w + beta*v"),
-    Optimizer("adagrad", {"s": "s + g**2", "w": "w - eta*g/(sqrt(s) + epsilon)"}, "w - eta*g/(abs(g) + epsilon)",
+    Optimizer("adagrad", "Adagrad", {"s": "s + g**2", "w": "w - eta*g/(sqrt(s) + epsilon)"}, "w - eta*g/(abs(g) + epsilon)",
               "Every parameter has a rate of its own, which falls as its squared gradients add up.",
               "Duchi, Hazan and Singer 2011; epsilon as in PyTorch",
               "The sum s starts at 0; epsilon stands outside the root.",
               {"s": ZERO}, {"epsilon": _small("1e-10")}),
-    Optimizer("rmsprop", {"s": "rho*s + (1 - rho)*g**2", "w": "w - eta*g/(sqrt(s) + epsilon)"},
+    Optimizer("rmsprop", "RMSprop", {"s": "rho*s + (1 - rho)*g**2", "w": "w - eta*g/(sqrt(s) + epsilon)"},
               "w - eta*g/(sqrt(1 - rho)*abs(g) + epsilon)",
               "The gradient is divided by the root of a running average of its squares.",
               "Tieleman and Hinton 2012 (lecture 6e: rho = 0.9, no epsilon); epsilon as in PyTorch",
               "Epsilon stands outside the root. PyTorch calls rho alpha, with the default 0.99.",
               {"s": ZERO}, {"rho": _share("0.9"), "epsilon": _small("1e-8")}, rate="0.001"),
-    Optimizer("rmsprop_inside", {"s": "rho*s + (1 - rho)*g**2", "w": "w - eta*g/sqrt(s + epsilon)"},
+    Optimizer("rmsprop_inside", "RMSprop, epsilon inside the root", {"s": "rho*s + (1 - rho)*g**2", "w": "w - eta*g/sqrt(s + epsilon)"},
               "w - eta*g/sqrt((1 - rho)*g**2 + epsilon)",
               "The gradient is divided by the root of a running average of its squares.",
               "Tieleman and Hinton 2012; this form: Keras, RMSprop",
               "Epsilon stands inside the root.",
               {"s": ZERO}, {"rho": _share("0.9"), "epsilon": _small("1e-7")}, rate="0.001"),
-    Optimizer("adam", {**_ADAM, "w": "w - eta*m_hat/(sqrt(v_hat) + epsilon)"}, "w - eta*g/(abs(g) + epsilon)",
+    Optimizer("adam", "Adam", {**_ADAM, "w": "w - eta*m_hat/(sqrt(v_hat) + epsilon)"}, "w - eta*g/(abs(g) + epsilon)",
               "The running average of the gradient is divided by the root of the running average of its squares; both start at 0, and a division corrects that.",
               "Kingma and Ba 2015, algorithm 1",
               "Epsilon stands outside the root, beside the corrected average. The first step has the size eta.",
               {"m": ZERO, "v": ZERO}, _ADAM_OPTIONS, rate="0.001"),
-    Optimizer("adamw", {**_ADAM, "w": "w - eta*(m_hat/(sqrt(v_hat) + epsilon) + lam*w)"}, "w - eta*(g/(abs(g) + epsilon) + lam*w)",
+    Optimizer("adamw", "AdamW", {**_ADAM, "w": "w - eta*(m_hat/(sqrt(v_hat) + epsilon) + lam*w)"}, "w - eta*(g/(abs(g) + epsilon) + lam*w)",
               "Adam, and every weight shrinks by the share eta lambda in each step, whatever its gradient.",
               "Loshchilov and Hutter 2019, algorithm 2; this form: PyTorch, AdamW",
               "The decay is beside the averages, not in the gradient, and eta multiplies it.",
@@ -152,16 +153,6 @@ SCHEDULES: dict[str, Schedule] = {row.name: row for row in (
 )}  # fmt: skip
 
 BEFORE, AFTER = "@t-1", "@t"
-
-
-def when(name: str) -> tuple[str, str]:
-    """A timed name as (name, time): ('v', 't-1'); the time of an option is ''.
-
-    >>> when("v@t-1"), when("beta")
-    (('v', 't-1'), ('beta', ''))
-    """
-    stem, _, time = name.partition("@")
-    return stem, time
 
 
 def read(row: Optimizer, source: str, done: frozenset[str]) -> Expr:

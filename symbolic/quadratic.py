@@ -49,32 +49,30 @@ def quadratic(problem: Problem) -> Quadratic | None:
     exact = sp.Matrix(len(gens), len(gens), lambda i, j: sp.diff(poly.as_expr(), gens[i], gens[j]))
     down = sp.Matrix([-sp.diff(poly.as_expr(), x) for x in gens]).subs(dict.fromkeys(gens, 0))
     size = range(len(gens))
-    hessian = [[MP.number(sp.nsimplify(exact[i, j])) for j in size] for i in size]
+    hessian = [[_number(exact[i, j]) for j in size] for i in size]
     values, vectors = mp.eigsy(mp.matrix(hessian))
     positive = all(v > mp.mpf(10) ** -40 for v in values)
-    lowest = tuple(MP.number(v) for v in exact.LUsolve(down)) if positive else None
+    lowest = tuple(_number(v) for v in exact.LUsolve(down)) if positive else None
     return Quadratic(tuple(values), tuple(tuple(vectors[i, k] for i in size) for k in size), hessian, lowest)
+
+
+def _number(value: sp.Expr) -> Any:
+    return MP.number(Fraction(int(value.p), int(value.q)) if value.is_Rational else value)
 
 
 def _polynomial(problem: Problem, names: Sequence[str]) -> sp.Poly | None:
     env: dict[Any, Any] = {}
-    gens: list[sp.Symbol] = []
     for name, cells in problem.leaves.items():
         if name in names:
             env[name] = [[sp.Symbol(f"{name}_{i}_{j}", real=True) for j in range(len(row))] for i, row in enumerate(cells)]
-            gens += [v for row in env[name] for v in row]
         else:
             env[name] = [[sp.Rational(v.numerator, v.denominator) if isinstance(v, Fraction) else v for v in row] for row in cells]
     try:
         for eq in problem.network.equations:
             env[eq.name] = spread_out([[sp.expand(v) for v in row] for row in entries(eq.rhs, env, SYMPY)], eq.rhs.shape)
-        return sp.Poly(env[problem.network.output][0][0], *[g for n in names for g in _of(env[n])])
+        return sp.Poly(env[problem.network.output][0][0], *[g for n in names for row in env[n] for g in row])
     except (sp.PolynomialError, ValueError, TypeError, KeyError):
         return None
-
-
-def _of(rows: Matrix) -> list[Any]:
-    return [v for row in rows for v in row]
 
 
 def factors(found: Quadratic, rate: Any, start: Sequence[Any]) -> list[Any]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .descentpages import descent_sections
 from .sheet import Section, Sheet
 from .through_time import through_time
 
 Reader = Callable[[Sheet], list[Section]]
 READERS: list[Reader] = [
     through_time,
+    descent_sections,
 ]
 
 
