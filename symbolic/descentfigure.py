@@ -221,10 +221,10 @@ def _panel(at: Point, size: Point, lines: Sequence[Sequence[Point]], path: Seque
         out.append(rf"\draw[{head}{colour},line width=.7pt] {mm(a)}--{mm(b)};")
     out += [rf"\fill[{colour}] {mm(p)} circle[radius=.55];" for p in shown[1:] if 0 <= p[0] <= 1 and 0 <= p[1] <= 1]
     out += [rf"\draw[{colour},fill=white,line width=.8pt] {mm(shown[0])} circle[radius=.9];", r"\end{scope}"]
-    out.append(rf"\node[anchor=south east,inner sep=1pt,font=\tiny,text=soft] at ({wide:.2f},0) {{${labels[0]}$}};")
+    out.append(rf"\node[anchor=south west,inner sep=1pt,font=\tiny,text=soft] at ({wide:.2f},0) {{${labels[0]}$}};")
     out.append(rf"\node[anchor=south west,inner sep=1pt,font=\tiny,text=soft] at (0,{high:.2f}) {{${labels[1]}$}};")
     if caption:
-        out.append(rf"\node[anchor=north,inner sep=1.5pt,font=\scriptsize,text={colour}] at ({wide / 2:.2f},0) {{{caption}}};")
+        out.append(rf"\node[anchor=base,inner sep=0pt,font=\scriptsize,text={colour}] at ({wide / 2:.2f},-3.4) {{{caption}}};")
     return "\n".join([*out, r"\end{scope}"])
 
 

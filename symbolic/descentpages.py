@@ -14,7 +14,7 @@ from .descent import Comparison, Moment, Path, comparison, whole_path
 from .descentfigure import figure
 from .expr import Expr
 from .latex import Printer, letter, number
-from .network import entry_symbols
+from .network import Symbol, entry_symbols
 from .optimizers import AFTER, BEFORE, formula, read, updates
 from .plans import Plan
 from .quadratic import flat
@@ -61,15 +61,16 @@ class Words:
         self.states = {s: self._state(s) for s in plan.optimizer.equations if s != "w"}
 
     def _state(self, name: str) -> str:
-        tex = _plainly(name)
-        return tex if tex != self.own else rf"{tex}_{{{self.own}}}"  # a parameter called v beside the velocity v
+        """A letter of its own: beside a value called v, the velocity of w is v with the subscript w."""
+        tex, taken = _plainly(name), {self.own, *(self.printer.symbol(s) for s in self.printer.network.symbols.values())}
+        return rf"{tex}_{{{self.own}}}" if tex in taken else tex
 
     def table(self, t: int | None) -> dict[str, str]:
         """LaTeX of every timed name; t: the number of the step, None for t itself."""
         before, after = ("t-1", "t") if t is None else (str(t - 1), str(t))
         out = {"eta": timed(r"\eta", after) if self.plan.schedule.name != "constant" else r"\eta", "t": after}
         out |= {o: _plainly(o) for o in (*self.plan.options, *self.plan.schedule_options, *self.plan.schedule.whole)}
-        for name, tex in {"w": self.own, "g": "g" if self.own != "g" else r"g_{g}", **self.states}.items():
+        for name, tex in {"w": self.own, "g": self._state("g"), **self.states}.items():
             out |= {name + BEFORE: timed(tex, before), name + AFTER: timed(tex, after)}
         return out
 
@@ -85,7 +86,7 @@ def descent_sections(sheet: Sheet) -> list[Section]:
         if problem.descent is not None and problem.descent.named:
             out += [*_equations(sheet, problem.descent), *_first_steps(sheet, problem.descent), _steps(sheet, whole_path(problem, sheet.lesson.derivation))]
         if problem.rivals:
-            out.append(_comparison(sheet))
+            out += _comparison(sheet)
         return out
 
 
@@ -100,14 +101,17 @@ def _equations(sheet: Sheet, plan: Plan) -> list[Section]:
     lines = [*_schedule_lines(plan, words), TexLine(table["g" + AFTER], f"{loss}({prints(read(row, row.at, frozenset()))})")]
     lines += [TexLine(table[target], prints(rhs)) for target, rhs in updates(row)]
     said = [row.because, *([plan.schedule.because] if plan.schedule.name != "constant" else []), "Every line holds for each parameter w, entry by entry."]
+    source = f"{row.convention} Source: {row.source}."
     data = {"optimizer": row.name, "equations": [f"{target} = {source}" for target, source in row.equations.items()], "gradient_at": row.at,
             "first_step": row.first, "options": {o: _plain(v) for o, v in plan.options.items()}, "source": row.source, "convention": row.convention}
     start = [(timed(words.states[s], "0"), number(v)) for s, v in row.states.items()]
     start += [(_plainly(o), _exactly(v, sheet.digits)) for o, v in {**plan.options, **plan.schedule_options}.items()]
     given = [TexLine(start[0][0], r",\quad ".join([start[0][1], *(f"{left}={right}" for left, right in start[1:])]))] if start else []
+    if row.first == row.equations["w"]:  # nothing is remembered, so the first step is like every other
+        return [Section(row.title, " ".join([*said, source]), (*lines, *given), checked="proved", data=data)]
     one = TexLine(first.name("w" + AFTER), first(read(row, row.first, frozenset())))
     return [Section(row.title, " ".join(said), tuple(lines), checked="proved", data=data),
-            Section(f"{row.title}: its convention", f"{row.convention} Source: {row.source}. The first step in one formula:", (*given, one), checked="proved")]
+            Section(f"{row.title}: its convention", f"{source} The first step in one formula:", (*given, one), checked="proved")]
 
 
 def _schedule_lines(plan: Plan, words: Words) -> list[TexLine]:
@@ -159,7 +163,14 @@ def _first_step(sheet: Sheet, plan: Plan, path: Path, name: str) -> Section:
     if moment.examples:
         said = f"The gradient is that of {_listed(moment.examples)}. {said}".strip()
     blanks = () if sheet.problem.ask else tuple((prints.name(target), ()) for target, _ in targets)
-    return Section(f"{row.title}: step 1 for {name}", said, tuple(lines), checked="30 digits", blanks=blanks)
+    return Section(f"{row.title}: step 1 for {_name_of(symbol)}", said, tuple(lines), checked="30 digits", blanks=blanks)
+
+
+def _name_of(symbol: Symbol) -> str:
+    """The name of a parameter in a title: as in the file, without a number where there is one layer."""
+    if symbol.as_written or symbol.layer is not None:
+        return symbol.name
+    return symbol.base.upper() if symbol.shape and symbol.base == "w" else symbol.base
 
 
 def _listed(examples: tuple[int, ...]) -> str:
@@ -259,23 +270,41 @@ def _path_data(sheet: Sheet, path: Path) -> dict[str, Any]:
 
 # ---------------------------------------------------------------- side by side
 
-def _comparison(sheet: Sheet) -> Section:
+def _comparison(sheet: Sheet) -> list[Section]:
+    """The verdicts with what they rest on and the picture, then the numbers step by step."""
     made = comparison(sheet.problem, sheet.lesson.derivation)
     plans = [p.plan for p in made.paths]
     rates = len({p.optimizer.name for p in plans}) == 1
     labels = [rf"$\eta = {_exactly(p.rate, sheet.digits)}$" if rates else p.optimizer.title for p in plans]
-    short = [x.replace(" = ", "=") for x in labels]
-    cells = _side_by_side(sheet, made)
-    said = _why(sheet, made)
-    said += [f"{_name(p.plan, rates)}: {p.stopped[0].lower()}{p.stopped[1:]}" for p in made.paths if p.stopped]
-    drawn = figure(sheet, list(made.paths), [f"{s}: {v}" for s, v in zip(short, made.verdicts, strict=True)])
+    said = [*_why(sheet, made), *(f"{_name(p.plan, rates)}: {p.stopped[0].lower()}{p.stopped[1:]}" for p in made.paths if p.stopped)]
+    drawn = figure(sheet, list(made.paths), [f"{label.replace(' = ', '=')}: {v}" for label, v in zip(labels, made.verdicts, strict=True)])
     data = {"verdicts": [{"learning_rate": _plain(p.plan.rate), "optimizer": p.plan.optimizer.name, "verdict": v} for p, v in zip(made.paths, made.verdicts, strict=True)],
             "decided_by": "curvature" if made.found else "sequence", "paths": [_path_data(sheet, p) for p in made.paths]}
     if made.found:
         data["curvatures"] = [_plain(v) for v in made.found.curvatures]
     named = "" if plans[0].optimizer.name == "gradient_descent" else f", {plans[0].optimizer.title}"
     title = f"Learning rates compared{named}" if rates else "Optimizers compared"
-    return Section(title, " ".join(said), tuple(_curvature_lines(sheet, made)), ("$t$", *(h for h in labels)), cells, drawn, "30 digits", data)
+    heads, cells = _verdicts(sheet, made, labels)
+    return [Section(title, " ".join(said), tuple(_curvature_lines(sheet, made)), heads, cells, drawn, "30 digits", data),
+            Section(f"{title}: the steps", "", (), ("$t$", *labels), _side_by_side(sheet, made), checked="30 digits")]
+
+
+def _verdicts(sheet: Sheet, made: Comparison, labels: list[str]) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """One row a path: the factor by which the curvature shrinks the error, where that is known; the last loss; the verdict."""
+    columns = [labels]
+    heads = [""]
+    if made.found is not None:
+        lam = _lambda(made)
+        products = [MP.number(p.plan.rate) * made.found.curvatures[-1] for p in made.paths]
+        heads += [rf"$\eta {lam}$", rf"$1 - \eta {lam}$"]
+        columns += [[f"${_settled(x, sheet.digits)}$" for x in products], [f"${_settled(1 - x, sheet.digits)}$" for x in products]]
+    heads += [f"${sheet.printer.name(sheet.network.output)}$ at the end", "verdict"]
+    columns += [[_cell(p.last.loss, sheet.digits) for p in made.paths], list(made.verdicts)]
+    return tuple(heads), tuple(zip(*columns, strict=True))
+
+
+def _lambda(made: Comparison) -> str:
+    return r"\lambda" if made.found and len(made.found.curvatures) == 1 else r"\lambda_{\max}"
 
 
 def _name(plan: Plan, rates: bool) -> str:
@@ -283,56 +312,51 @@ def _name(plan: Plan, rates: bool) -> str:
 
 
 def _why(sheet: Sheet, made: Comparison) -> list[str]:
-    loss = sheet.network.output
+    """What the verdicts rest on."""
     if made.found is None:
-        return [f"Each verdict is read off the sequence itself: {loss} is no quadratic, or the steps are not those of plain gradient descent with all examples."
-                if len({p.plan.optimizer.name for p in made.paths}) == 1 else "Each verdict is read off the sequence itself."]
-    several = len(made.found.curvatures) > 1
-    return [f"{loss} is a quadratic, so its curvature{'s decide' if several else ' decides'}: a step multiplies the distance from the lowest point"
-            f"{' along each direction' if several else ''} by 1 - rate x curvature. Below 0 it changes sides; beyond -1 it grows."]
+        return ["Each verdict is read off the sequence itself: no curvature decides it, for the loss is no quadratic or the steps are not plain gradient descent."]
+    along = " along each direction" if len(made.found.curvatures) > 1 else ""
+    return [f"{sheet.network.output} is a quadratic, so its curvature decides: a step multiplies the distance from the lowest point{along} "
+            "by one minus rate times curvature. Below 0 it changes sides; below -1 it grows."]
 
 
 def _curvature_lines(sheet: Sheet, made: Comparison) -> list[TexLine]:
+    """The curvature, and the rates at which the steps begin to change sides and to grow."""
     if made.found is None:
         return []
-    lams = made.found.curvatures
+    lams, digits, name = made.found.curvatures, sheet.digits, _lambda(made)
     if len(lams) == 1:
-        (name,) = sheet.problem.moved
-        loss, own = sheet.printer.name(sheet.network.output), sheet.printer.symbol(entry_symbols(sheet.network.symbols[name])[0][0])
+        loss, own = sheet.printer.name(sheet.network.output), _own(sheet)
         d = "d" if sheet.printer.straight else r"\partial"
-        below = own if own.isalpha() or "_" not in own and "^" not in own else rf"({own})"
-        out = [TexLine(rf"\lambda = \frac{{{d}^{{2}} {loss}}}{{{d} {below}^{{2}}}}", _exactly_near(lams[0], sheet.digits))]
+        below = f"{own}^{{2}}" if own.isalpha() else rf"({own})^{{2}}"
+        out = [TexLine(r"\lambda", rf"\frac{{{d}^{{2}} {loss}}}{{{d} {below}}} = {_settled(lams[0], digits)}")]
     else:
-        out = [TexLine(r"\lambda_{\min}", rf"{_exactly_near(lams[0], sheet.digits)},\quad \lambda_{{\max}}={_exactly_near(lams[-1], sheet.digits)}")]
+        out = [TexLine(r"\lambda_{\min}", rf"{_settled(lams[0], digits)},\quad \lambda_{{\max}}={_settled(lams[-1], digits)}")]
     if lams[-1] > 0:
-        name = r"\lambda" if len(lams) == 1 else r"\lambda_{\max}"
-        out.append(TexLine(rf"\frac{{1}}{{{name}}}", rf"{_exactly_near(1 / lams[-1], sheet.digits)},\quad \frac{{2}}{{{name}}}={_exactly_near(2 / lams[-1], sheet.digits)}"))
+        out.append(TexLine(rf"\frac{{1}}{{{name}}}", rf"{_settled(1 / lams[-1], digits)},\quad \frac{{2}}{{{name}}}={_settled(2 / lams[-1], digits)}"))
     return out
 
 
-def _exactly_near(value: Any, digits: int) -> str:
+def _settled(value: Any, digits: int) -> str:
+    """A computed number; what only rounding has left of zero is zero."""
     return decimal(mp.mpf(0) if abs(value) < mp.mpf(10) ** -40 else value, digits)
 
 
+def _own(sheet: Sheet) -> str:
+    """The letter of the first number that is learned."""
+    return sheet.printer.symbol(entry_symbols(sheet.network.symbols[sheet.problem.moved[0]])[0][0])
+
+
 def _side_by_side(sheet: Sheet, made: Comparison) -> tuple[tuple[str, ...], ...]:
-    """One row a step, one column a path; for a single number its value, else the loss; then the verdicts."""
-    names = sheet.problem.moved
-    count = len(flat([made.paths[0].moments[0].values[n] for n in names]))
-    loss = sheet.printer.name(sheet.network.output)
-    own = sheet.printer.symbol(entry_symbols(sheet.network.symbols[names[0]])[0][0]) if count == 1 else loss
+    """One row a step, one column a path: the value of a single number, else the loss."""
+    single = len(flat(list(made.paths[0].moments[0].values.values()))) == 1
+    own = _own(sheet) if single else sheet.printer.name(sheet.network.output)
 
     def shown(path: Path, t: int) -> str:
         if t >= len(path.moments):
             return "---"
         m = path.moments[t]
-        return _cell(flat([m.values[n] for n in names])[0] if count == 1 else m.loss, sheet.digits)
+        return _cell(flat(list(m.values.values()))[0] if single else m.loss, sheet.digits)
 
     most = max(len(p.moments) for p in made.paths)
-    rows = [(f"${timed(own, str(t))}$", *(shown(p, t) for p in made.paths)) for t in range(most)]
-    if count == 1:
-        rows.append((f"${loss}$ at the end", *(_cell(p.last.loss, sheet.digits) for p in made.paths)))
-    if made.found is not None:
-        lam = r"\lambda" if len(made.found.curvatures) == 1 else r"\lambda_{\max}"
-        rows.append((rf"$\eta {lam}$", *(f"${_exactly_near(MP.number(p.plan.rate) * made.found.curvatures[-1], sheet.digits)}$" for p in made.paths)))
-    rows.append(("verdict", *made.verdicts))
-    return tuple(rows)
+    return tuple((f"${timed(own, str(t))}$", *(shown(p, t) for p in made.paths)) for t in range(most))

@@ -301,10 +301,13 @@ def _asked(view: View) -> list[dict[str, Any]]:
     after = [(f"{n}_new", view.new_name(n), network.symbols[n].shape) for n in (update.after if update else ())]
     if not view.sheet.values:
         forward = []
+    wanted = {w for a in problem.ask for w in _names_of(a, network.aliases)}
+    named = problem.descent is not None and problem.descent.named
+    if named and not wanted:
+        after = []  # the optimizer's own sections ask for them
     parts = [("Forward pass", "Compute each value from the ones before it.", forward, "11mm"),
              ("Backward pass", "Start at the output and use the chain rule." if forward else "Write each gradient in the names above and in the gradients before it.", backward, "19mm"),
-             ("One step downhill", "Subtract the learning rate times the gradient.", after, "11mm")]
-    wanted = {w for a in problem.ask for w in _names_of(a, network.aliases)}
+             ("One step downhill", "Use the optimizer's equations." if named else "Subtract the learning rate times the gradient.", after, "11mm")]
     out = []
     for title, hint, items, room in parts:
         kept = [{"name": Tex(tex), "blank": Tex(_blank(shape)), "room": Tex(room)} for key, tex, shape in items if not wanted or key in wanted]

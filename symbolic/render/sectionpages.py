@@ -7,9 +7,10 @@ from typing import Any
 from ..sections import sections
 from ..sheet import Section
 from .text import markdown
-from .view import Tex, View, pages_of, part_of, rows_of, spaced
+from .view import Tex, View, pages_of, part_of, rows_of, spaced, tall
 from .width import height, width
 
+TOGETHER = 300.0  # points: a first piece of at most this height stays with its heading
 TABLE_ROW = 14.0  # points; a fraction or a matrix needs more
 COLUMN_GAP = 22.0
 
@@ -27,7 +28,12 @@ def _pieces(view: View, s: Section) -> list[dict[str, Any]]:
         out.append({"figure": Tex(s.figure)})
     blank = {"rows": [], "heads": [], "cells": [], "figure": ""}
     return [{**blank, **piece, "title": s.title, "part": part_of(k, len(out)) if view.paper.overlays else "", "first": k == 0,
-             "said": s.said if k == 0 else "", "checked": s.checked} for k, piece in enumerate(out or [{}])]
+             "together": k == 0 and _tall(piece) <= TOGETHER, "said": s.said if k == 0 else "", "checked": s.checked} for k, piece in enumerate(out or [{}])]
+
+
+def _tall(piece: dict[str, Any]) -> float:
+    """About how high a piece is."""
+    return tall(piece.get("rows", [])) + sum(max(TABLE_ROW, *map(_high, row)) for row in piece.get("cells", []))
 
 
 def _columns(s: Section, available: float) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
