@@ -1,0 +1,561 @@
+"""Optimizers: every row beside a transcription of its source, laws between the rows, and planted mistakes that must be caught."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction as F
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from mpmath import mp
+from test_printed import check_line
+from trees import well_formed
+
+from symbolic import descent
+from symbolic.arithmetic import MP
+from symbolic.descent import check_first, comparison, entry_step, run, scheduled, whole_path
+from symbolic.derive import derive
+from symbolic.errors import CheckError, SpecError
+from symbolic.optimizers import AFTER, BEFORE, OPTIMIZERS, SCHEDULES, Optimizer, updates
+from symbolic.problem import Problem, build
+from symbolic.produce import Request, produce, solve
+from symbolic.render.documents import source_of
+from symbolic.report import report
+from symbolic.sheet import Sheet
+from symbolic.spec import build as read
+from symbolic.verify import certify
+from symbolic.lesson import plan as lesson_of
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+PARABOLA = {"equations": {"L": "(w - 2)**2/2"}, "at": {"w": "-1"}, "learning_rate": "0.1"}
+State = dict[str, float]
+size, rates, shares = st.floats(-5, 5), st.floats(1e-3, 0.5), st.floats(0.05, 0.95)
+
+
+# ---------------------------------------------------------------- transcriptions, from the sources, in plain floats
+
+def _adam(w: float, g: float, s: State, t: int, eta: float, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, lam: float = 0.0) -> float:
+    """Algorithm 1 of Kingma and Ba; with lam, PyTorch's AdamW, which shrinks the weight first."""
+    w = w * (1 - eta * lam)
+    s["m"] = beta1 * s.get("m", 0) + (1 - beta1) * g
+    s["v"] = beta2 * s.get("v", 0) + (1 - beta2) * g * g
+    return w - eta * (s["m"] / (1 - beta1**t)) / (math.sqrt(s["v"] / (1 - beta2**t)) + epsilon)
+
+
+def _torch_sgd(w: float, g: float, s: State, t: int, eta: float, beta: float = 0.9, nesterov: bool = False) -> float:
+    buffer = g if t == 1 else beta * s["buffer"] + g  # torch.optim.SGD starts its buffer with the first gradient
+    s["buffer"] = buffer
+    return w - eta * (g + beta * buffer if nesterov else buffer)
+
+
+def _keras_sgd(w: float, g: float, s: State, t: int, eta: float, beta: float = 0.9) -> float:
+    s["velocity"] = s.get("velocity", 0) * beta - g * eta
+    return w + s["velocity"]
+
+
+def _average(w: float, g: float, s: State, t: int, eta: float, beta: float = 0.9) -> float:
+    s["a"] = beta * s.get("a", 0) + (1 - beta) * g
+    return w - eta * s["a"]
+
+
+def _adagrad(w: float, g: float, s: State, t: int, eta: float, epsilon: float = 1e-10) -> float:
+    s["sum"] = s.get("sum", 0) + g * g
+    return w - eta * g / (math.sqrt(s["sum"]) + epsilon)
+
+
+def _rms(w: float, g: float, s: State, t: int, eta: float, rho: float = 0.9, epsilon: float = 1e-8, inside: bool = False) -> float:
+    s["square"] = rho * s.get("square", 0) + (1 - rho) * g**2
+    return w - eta * g / (math.sqrt(s["square"] + epsilon) if inside else math.sqrt(s["square"]) + epsilon)
+
+
+BY_HAND: dict[str, Callable[..., float]] = {
+    "gradient_descent": lambda w, g, s, t, eta: w - eta * g,
+    "momentum": _torch_sgd, "momentum_velocity": _keras_sgd, "momentum_average": _average,
+    "nesterov": lambda *a: _torch_sgd(*a, nesterov=True), "nesterov_lookahead": _keras_sgd,
+    "adagrad": _adagrad, "rmsprop": _rms, "rmsprop_inside": lambda *a: _rms(*a, epsilon=1e-7, inside=True),
+    "adam": _adam, "adamw": lambda *a: _adam(*a, lam=0.01),
+}
+
+
+def slope(w: float) -> float:
+    """Of the loss below."""
+    return 1.5 * w**2 * math.copysign(1, w) - math.cos(w)
+
+
+LOSS = "abs(w)**3/2 - sin(w)"
+
+
+def by_hand(name: str, w: float, eta: float, steps: int, g: Callable[[float], float] = slope) -> list[float]:
+    """The path of a transcription; the look-ahead form takes the gradient where its velocity leads."""
+    state: State = {}
+    out = [w]
+    for t in range(1, steps + 1):
+        ahead = 0.9 * state.get("velocity", 0) if name == "nesterov_lookahead" else 0.0
+        w = BY_HAND[name](w, g(w + ahead), state, t, eta)
+        out.append(w)
+    return out
+
+
+def problem_of(optimizer: Any, steps: int = 6, **changes: Any) -> Problem:
+    chosen = {"name": optimizer} if isinstance(optimizer, str) else optimizer
+    return build(read({**PARABOLA, **changes, "optimizer": {**chosen, "steps": steps}}))
+
+
+def path_of(optimizer: Any, steps: int = 6, **changes: Any) -> list[Any]:
+    """The values of the one number that is learned."""
+    problem = problem_of(optimizer, steps, **changes)
+    return [m.values["w"][0][0] for m in whole_path(problem, derive(problem.network)).moments]
+
+
+def same(a: Any, b: Any, digits: int = 40) -> bool:
+    return len(a) == len(b) and all(abs(x - y) <= mp.mpf(10) ** -digits * max(1, abs(x)) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_row_beside_its_transcription(name: str) -> None:
+    got = path_of(name, 7, equations={"L": LOSS}, at={"w": "1.25"}, learning_rate="0.07")
+    assert [float(v) for v in got] == pytest.approx(by_hand(name, 1.25, 0.07, 7), rel=1e-12)
+    assert len({float(v) for v in got}) == 8
+
+
+def test_the_transcriptions_cover_the_table() -> None:
+    assert list(BY_HAND) == list(OPTIMIZERS)
+
+
+@pytest.mark.parametrize(("name", "w", "printed"), [("rmsprop_inside", "10", ["9.683772"]), ("adam", "10", ["9.9"]), ("momentum_velocity", "1", ["0.9", "0.72"])])
+def test_published_numbers(name: str, w: str, printed: list[str]) -> None:
+    """The values in the documentation of Keras: the loss w^2/2, the learning rate 0.1."""
+    found = path_of(name, len(printed), equations={"L": "w**2/2"}, at={"w": w})[1:]
+    assert all(abs(v - mp.mpf(p)) < mp.mpf("5.1e-7") for v, p in zip(found, printed, strict=True))
+
+
+# ---------------------------------------------------------------- laws
+
+def stepped(row: str, w: float, gradients: list[float], eta: float, **options: float) -> list[Any]:
+    """The path of a row for gradients that are given, with its states."""
+    optimizer = OPTIMIZERS[row]
+    with mp.workdps(60):
+        env = {o: MP.number(v.default) for o, v in optimizer.options.items()} | {k: mp.mpf(v) for k, v in options.items()}
+        state: dict[str, Any] = {s + BEFORE: MP.number(v) for s, v in optimizer.states.items()} | {"w" + BEFORE: mp.mpf(w)}
+        out = []
+        for t, g in enumerate(gradients, 1):
+            got = entry_step(optimizer, {**env, **state, "eta": mp.mpf(eta), "t": mp.mpf(t), "g" + AFTER: mp.mpf(g)})
+            state = {name: got[name.replace(BEFORE, AFTER)] for name in state}
+            out.append({k.removesuffix(AFTER): v for k, v in got.items()})
+        return out
+
+
+def weights(found: list[Any]) -> list[Any]:
+    return [x["w"] for x in found]
+
+
+lists = st.lists(size, min_size=1, max_size=6)
+
+
+@settings(max_examples=30)
+@given(size, lists, rates)
+def test_without_momentum_it_is_gradient_descent(w: float, gradients: list[float], eta: float) -> None:
+    plain = weights(stepped("gradient_descent", w, gradients, eta))
+    for name in ("momentum", "momentum_velocity", "momentum_average", "nesterov", "nesterov_lookahead"):
+        assert same(weights(stepped(name, w, gradients, eta, beta=0)), plain), name
+
+
+@settings(max_examples=30)
+@given(size, lists, rates, shares)
+def test_the_conventions_of_momentum(w: float, gradients: list[float], eta: float, beta: float) -> None:
+    """Velocity form: the same path; averaged form: the path with the rate (1 - beta) eta."""
+    path = weights(stepped("momentum", w, gradients, eta, beta=beta))
+    assert same(weights(stepped("momentum_velocity", w, gradients, eta, beta=beta)), path)
+    with mp.workdps(60):
+        assert same(weights(stepped("momentum_average", w, gradients, mp.mpf(eta) / (1 - mp.mpf(beta)), beta=beta)), path)
+
+
+@settings(max_examples=30)
+@given(size, size, rates, shares)
+def test_adam(w: float, g: float, eta: float, share: float) -> None:
+    """The corrected averages of a constant gradient are the gradient and its square; the first step has the size eta."""
+    assume(abs(g) > 1e-3)
+    found = stepped("adam", w, [g] * 5, eta, beta1=share)
+    with mp.workdps(60):
+        assert all(same([x["m_hat"], x["v_hat"]], [mp.mpf(g), mp.mpf(g) ** 2]) for x in found)
+    assert abs(abs(found[0]["w"] - mp.mpf(w)) - mp.mpf(eta)) < mp.mpf(eta) * mp.mpf("1e-4")
+    with mp.workdps(60):
+        exact = mp.mpf(eta) * abs(mp.mpf(g)) / (abs(mp.mpf(g)) + mp.mpf("1e-8"))
+        assert same([abs(found[0]["w"] - mp.mpf(w))], [exact])
+    assert same(weights(stepped("adamw", w, [g, -g, 2 * g], eta, lam=0)), weights(stepped("adam", w, [g, -g, 2 * g], eta)))
+    assert not same(weights(stepped("adamw", w + 6, [g], eta)), weights(stepped("adam", w + 6, [g], eta)), 12)
+
+
+@settings(max_examples=30)
+@given(size, lists, rates)
+def test_the_place_of_epsilon(w: float, gradients: list[float], eta: float) -> None:
+    """Without epsilon, inside and outside the root are the same."""
+    assume(all(abs(g) > 1e-3 for g in gradients))
+    assert same(weights(stepped("rmsprop", w, gradients, eta, epsilon=0)), weights(stepped("rmsprop_inside", w, gradients, eta, epsilon=0)))
+
+
+def test_the_two_forms_of_nesterov_are_one_path() -> None:
+    """What PyTorch calls w is the point ahead, w + beta v, of the other form."""
+    w, v, eta, beta = 1.25, 0.0, 0.05, 0.9
+    ahead = [w]
+    for _ in range(6):
+        v = beta * v - eta * slope(w + beta * v)
+        w += v
+        ahead.append(w + beta * v)
+    got = path_of("nesterov", 6, equations={"L": LOSS}, at={"w": "1.25"}, learning_rate="0.05")
+    assert [float(x) for x in got] == pytest.approx(ahead, rel=1e-12)
+
+
+# ---------------------------------------------------------------- planted mistakes
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_first_step_is_proved(name: str) -> None:
+    check_first(OPTIMIZERS[name])
+
+
+SLIPS = [("momentum", "v", "beta*v - g"), ("momentum_velocity", "v", "beta*v + eta*g"), ("momentum_average", "v", "beta*v + beta*g"), ("nesterov", "w", "w - eta*v"),
+         ("adagrad", "w", "w - eta*g/(s + epsilon)"), ("rmsprop", "s", "rho*s + (1 - rho)*g"), ("rmsprop", "w", "w - eta*g/sqrt(s + epsilon)"),
+         ("adam", "m_hat", "m"), ("adam", "v_hat", "v/(1 - beta1**t)"), ("adamw", "w", "w - eta*m_hat/(sqrt(v_hat) + epsilon) - lam*w"), ("gradient_descent", "w", "w + eta*g")]
+
+
+@pytest.mark.parametrize(("name", "target", "wrong"), SLIPS)
+def test_a_wrong_equation_stops_the_run(name: str, target: str, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = OPTIMIZERS[name]
+    planted = replace(row, equations={**row.equations, target: wrong}, first="w - eta*g*1" if name == "gradient_descent" else row.first)
+    monkeypatch.setitem(OPTIMIZERS, name, planted)
+    spec = tmp_path / "slip.yaml"
+    spec.write_text(json.dumps({**PARABOLA, "optimizer": name}))
+    with pytest.raises(CheckError, match="the first step"):
+        produce(spec, tmp_path / "out", Request(formats=("json",)), lambda line: None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_step_that_is_computed_wrongly_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second computation sees what the first one does: an old value for a new one, a digit lost."""
+    def late(row: Optimizer, env: Any) -> dict[str, Any]:
+        old = {target: env.get(target.replace(AFTER, BEFORE), mp.mpf(0)) for target, _ in updates(row)}
+        return {target: MP.scalar(rhs, {**env, **old}) for target, rhs in updates(row)}
+
+    def rounded(row: Optimizer, env: Any) -> dict[str, Any]:
+        return {k: v + mp.mpf(10) ** -50 for k, v in entry_step(row, env).items()}
+
+    for wrong in (late, rounded):
+        monkeypatch.setattr(descent, "entry_step", wrong)
+        with pytest.raises(CheckError, match="do not agree"):
+            path_of("momentum")
+
+
+def test_a_wrong_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = problem_of("adam")
+    right = descent.gradients
+
+    def planted(*args: Any, **more: Any) -> Any:
+        return {k: [[v * mp.mpf("1.0000000001") for v in row] for row in m] if isinstance(k, tuple) else m for k, m in right(*args, **more).items()}
+
+    monkeypatch.setattr(descent, "gradients", planted)
+    with pytest.raises(CheckError, match="not the slope"):
+        run(problem, derive(problem.network), problem.descent)  # type: ignore[arg-type]
+
+
+def test_the_curvature_judges_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = build(read({**PARABOLA, "compare": {"learning_rate": ["0.1", "0.2"], "steps": 3}}))
+    found = descent.quadratic(problem)
+    assert found is not None
+    monkeypatch.setattr(descent, "quadratic", lambda p: replace(found, curvatures=(found.curvatures[0] * mp.mpf("1.0001"),)))
+    with pytest.raises(CheckError, match="curvature"):
+        comparison(problem, derive(problem.network))
+
+
+# ---------------------------------------------------------------- schedules
+
+@pytest.mark.parametrize(("name", "options", "points"), [
+    ("constant", {}, {1: "0.4", 9: "0.4"}),
+    ("step", {"every": F(2), "factor": F(1, 2)}, {1: "0.4", 2: "0.4", 3: "0.2", 4: "0.2", 5: "0.1", 7: "0.05"}),
+    ("exponential", {"factor": F(1, 2)}, {1: "0.4", 2: "0.2", 4: "0.05"}),
+    ("cosine", {"least": F(1, 10), "period": F(8)}, {1: "0.4", 5: "0.25", 9: "0.1", 17: "0.4"}),
+])
+def test_schedules_at_their_points(name: str, options: dict[str, Any], points: dict[int, str]) -> None:
+    assert set(options) == set(SCHEDULES[name].options)
+    with mp.workdps(50):
+        for t, rate in points.items():
+            assert abs(scheduled(SCHEDULES[name], {"eta": F(2, 5), **options}, t) - mp.mpf(rate)) < mp.mpf(10) ** -40
+
+
+def test_every_schedule_is_tested_and_starts_with_eta() -> None:
+    for row in SCHEDULES.values():
+        defaults = {o: v.default or F(5) for o, v in row.options.items()}
+        assert abs(scheduled(row, {"eta": F(3, 10), **defaults}, 1) - mp.mpf("0.3")) < 1e-15
+
+
+def test_a_schedule_reaches_the_steps() -> None:
+    got = path_of("gradient_descent", 5, schedule={"name": "step", "every": 2, "factor": "1/2"})
+    w, out = -1.0, [-1.0]
+    for eta in (0.1, 0.1, 0.05, 0.05, 0.025):
+        w -= eta * (w - 2)
+        out.append(w)
+    assert [float(v) for v in got] == pytest.approx(out, rel=1e-14)
+
+
+# ---------------------------------------------------------------- batches
+
+LINE: dict[str, Any] = {"inputs": {"x": [["1"], ["2"], ["4"], ["0.5"]]}, "targets": {"y": [["3"], ["5"], ["9"], ["1"]]},
+                        "layers": [{"units": 1, "activation": "identity", "W": [["0.5"]], "b": ["0"]}], "loss": "mse", "learning_rate": "0.05"}
+
+
+@pytest.mark.parametrize("convention", ["columns", "rows"])
+@pytest.mark.parametrize(("keys", "portions"), [
+    ({}, [(0, 1, 2, 3)] * 5), ({"batch": 1}, [(0,), (1,), (2,), (3,), (0,)]), ({"batch": 3}, [(0, 1, 2), (3,)] * 2 + [(0, 1, 2)]),
+    ({"batch": 2, "order": [4, 1, 3, 2]}, [(3, 0), (2, 1), (3, 0), (2, 1), (3, 0)])])
+def test_batches_beside_numpy(keys: dict[str, Any], portions: list[tuple[int, ...]], convention: str) -> None:
+    problem = build(read({**LINE, "convention": convention, "optimizer": {"name": "gradient_descent", "steps": 5, **keys}}))
+    path = whole_path(problem, derive(problem.network))
+    X, Y = np.array([1, 2, 4, 0.5]), np.array([3, 5, 9, 1.0])
+    w, b = 0.5, 0.0
+    for moment, portion in zip(path.moments[1:], portions, strict=True):
+        x, e = X[list(portion)], w * X[list(portion)] + b - Y[list(portion)]
+        assert float(moment.batch_loss) == pytest.approx((e**2).mean(), rel=1e-13)
+        w, b = w - 0.05 * (2 * e * x).mean(), b - 0.05 * (2 * e).mean()
+        assert float(moment.values["W1"][0][0]) == pytest.approx(w, rel=1e-13)
+        assert float(moment.loss) == pytest.approx(((w * X + b - Y) ** 2).mean(), rel=1e-13)
+        assert moment.examples == (() if not keys else portion)
+
+
+def test_a_seed_shuffles_every_epoch_alike_in_every_run() -> None:
+    def taken(seed: int) -> list[tuple[int, ...]]:
+        plan = build(read({**LINE, "optimizer": {"name": "adam", "steps": 8, "batch": 2, "seed": seed}})).descent
+        assert plan is not None
+        return list(plan.batches)
+
+    assert taken(3) == taken(3) and len({tuple(taken(k)) for k in range(6)}) > 3
+    assert all(sorted(taken(3)[k] + taken(3)[k + 1]) == [0, 1, 2, 3] for k in (0, 2, 4, 6))
+
+
+# ---------------------------------------------------------------- verdicts
+
+def verdicts(spec: dict[str, Any]) -> Any:
+    problem = build(read(spec))
+    return comparison(problem, derive(problem.network))
+
+
+@pytest.mark.parametrize(("rate", "word"), [("0.02", "crawls"), ("0.3", "converges"), ("0.5", "converges"), ("0.9", "oscillates"), ("1", "never settles"), ("1.05", "diverges")])
+def test_the_parabola(rate: str, word: str) -> None:
+    found = verdicts({"equations": {"y": "x**2"}, "at": {"x": 3}, "compare": {"learning_rate": ["0.1", rate], "steps": 10}})
+    assert found.found.curvatures == (2,) and found.verdicts[1] == word
+    assert float(found.paths[1].last.values["x"][0][0]) == pytest.approx(3 * (1 - 2 * float(rate)) ** 10, rel=1e-12)
+
+
+def test_curvature_of_a_network_is_numpys() -> None:
+    found = verdicts({**LINE, "compare": {"learning_rate": ["0.01", "0.1", "0.2"], "steps": 6}})
+    X = np.array([[1, 1], [2, 1], [4, 1], [0.5, 1]])
+    H = 2 * X.T @ X / 4
+    assert [float(v) for v in found.found.curvatures] == pytest.approx(np.linalg.eigvalsh(H), rel=1e-12)
+    assert [float(v) for v in found.found.lowest] == pytest.approx(np.linalg.lstsq(X, [3, 5, 9, 1], rcond=None)[0], rel=1e-12)
+    top = np.linalg.eigvalsh(H)[-1]
+    assert [v == "diverges" for v in found.verdicts] == [rate * top > 2 for rate in (0.01, 0.1, 0.2)]
+
+
+def test_a_direction_in_which_nothing_has_to_move_does_not_count() -> None:
+    """The steep direction has no error, so a rate too large for it does no harm."""
+    spec = {"equations": {"L": "a**2 + 100*b**2"}, "at": {"a": 1, "b": 0}, "compare": {"learning_rate": ["0.1", "0.3"], "steps": 5}}
+    assert verdicts(spec).verdicts == ("converges", "converges")
+    assert verdicts({**spec, "at": {"a": 1, "b": "0.001"}}).verdicts == ("diverges", "diverges")
+
+
+@pytest.mark.parametrize(("loss", "at", "rates", "words"), [
+    ("w**4/4", "1", ["0.001", "0.3"], ["crawls", "converges"]), ("w**2 + w**4/10", "1", ["0.2", "0.8"], ["converges", "oscillates"]), ("exp(w) + exp(-w)", "3", ["0.05", "0.3"], ["converges", "diverges"])])
+def test_other_losses_are_judged_by_the_sequence(loss: str, at: str, rates: list[str], words: list[str]) -> None:
+    found = verdicts({"equations": {"L": loss}, "at": {"w": at}, "compare": {"learning_rate": rates, "steps": 10}})
+    assert found.found is None and list(found.verdicts) == words
+
+
+def test_a_loss_that_runs_away_is_a_sentence() -> None:
+    found = verdicts({"equations": {"L": "w**4"}, "at": {"w": 3}, "compare": {"learning_rate": ["0.01", "0.5"], "steps": 20}})
+    assert found.verdicts[1] == "diverges" and re.fullmatch(r"After step \d the loss is beyond 81,000,000: the run stops here\.", found.paths[1].stopped)
+    assert len(found.paths[0].moments) == 21 and found.paths[0].stopped == ""
+    lost = verdicts({"equations": {"L": "w - log(w)"}, "at": {"w": 3}, "compare": {"learning_rate": ["0.1", "9"], "steps": 5}})
+    assert re.match(r"Step 1 cannot be taken: log", lost.paths[1].stopped) and lost.verdicts[1] == "diverges"
+
+
+# ---------------------------------------------------------------- the file
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"optimizer": "adma"}, "optimizer name: unknown optimizer 'adma'; did you mean 'adam'?"),
+    ({"optimizer": {"name": "adam", "betta1": "0.9"}}, "optimizer: unknown key 'betta1' of adam; did you mean 'beta1'?"),
+    ({"optimizer": {"name": "gradient_descent", "beta": "0.9"}}, "unknown key 'beta' of gradient_descent"),
+    ({"optimizer": {"name": "momentum", "beta": "1"}}, "optimizer beta: expected a number of at least 0 and below 1, not '1'"),
+    ({"optimizer": {"name": "adam", "epsilon": "-1"}}, "optimizer epsilon: expected a number of at least 0"),
+    ({"optimizer": {"name": "adam", "steps": "0"}}, "optimizer steps: expected a whole number from 1 to 60"),
+    ({"optimizer": {"name": "adam", "steps": "99"}}, "from 1 to 60"),
+    ({"optimizer": {"steps": "2"}}, "optimizer: the name is missing"),
+    ({"optimizer": ["adam"]}, "optimizer: expected a name, or braces"),
+    ({"optimizer": {"name": "adam", "batch": "2"}}, "optimizer batch: needs an input with several examples"),
+    ({"optimizer": {"name": "adam", "seed": "2"}}, "optimizer seed: needs the key 'batch'"),
+    ({"optimizer": "adam", "learning_rate": None}, "optimizer: missing learning_rate; for example learning_rate: 0.001"),
+    ({"optimizer": "adam", "schedule": "cosin"}, "schedule name: unknown schedule 'cosin'; did you mean 'cosine'?"),
+    ({"optimizer": "adam", "schedule": {"name": "step", "every": "1.5"}}, "schedule every: expected a whole number, not '1.5'"),
+    ({"schedule": "cosine"}, "schedule: needs an optimizer"),
+    ({"compare": {"rates": ["1", "2"]}}, "compare: unknown key 'rates'"),
+    ({"compare": {"learning_rate": "0.1"}}, "compare learning_rate: expected a list of 2 to 6"),
+    ({"compare": {"learning_rate": ["0.1", "-2"]}}, "compare learning_rate, entry 2: expected a positive number, not '-2'"),
+    ({"compare": {"optimizer": ["adam", "momentun"]}}, "compare optimizer, entry 2: unknown optimizer 'momentun'; did you mean 'momentum'?"),
+    ({"compare": {"steps": "4"}}, "compare: expected learning rates or optimizers to compare"),
+    ({"compare": ["0.1"]}, "compare: expected keys with values"),
+    ({"optimizer": "adam", "at": {}}, "optimizer: w has no number, so no step can be taken"),
+    ({"optimizer": "adam", "equations": {"L": "[w]"}}, ""),
+])
+def test_a_mistake_is_answered(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        build(read({k: v for k, v in {**PARABOLA, **changes}.items() if v is not None}))
+    assert said in str(caught.value) and caught.value.exit_status == 2
+
+
+def test_a_mistake_has_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text("equations: {L: w**2}\nat: {w: 1}\nlearning_rate: 0.1\noptimizer:\n  name: momentum\n  bta: 0.5\n")
+    with pytest.raises(SpecError, match=r"net\.yaml:6: optimizer: unknown key 'bta' of momentum; did you mean 'beta'\?"):
+        solve(path, Request())
+
+
+def test_only_the_names_of_wrt_are_learned() -> None:
+    spec = {"equations": {"p": "w*x + b", "L": "(p - y)**2"}, "at": {"w": "1/2", "b": 0, "x": 2, "y": 3}, "learning_rate": "0.1"}
+    assert set(made(spec)["updated"]) == {"w", "b", "x", "y"}
+    assert set(made({**spec, "wrt": ["w", "b"]})["updated"]) == {"w", "b"}
+    assert "x_new" not in read({**spec, "wrt": ["w", "b"]}).ask_names()
+
+
+# ---------------------------------------------------------------- pages and JSON
+
+def sheet_of(spec: dict[str, Any]) -> Sheet:
+    problem = build(read(spec))
+    return Sheet(problem, certify(lesson_of(problem.network, ("matrix", "numbers"), wrt=problem.wrt), problem.numbers()))
+
+
+def made(spec: dict[str, Any]) -> dict[str, Any]:
+    return report(sheet_of(spec))
+
+
+TWO = {"inputs": {"x": [["0.05", "0.10"], ["0.4", "-0.2"]]}, "targets": {"y": [["0.01"], ["0.6"]]}, "loss": "half_squared_error", "learning_rate": "0.5",
+       "layers": [{"activation": "sigmoid", "W": [["0.15", "0.20"], ["0.25", "0.30"]], "b": ["0.35", "0.35"]},
+                  {"activation": "sigmoid", "W": [["0.40", "0.45"]], "b": ["0.60"]}]}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_printed_lines_multiply_out(name: str) -> None:
+    """The first step in numbers, read back out of the LaTeX; every line is well formed."""
+    for spec in (TWO, {**PARABOLA, "equations": {"L": LOSS}, "at": {"w": "1.37"}}):
+        sections = made({**spec, "optimizer": {"name": name, "steps": 2}})["sections"]
+        every = [line for s in sections for line in s["latex"]]
+        for line in every:
+            well_formed(line.replace(r"\left\lfloor", "(").replace(r"\right\rfloor", ")"))
+        first = [line for s in sections if ": step 1 for" in s["title"] for line in s["latex"][1:]]
+        read_lines = 0
+        with mp.workdps(40):
+            for line in first:
+                parts = line.split(" = ")
+                if len(parts) == 4:  # name = symbols = numbers = result
+                    read_lines += check_line(f"{parts[0]} = {parts[2]} = {parts[3]}")
+        assert read_lines >= len(OPTIMIZERS[name].equations) - 1 + (name == "gradient_descent")
+        assert all(s["checked"] in ("proved", "30 digits") for s in sections)
+
+
+def test_updated_follows_the_optimizer() -> None:
+    plain, adam = made(TWO), made({**TWO, "optimizer": {"name": "adam", "steps": 3}})
+    assert plain["updated"]["W1"][0][0] == pytest.approx(0.15 - 0.5 * plain["gradients"]["W1"][0][0], rel=1e-14)
+    assert adam["updated"]["W1"][0][0] == pytest.approx(0.15 - 0.5, rel=1e-4) and "sections" not in plain
+    table = next(s for s in adam["sections"] if s["title"] == "Adam, step by step")
+    assert table["data"]["steps"][1]["values"] == adam["updated"] and table["data"]["steps"][1]["loss"] == adam["loss_after"]
+    assert [s["t"] for s in table["data"]["steps"]] == [0, 1, 2, 3] and set(table["data"]["steps"][1]["state"]) == {"m", "v", "m_hat", "v_hat"}
+    assert made({**TWO, "optimizer": "gradient_descent"})["updated"] == plain["updated"]
+
+
+def test_the_table_holds_the_path() -> None:
+    sections = made({**PARABOLA, "optimizer": {"name": "momentum", "steps": 4}})["sections"]
+    table = next(s for s in sections if s["title"] == "Momentum, step by step")
+    shown = [float(row[-1].strip("$")) for row in table["cells"]]
+    assert shown == pytest.approx(by_hand("momentum", -1.0, 0.1, 4, lambda w: w - 2), abs=5e-4) and len(shown) == 5
+
+
+def test_a_page_of_many_numbers_shows_norms() -> None:
+    table = next(s for s in made({**TWO, "optimizer": "adagrad"})["sections"] if "step by step" in s["title"])
+    assert table["heads"][2:] == [rf"$\lVert {n}\rVert$" for n in ("W^{(1)}", "b^{(1)}", "W^{(2)}", "b^{(2)}")]
+    assert float(table["cells"][0][2].strip("$")) == pytest.approx(math.sqrt(0.15**2 + 0.2**2 + 0.25**2 + 0.3**2), abs=5e-5)
+
+
+def test_a_value_called_v_beside_the_velocity() -> None:
+    sections = made({"equations": {"L": "v**2"}, "at": {"v": 3}, "learning_rate": "0.1", "optimizer": "momentum"})["sections"]
+    lines = [line for s in sections if "step 1" in s["title"] for line in s["latex"]]
+    assert lines[1].startswith(r"v_{v,1} = \beta\,v_{v,0} + g_{1}") and lines[2].startswith(r"v_{1} = v_{0} - \eta\,v_{v,1}")
+
+
+def test_a_worksheet_asks_for_the_first_step(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(json.dumps({**PARABOLA, "optimizer": "adam"}))
+    page = source_of("handout", *solve(path, Request()), Request())
+    for left in ("m_{1}", r"\hat{v}_{1}", "w_{1}"):
+        assert rf"$\displaystyle {left} = {{}}$" in page
+    assert "Subtract the learning rate" not in page and "-0.9" not in page
+    path.write_text(json.dumps({**PARABOLA, "optimizer": "adam", "ask": ["w_new"]}))
+    page = source_of("handout", *solve(path, Request()), Request())
+    assert "w^{\\text{new}}" in page and "Use the optimizer" in page and "m_{1}" not in page
+
+
+def points(tikz: str) -> list[list[tuple[float, float]]]:
+    return [[(float(x), float(y)) for x, y in re.findall(r"\(([-\d.]+),([-\d.]+)\)", line)] for line in tikz.splitlines() if line.startswith(r"\draw[soft")]
+
+
+def test_the_curve_is_the_parabola_and_the_path_lies_on_it() -> None:
+    from symbolic.sections import sections
+
+    figure = next(s.figure for s in sections(sheet_of({**PARABOLA, "optimizer": {"name": "gradient_descent", "steps": 4}})) if s.figure)
+    (curve,) = points(figure)
+    xs, ys = np.array(curve).T
+    fit = np.polyfit(xs, ys, 2)
+    assert len(curve) > 40 and abs(np.polyval(fit, xs) - ys).max() < 0.02 < fit[0] * 10
+    dots = [tuple(map(float, m)) for m in re.findall(r"\\fill\[fOne\] \(([-\d.]+),([-\d.]+)\)", figure)]
+    assert len(dots) == 4 and all(abs(np.polyval(fit, x) - y) < 0.03 for x, y in dots)
+    falls = [y for _, y in dots]
+    assert falls == sorted(falls, reverse=True)
+
+
+def test_contour_lines_are_lines_of_equal_loss() -> None:
+    """Circles for a^2 + b^2: every point of a line is equally far from the lowest point."""
+    from symbolic.sections import sections
+
+    spec = {"equations": {"L": "a**2 + b**2"}, "at": {"a": 1, "b": 1}, "learning_rate": "0.1", "compare": {"learning_rate": ["0.1", "0.9"], "steps": 4}}
+    figure = next(s.figure for s in sections(sheet_of(spec)) if s.figure)
+    lines = points(figure)
+    assert len(lines) >= 8 and figure.count("begin{scope}[shift") == 2
+    closed = [np.array(line) for line in lines if line[0] == line[-1]]
+    assert closed
+    box = re.search(r"rectangle \(([\d.]+),([\d.]+)\)", figure)
+    assert box is not None
+    for line in closed:
+        x, y = line.T / np.array([[float(box[1])], [float(box[2])]])
+        assert np.ptp(np.hypot(x - (x.max() + x.min()) / 2, y - (y.max() + y.min()) / 2)) < 0.03
+
+
+def test_three_numbers_have_no_picture() -> None:
+    spec = {"equations": {"L": "a**2 + b**2 + c**2"}, "at": {"a": 1, "b": 1, "c": 2}, "learning_rate": "0.1", "optimizer": "adam"}
+    from symbolic.sections import sections
+
+    found = sections(sheet_of(spec))
+    assert found and not any(s.figure for s in found)
+
+
+@pytest.mark.parametrize("name", ["optimizers", "learning-rates", "parabola"])
+def test_the_examples(name: str, tmp_path: Path) -> None:
+    (path,) = EXAMPLES.glob(f"*{name}.yaml")
+    produce(path, tmp_path, Request(formats=("json", "md")), lambda line: None)
+    sections = json.loads((tmp_path / f"{path.stem}.json").read_text())["sections"]
+    compared = next(s for s in sections if "compared" in s["title"])
+    words = [v["verdict"] for v in compared["data"]["verdicts"]]
+    if name != "optimizers":
+        assert words == ["crawls", "converges", "oscillates", "diverges"] and compared["data"]["decided_by"] == "curvature"
