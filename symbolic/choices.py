@@ -1,4 +1,4 @@
-"""Choices from a table as the file writes them: a name, or braces with a name and options.
+"""Single values of the file as they are read: yes or no, expressions, and choices from a table with their options.
 
 >>> named("adam"), named({"name": "adamw", "lambda": "0.1"})
 ({'name': 'adam'}, {'name': 'adamw', 'lam': '0.1'})
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .numbers import ValueProblem
+from .numbers import Number, ValueProblem, leaf
 
 ALSO = {"lambda": "lam", "weight_decay": "lam"}  # lambda itself is a word of Python
 NAMED: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}]}
@@ -31,3 +31,35 @@ def braces(raw: object) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise ValueProblem("expected keys with values, as in {learning_rate: [0.1, 0.5], steps: 10}")
     return raw
+
+
+def truth(raw: object) -> bool:
+    """true or false, as YAML writes them."""
+    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+    if str(raw).lower() not in words:
+        raise ValueProblem(f"expected true or false, not {short(raw)}")
+    return words[str(raw).lower()]
+
+
+def expression(raw: object) -> str:
+    """The text of an equation."""
+    if raw is None:
+        raise ValueProblem("the expression is missing", hint='an expression with a comma needs quotes: "max(0, x)"')
+    if isinstance(raw, (list, tuple, dict)):
+        raise ValueProblem("expected an expression, not a list or braces", hint="numbers of a name go under 'at'")
+    return str(raw).strip()
+
+
+def positive(raw: object) -> Number:
+    """A number above zero."""
+    number = leaf(raw)
+    if not float(number) > 0:
+        raise ValueProblem(f"expected a positive number, not {short(raw)}")
+    return number
+
+
+def short(raw: object) -> str:
+    """What a person wrote, short enough for a sentence."""
+    text = "a list" if isinstance(raw, (list, tuple)) else "braces" if isinstance(raw, dict) else repr(str(raw))
+    text = "nothing" if raw is None else text
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, ValidationError
 from pydantic import WithJsonSchema, WrapValidator, model_validator
 
-from .choices import NAMED, braces, named
+from .choices import NAMED, braces, expression as _expression, named, positive as _positive, short, truth as _truth
 from .errors import SpecError, nearest
 from .numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
 from .yamltext import Located, Step, one_line, read, spoken
@@ -35,13 +35,6 @@ from .yamltext import Located, Step, one_line, read, spoken
 
 def _batch(raw: object) -> int | str:
     return raw if isinstance(raw, str) and not raw[:1].isdigit() and raw[:1] != "-" else whole(raw)
-
-
-def _truth(raw: object) -> bool:
-    words = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-    if str(raw).lower() not in words:
-        raise ValueProblem(f"expected true or false, not {short(raw)}")
-    return words[str(raw).lower()]
 
 
 def _residual(raw: object) -> int:
@@ -65,21 +58,6 @@ def _extent(raw: object) -> int | tuple[int, int]:
     return whole(raw[0]), whole(raw[1])
 
 
-def _expression(raw: object) -> str:
-    if raw is None:
-        raise ValueProblem("the expression is missing", hint='an expression with a comma needs quotes: "max(0, x)"')
-    if isinstance(raw, (list, tuple, dict)):
-        raise ValueProblem("expected an expression, not a list or braces", hint="numbers of a name go under 'at'")
-    return str(raw).strip()
-
-
-def _positive(raw: object) -> Number:
-    number = leaf(raw)
-    if not float(number) > 0:
-        raise ValueProblem(f"expected a positive number, not {short(raw)}")
-    return number
-
-
 def _value(raw: object, sizes: Callable[[object], Size]) -> Values | Size:
     """Numbers, or braces with sizes; nothing at all means that every size is to be found."""
     return sizes({} if raw is None else raw) if raw is None or isinstance(raw, (dict, Size)) else parse_values(raw)
@@ -87,13 +65,6 @@ def _value(raw: object, sizes: Callable[[object], Size]) -> Values | Size:
 
 def _words(raw: object) -> object:
     return [raw] if isinstance(raw, str) else raw  # `wrt: a` for `wrt: [a]`
-
-
-def short(raw: object) -> str:
-    """What a person wrote, short enough for a sentence."""
-    text = "a list" if isinstance(raw, (list, tuple)) else "braces" if isinstance(raw, dict) else repr(str(raw))
-    text = "nothing" if raw is None else text
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 _NUMBER: dict[str, Any] = {

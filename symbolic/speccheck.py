@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from .choices import short
 from .errors import SpecError, nearest
 from .numbers import Values, ValueProblem, shape
-from .spec import Layer, Size, Spec, expression_parser, short
+from .spec import Layer, Size, Spec, expression_parser
 from .yamltext import Step
 
 LONGEST_TITLE = 500
