@@ -354,8 +354,8 @@ def test_markdown_renders_by_itself(name: str, folder: Path) -> None:
     rest = re.sub(r"^\$\$\n.*?\n\$\$$", "", text, flags=re.S | re.M)
     for formula in re.findall(r"\$([^$]+)\$", rest):
         check(formula)
-    table = [line for line in rest.splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in table}) <= 1
+    tables = re.findall(r"(?:^\|.*\n)+", rest, re.M)
+    assert all(len({line.count("|") for line in table.splitlines()}) == 1 for table in tables)
 
 
 @needs_tex

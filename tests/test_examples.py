@@ -42,9 +42,10 @@ def agree(values: list[float], printed: list[str]) -> bool:
 
 
 def test_the_folder_holds_the_six_and_their_table() -> None:
-    assert [p.stem for p in FILES] == ["01-one-neuron", "02-two-layers", "03-graph", "04-chain-rule", "05-surface", "06-batch"]
+    numbered = [p.stem for p in FILES if p.stem[0].isdigit()]  # the others wait for their number
+    assert numbered == ["01-one-neuron", "02-two-layers", "03-graph", "04-chain-rule", "05-surface", "06-batch"]
     listed = re.findall(r"^\| `([\w-]+)\.yaml` \|", (FOLDER / "README.md").read_text("utf-8"), re.M)
-    assert listed == [p.stem for p in FILES] == list(KNOWN)
+    assert listed == numbered == list(KNOWN)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)

@@ -338,6 +338,16 @@ def test_a_seed_shuffles_every_epoch_alike_in_every_run() -> None:
     assert all(sorted(taken(3)[k] + taken(3)[k + 1]) == [0, 1, 2, 3] for k in (0, 2, 4, 6))
 
 
+def test_examples_that_depend_on_each_other_make_no_batch() -> None:
+    layers = [{"units": 2, "activation": "tanh"}, {"type": "batch_norm"}, {"units": 1}]
+    spec = {**LINE, "layers": layers, "init": {"scheme": "normal", "seed": 1}}
+    problem = build(read({**spec, "optimizer": "adam"}))
+    assert len(whole_path(problem, derive(problem.network)).moments) == 4
+    with pytest.raises(SpecError, match="one example changes what is predicted for another"):
+        problem = build(read({**spec, "optimizer": {"name": "adam", "batch": 2}}))
+        whole_path(problem, derive(problem.network))
+
+
 # ---------------------------------------------------------------- verdicts
 
 def verdicts(spec: dict[str, Any]) -> Any:
