@@ -17,7 +17,7 @@ from mpmath import mp
 from .arithmetic import MP, Matrix
 from .derive import Derivation, derive
 from .errors import CheckError, SpecError
-from .optimizers import AFTER, BEFORE, Optimizer, Schedule, formula, point, read, updates
+from .optimizers import AFTER, BEFORE, Optimizer, Schedule, formula, read
 from .plans import Plan
 from .probe import Draw, kinks
 from .problem import Problem
@@ -81,16 +81,16 @@ def scheduled(row: Schedule, options: Mapping[str, Any], t: int) -> Any:
 def entry_step(row: Optimizer, env: Mapping[str, Any]) -> dict[str, Any]:
     """All that a step computes for one number; env: w, the states (both before), g, eta, t and the options."""
     out = dict(env)
-    for target, rhs in updates(row):
+    for target, rhs in row.trees:
         out[target] = MP.scalar(rhs, out)
-    return {target: out[target] for target, _ in updates(row)}
+    return {target: out[target] for target, _ in row.trees}
 
 
 def combined(row: Optimizer) -> tuple[list[str], sp.Expr]:
     """The new w as one formula in everything before the step, put together by SymPy; with the names it needs."""
     names = ["w" + BEFORE, "g" + AFTER, "eta", "t", *(s + BEFORE for s in row.states), *row.options]
     env: dict[str, Any] = {n: sp.Symbol(n, real=True) for n in names}
-    for target, rhs in updates(row):
+    for target, rhs in row.trees:
         env[target] = SYMPY.scalar(rhs, env)
     return names, env["w" + AFTER]
 
@@ -167,7 +167,7 @@ class _Walker:
         examples = self.plan.batches[before.t] if self.plan.batches else ()
         rate = rate_at(self.plan, t)
         old = before.state or {n: {s: _filled(before.values[n], MP.number(v)) for s, v in self.row.states.items()} for n in self.names}
-        ahead = {n: self._each(n, before, old, lambda env: {"w": MP.scalar(point(self.row), env)}, rate, t)["w"] for n in self.names}
+        ahead = {n: self._each(n, before, old, lambda env: {"w": MP.scalar(self.row.point, env)}, rate, t)["w"] for n in self.names}
         derivation, leaves = self.scene(examples)
         values = gradients(derivation, forward(derivation.network, {**leaves, **ahead}))
         output = derivation.network.output

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mpmath import mp
 
@@ -160,7 +159,7 @@ def _cut(grid: Sequence[Sequence[float | None]], level: float) -> list[tuple[Poi
         for j in range(size):
             corners = [(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)]
             for triangle in (corners[:3], [corners[0], *corners[2:]]):
-                crossed = [c for a, b in zip(triangle, [*triangle[1:], triangle[0]], strict=True) if (c := _crossing(grid, *sorted((a, b)), level)) is not None]
+                crossed = [c for a, b in zip(triangle, [*triangle[1:], triangle[0]], strict=True) if (c := _crossing(grid, min(a, b), max(a, b), level)) is not None]
                 if len(crossed) == 2 and crossed[0] != crossed[1]:
                     out.append(((crossed[0][0] / size, crossed[0][1] / size), (crossed[1][0] / size, crossed[1][1] / size)))
     return out
@@ -179,7 +178,7 @@ def joined(pieces: Sequence[tuple[Point, Point]]) -> list[list[Point]]:
     """Pieces that share an end, joined to lines; a closed one ends where it began.
 
     >>> joined([((0, 0), (1, 0)), ((1, 1), (1, 0)), ((3, 3), (4, 4))])
-    [[(1, 1), (1, 0), (0, 0)], [(3, 3), (4, 4)]]
+    [[(1, 1), (1, 0), (0, 0)], [(4, 4), (3, 3)]]
     """
     ends: dict[Point, list[int]] = {}
     for k, piece in enumerate(pieces):
@@ -230,7 +229,7 @@ def _panel(at: Point, size: Point, lines: Sequence[Sequence[Point]], path: Seque
 
 def _visible(path: Sequence[Point]) -> list[Point]:
     """The path up to where it has left for good: the first point outside, cut to what TeX can hold."""
-    out = []
+    out: list[Point] = []
     for x, y in path:
         inside = -0.02 <= x <= 1.02 and -0.02 <= y <= 1.02
         if inside or out:

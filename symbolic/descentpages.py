@@ -15,7 +15,7 @@ from .descentfigure import figure
 from .expr import Expr
 from .latex import Printer, letter, number
 from .network import Symbol, entry_symbols
-from .optimizers import AFTER, BEFORE, formula, read, updates
+from .optimizers import AFTER, BEFORE, formula, read
 from .plans import Plan
 from .quadratic import flat
 from .sheet import Section, Sheet, TexLine
@@ -98,8 +98,8 @@ def _equations(sheet: Sheet, plan: Plan) -> list[Section]:
     words = Words(plan, sheet.printer)
     table, prints, first = words.table(None), words.prints(None), words.prints(1)
     loss = sheet.printer.fraction(sheet.printer.name(sheet.network.output), "w")
-    lines = [*_schedule_lines(plan, words), TexLine(table["g" + AFTER], f"{loss}({prints(read(row, row.at, frozenset()))})")]
-    lines += [TexLine(table[target], prints(rhs)) for target, rhs in updates(row)]
+    lines = [*_schedule_lines(plan, words), TexLine(table["g" + AFTER], f"{loss}({prints(row.point)})")]
+    lines += [TexLine(table[target], prints(rhs)) for target, rhs in row.trees]
     said = [row.because, *([plan.schedule.because] if plan.schedule.name != "constant" else []), "Every line holds for each parameter w, entry by entry."]
     source = f"{row.convention} Source: {row.source}."
     data = {"optimizer": row.name, "equations": [f"{target} = {source}" for target, source in row.equations.items()], "gradient_at": row.at,
@@ -151,7 +151,7 @@ def _first_step(sheet: Sheet, plan: Plan, path: Path, name: str) -> Section:
     lines = [TexLine(prints.name("g" + AFTER), f"{sheet.printer.fraction(loss, own)} = {numbers.value('g' + AFTER)}")]
     if plan.schedule.name != "constant":
         lines.insert(0, TexLine(prints.name("eta"), numbers.value("eta")))
-    targets = updates(row)
+    targets = row.trees
     for target, rhs in targets:
         filled, result = numbers.line(_at_one(rhs), values[target])
         parts = [prints(_at_one(rhs)), *([filled] if filled != result else []), result]
@@ -238,7 +238,7 @@ def _cell(value: Any, digits: int) -> str:
 
 def _brief(value: Any) -> str:
     """A number inside a sentence."""
-    return mp.nstr(value, 4, strip_zeros=True).removesuffix(".0")
+    return str(mp.nstr(value, 4, strip_zeros=True)).removesuffix(".0")
 
 
 def _plain(value: Any) -> int | float:
@@ -278,7 +278,7 @@ def _comparison(sheet: Sheet) -> list[Section]:
     labels = [rf"$\eta = {_exactly(p.rate, sheet.digits)}$" if rates else p.optimizer.title for p in plans]
     said = [*_why(sheet, made), *(f"{_name(p.plan, rates)}: {p.stopped[0].lower()}{p.stopped[1:]}" for p in made.paths if p.stopped)]
     drawn = figure(sheet, list(made.paths), [f"{label.replace(' = ', '=')}: {v}" for label, v in zip(labels, made.verdicts, strict=True)])
-    data = {"verdicts": [{"learning_rate": _plain(p.plan.rate), "optimizer": p.plan.optimizer.name, "verdict": v} for p, v in zip(made.paths, made.verdicts, strict=True)],
+    data: dict[str, Any] = {"verdicts": [{"learning_rate": _plain(p.plan.rate), "optimizer": p.plan.optimizer.name, "verdict": v} for p, v in zip(made.paths, made.verdicts, strict=True)],
             "decided_by": "curvature" if made.found else "sequence", "paths": [_path_data(sheet, p) for p in made.paths]}
     if made.found:
         data["curvatures"] = [_plain(v) for v in made.found.curvatures]

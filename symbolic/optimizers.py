@@ -4,7 +4,7 @@ A row is read, never programmed: from its equations come the page, the numbers a
 w for a parameter, g for its gradient, eta for the learning rate, t for the number of the step (from 1), and the
 names of states and options. An equation uses what the equations above it have computed in the same step.
 
->>> for target, rhs in updates(OPTIMIZERS["momentum"]): print(target, "=", ex.text(rhs))
+>>> for target, rhs in OPTIMIZERS["momentum"].trees: print(target, "=", ex.text(rhs))
 v@t = beta*v@t-1 + g@t
 w@t = w@t-1 - eta*v@t
 """
@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 from . import expr as ex
 from .expr import Expr
 from .parse import names_in, parse
+
+BEFORE, AFTER = "@t-1", "@t"  # what the names of a step end in: v@t-1 before it, v@t after it
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,21 @@ class Optimizer:
     options: Mapping[str, Option] = field(default_factory=dict)
     at: str = "w"
     rate: str = "0.01"
+
+    @cached_property
+    def trees(self) -> tuple[tuple[str, Expr], ...]:
+        """The equations of a step: 'v@t' = beta*v@t-1 + g@t."""
+        done = frozenset[str]()
+        out = []
+        for target, source in self.equations.items():
+            out.append((target + AFTER, read(self, source, done)))
+            done |= {target}
+        return tuple(out)
+
+    @cached_property
+    def point(self) -> Expr:
+        """Where the gradient of the step is taken, in the values before it."""
+        return read(self, self.at, frozenset())
 
 
 ZERO = Fraction(0)
@@ -152,9 +170,6 @@ SCHEDULES: dict[str, Schedule] = {row.name: row for row in (
              {"least": Option(ZERO), "period": Option(None, least=Fraction(1), whole=True)}),
 )}  # fmt: skip
 
-BEFORE, AFTER = "@t-1", "@t"
-
-
 def read(row: Optimizer, source: str, done: frozenset[str]) -> Expr:
     """A right-hand side in which every name says whether it is meant before or after the step.
 
@@ -166,21 +181,6 @@ def read(row: Optimizer, source: str, done: frozenset[str]) -> Expr:
         return name + BEFORE if name == "w" or name in row.states else name
 
     return parse(source, {n: ex.sym(timed(n)) for n in names_in(source)})
-
-
-def updates(row: Optimizer) -> tuple[tuple[str, Expr], ...]:
-    """The equations of a step as trees: 'v@t' = beta*v@t-1 + g@t."""
-    done = frozenset[str]()
-    out = []
-    for target, source in row.equations.items():
-        out.append((target + AFTER, read(row, source, done)))
-        done |= {target}
-    return tuple(out)
-
-
-def point(row: Optimizer) -> Expr:
-    """Where the gradient of the step is taken, in the values before it."""
-    return read(row, row.at, frozenset())
 
 
 def formula(source: str) -> Expr:

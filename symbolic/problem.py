@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_NUMBERS = 5000
 MOST_EQUATIONS = 500
+MOST_UPDATES = 20_000  # numbers that are learned, times steps
 Cells = list[list[Any]]  # exact numbers, in rows, as the network holds them
 
 
@@ -105,15 +106,15 @@ def _with_plans(spec: Spec, problem: Problem) -> Problem:
         compared = () if spec.compare is None else tuple(rivals(spec.compare, spec.optimizer, spec.schedule, spec.learning_rate, examples))
     except ValueProblem as e:
         raise SpecError(f"{' '.join(map(str, e.path))}: {e.sentence}", where=spec.where(*e.path), hint=e.hint) from None
-    for key, wanted in (("optimizer", spec.optimizer), ("compare", spec.compare)):
-        if wanted is not None:
-            _check_moving(spec, problem, key)
+    for key, plans in (("optimizer", (descent,) if spec.optimizer and descent else ()), ("compare", compared)):
+        if plans:
+            _check_moving(spec, problem, key, sum(p.steps for p in plans))
     used = {b for plan in (*filter(None, (descent,)), *compared) for b in plan.batches}
     return replace(problem, descent=descent, rivals=compared, portions={b: _from_layers(_portion(spec, b)) for b in sorted(used)})
 
 
-def _check_moving(spec: Spec, problem: Problem, key: str) -> None:
-    """An optimizer needs a loss that is a number, and numbers to start from."""
+def _check_moving(spec: Spec, problem: Problem, key: str, steps: int) -> None:
+    """An optimizer needs a loss that is a number, numbers to start from, and not too many of them."""
     network = problem.network
     if network.symbols[network.output].shape:
         raise SpecError(f"{key}: {network.output} is not a single number, so there is nothing to make small", where=spec.where(key))
@@ -122,6 +123,10 @@ def _check_moving(spec: Spec, problem: Problem, key: str) -> None:
         what = f"{missing[0]} has no number" if missing else "no name can be changed" if not problem.moved else "a function has no formula"
         raise SpecError(f"{key}: {what}, so no step can be taken", where=spec.where(key),
                         hint="give every number" + ("" if network.layers else " under 'at'"))
+    work = steps * sum(len(problem.leaves[n]) * len(problem.leaves[n][0]) for n in problem.moved)
+    if work > MOST_UPDATES:
+        raise SpecError(f"{key}: {work:,} new numbers; at most {MOST_UPDATES:,} are worked through with {DIGITS} digits", where=spec.where(key),
+                        hint="take fewer steps")
 
 
 def _portion(spec: Spec, examples: tuple[int, ...]) -> Spec:

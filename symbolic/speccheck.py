@@ -44,7 +44,8 @@ def _check_descent(spec: Spec) -> None:
 
     first = next(iter(spec.inputs.values()), None)
     examples = len(first) if isinstance(first, tuple) and len(shape(first)) == 2 else None
-    if spec.optimizer is not None:
+    compared = spec.compare is not None and spec.compare.get("learning_rate") is not None
+    if spec.optimizer is not None and not (compared and spec.learning_rate is None):
         planned(spec.optimizer, spec.schedule, spec.learning_rate, examples)
     if spec.compare is not None:
         rivals(spec.compare, spec.optimizer, spec.schedule, spec.learning_rate, examples)

@@ -24,7 +24,7 @@ from symbolic.arithmetic import MP
 from symbolic.descent import check_first, comparison, entry_step, run, scheduled, whole_path
 from symbolic.derive import derive
 from symbolic.errors import CheckError, SpecError
-from symbolic.optimizers import AFTER, BEFORE, OPTIMIZERS, SCHEDULES, Optimizer, updates
+from symbolic.optimizers import AFTER, BEFORE, OPTIMIZERS, SCHEDULES, Optimizer
 from symbolic.problem import Problem, build
 from symbolic.produce import Request, produce, solve
 from symbolic.render.documents import source_of
@@ -241,8 +241,8 @@ def test_a_wrong_equation_stops_the_run(name: str, target: str, wrong: str, tmp_
 def test_a_step_that_is_computed_wrongly_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second computation sees what the first one does: an old value for a new one, a digit lost."""
     def late(row: Optimizer, env: Any) -> dict[str, Any]:
-        old = {target: env.get(target.replace(AFTER, BEFORE), mp.mpf(0)) for target, _ in updates(row)}
-        return {target: MP.scalar(rhs, {**env, **old}) for target, rhs in updates(row)}
+        old = {target: env.get(target.replace(AFTER, BEFORE), mp.mpf(0)) for target, _ in row.trees}
+        return {target: MP.scalar(rhs, {**env, **old}) for target, rhs in row.trees}
 
     def rounded(row: Optimizer, env: Any) -> dict[str, Any]:
         return {k: v + mp.mpf(10) ** -50 for k, v in entry_step(row, env).items()}
@@ -418,6 +418,7 @@ def test_a_loss_that_runs_away_is_a_sentence() -> None:
     ({"compare": {"optimizer": ["adam", "momentun"]}}, "compare optimizer, entry 2: unknown optimizer 'momentun'; did you mean 'momentum'?"),
     ({"compare": {"steps": "4"}}, "compare: expected learning rates or optimizers to compare"),
     ({"compare": ["0.1"]}, "compare: expected keys with values"),
+    ({"equations": {"L": "sum(A**2)"}, "at": {"A": [["1"] * 20] * 20}, "optimizer": {"name": "adam", "steps": "51"}}, "optimizer: 20,400 new numbers; at most 20,000"),
     ({"optimizer": "adam", "at": {}}, "optimizer: w has no number, so no step can be taken"),
     ({"optimizer": "adam", "equations": {"L": "[w]"}}, ""),
 ])
