@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from mpmath import mp
@@ -14,9 +15,9 @@ from .descent import Comparison, Moment, Path, comparison, whole_path
 from .descentfigure import figure
 from .expr import Expr
 from .latex import Printer, letter, number
-from .network import Symbol, entry_symbols
-from .optimizers import AFTER, BEFORE, formula, read
-from .plans import Plan
+from .network import Symbol, entry_symbols, from_equations
+from .optimizers import AFTER, BEFORE, OPTIMIZERS, formula, read
+from .plans import Plan, planned
 from .quadratic import flat
 from .sheet import Section, Sheet, TexLine
 from .values import DIGITS
@@ -96,10 +97,8 @@ def _equations(sheet: Sheet, plan: Plan) -> list[Section]:
     """The update equations in general, then the convention with the first step in one formula."""
     row = plan.optimizer
     words = Words(plan, sheet.printer)
-    table, prints, first = words.table(None), words.prints(None), words.prints(1)
-    loss = sheet.printer.fraction(sheet.printer.name(sheet.network.output), "w")
-    lines = [*_schedule_lines(plan, words), TexLine(table["g" + AFTER], f"{loss}({prints(row.point)})")]
-    lines += [TexLine(table[target], prints(rhs)) for target, rhs in row.trees]
+    first = words.prints(1)
+    lines = _lines(plan, words)
     said = [row.because, *([plan.schedule.because] if plan.schedule.name != "constant" else []), "Every line holds for each parameter w, entry by entry."]
     source = f"{row.convention} Source: {row.source}."
     data = {"optimizer": row.name, "equations": [f"{target} = {source}" for target, source in row.equations.items()], "gradient_at": row.at,
@@ -112,6 +111,24 @@ def _equations(sheet: Sheet, plan: Plan) -> list[Section]:
     one = TexLine(first.name("w" + AFTER), first(read(row, row.first, frozenset())))
     return [Section(row.title, " ".join(said), tuple(lines), checked="proved", data=data),
             Section(f"{row.title}: its convention", f"{source} The first step in one formula:", (*given, one), checked="proved")]
+
+
+def _lines(plan: Plan, words: Words) -> list[TexLine]:
+    """The learning rate where it changes, the gradient, and the update equations."""
+    table, prints, printer = words.table(None), words.prints(None), words.printer
+    loss = printer.fraction(printer.name(printer.network.output), "w")
+    gradient = TexLine(table["g" + AFTER], f"{loss}({prints(plan.optimizer.point)})")
+    return [*_schedule_lines(plan, words), gradient, *(TexLine(table[target], prints(rhs)) for target, rhs in plan.optimizer.trees)]
+
+
+def row_lines(optimizer: str, schedule: str = "constant") -> list[TexLine]:
+    """The equations of a row of the tables by themselves, for a loss L of w.
+
+    >>> [f"{x.left} = {x.right}" for x in row_lines("momentum")][1:]
+    ['v_{t} = \\\\beta\\\\,v_{t-1} + g_{t}', 'w_{t} = w_{t-1} - \\\\eta\\\\,v_{t}']
+    """
+    plan = planned({"name": optimizer}, {"name": schedule}, Fraction(OPTIMIZERS[optimizer].rate), None)
+    return _lines(plan, Words(plan, Printer(from_equations({"L": "w"}, {}))))
 
 
 def _schedule_lines(plan: Plan, words: Words) -> list[TexLine]:
@@ -274,9 +291,9 @@ def _comparison(sheet: Sheet) -> list[Section]:
     """The verdicts with what they rest on and the picture, then the numbers step by step."""
     made = comparison(sheet.problem, sheet.lesson.derivation)
     plans = [p.plan for p in made.paths]
-    rates = len({p.optimizer.name for p in plans}) == 1
-    labels = [rf"$\eta = {_exactly(p.rate, sheet.digits)}$" if rates else p.optimizer.title for p in plans]
-    said = [*_why(sheet, made), *(f"{_name(p.plan, rates)}: {p.stopped[0].lower()}{p.stopped[1:]}" for p in made.paths if p.stopped)]
+    rates = len({MP.number(p.rate) for p in plans}) == len(plans)
+    labels = [rf"$\eta = {_exactly(p.rate, sheet.digits)}$" if rates else _label(p, plans, sheet.digits) for p in plans]
+    said = [*_why(sheet, made), *(f"{f'Rate {_brief(MP.number(p.plan.rate))}' if rates else p.plan.optimizer.title}: {p.stopped[0].lower()}{p.stopped[1:]}" for p in made.paths if p.stopped)]
     drawn = figure(sheet, list(made.paths), [f"{label.replace(' = ', '=')}: {v}" for label, v in zip(labels, made.verdicts, strict=True)])
     data: dict[str, Any] = {"verdicts": [{"learning_rate": _plain(p.plan.rate), "optimizer": p.plan.optimizer.name, "verdict": v} for p, v in zip(made.paths, made.verdicts, strict=True)],
             "decided_by": "curvature" if made.found else "sequence", "paths": [_path_data(sheet, p) for p in made.paths]}
@@ -307,8 +324,11 @@ def _lambda(made: Comparison) -> str:
     return r"\lambda" if made.found and len(made.found.curvatures) == 1 else r"\lambda_{\max}"
 
 
-def _name(plan: Plan, rates: bool) -> str:
-    return f"Rate {_brief(MP.number(plan.rate))}" if rates else plan.optimizer.title
+def _label(plan: Plan, plans: list[Plan], digits: int) -> str:
+    """An optimizer's title, and the options in which it differs from others of its name."""
+    alike = [p for p in plans if p.optimizer.name == plan.optimizer.name]
+    apart = [rf"${_plainly(o)} = {_exactly(v, digits)}$" for o, v in plan.options.items() if any(p.options[o] != v for p in alike)]
+    return ", ".join([*([plan.optimizer.title] if len(alike) < len(plans) or not apart else []), *apart])
 
 
 def _why(sheet: Sheet, made: Comparison) -> list[str]:

@@ -23,6 +23,7 @@ from symbolic import descent
 from symbolic.arithmetic import MP
 from symbolic.descent import check_first, comparison, entry_step, run, scheduled, whole_path
 from symbolic.derive import derive
+from symbolic.descentpages import row_lines
 from symbolic.errors import CheckError, SpecError
 from symbolic.optimizers import AFTER, BEFORE, OPTIMIZERS, SCHEDULES, Optimizer
 from symbolic.problem import Problem, build
@@ -475,6 +476,23 @@ def test_the_printed_lines_multiply_out(name: str) -> None:
                     read_lines += check_line(f"{parts[0]} = {parts[2]} = {parts[3]}")
         assert read_lines >= len(OPTIMIZERS[name].equations) - 1 + (name == "gradient_descent")
         assert all(s["checked"] in ("proved", "30 digits") for s in sections)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_row_by_itself(name: str) -> None:
+    lines = row_lines(name, "cosine")
+    assert [x.left for x in lines[:2]] == [r"\eta_{t}", "g_{t}"] and len(lines) == 2 + len(OPTIMIZERS[name].equations)
+    assert lines[-1].left == "w_{t}" and r"\eta_{t}" in "".join(x.right for x in lines[2:])
+    for line in lines:
+        well_formed(f"{line.left} = {line.right}")
+
+
+def test_one_optimizer_with_several_options() -> None:
+    compared = [{"name": "momentum", "beta": b} for b in ("0.5", "0.9")]
+    sections = made({**PARABOLA, "compare": {"optimizer": compared, "steps": 4}})["sections"]
+    assert [row[0] for row in sections[0]["cells"]] == [r"$\beta = 0.5$", r"$\beta = 0.9$"]
+    sections = made({**PARABOLA, "compare": {"optimizer": [*compared, "adam"], "steps": 4}})["sections"]
+    assert [row[0] for row in sections[0]["cells"]] == [r"Momentum, $\beta = 0.5$", r"Momentum, $\beta = 0.9$", "Adam"]
 
 
 def test_updated_follows_the_optimizer() -> None:
