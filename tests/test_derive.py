@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import sympy as sp
 from hypothesis import assume, given, settings
+from indexreader import read_index
 from mpmath import mp
 from oracle import DIGITS, Floats, Forward, Kink, Symbols, flat
 from specs import Spec, equations, networks
@@ -180,34 +181,6 @@ def test_the_scalar_level_is_the_matrix_level_entry_by_entry(spec: Spec) -> None
                 for s, v in zip(ss, vs, strict=True):
                     other = entrywise.get(("L", s.name), [[mp.mpf(0)]])[0][0]
                     assert abs(other - v) < mp.mpf(10) ** -45 * max(1, abs(v)), s.name
-
-
-def read_index(e: Expr, env: Any, where: dict[str, int]) -> Any:
-    """An index expression at given letters, read by the test itself; None where a local derivative stands in it."""
-    if e.op in ("sym", "grad"):
-        return env[e.data][0][0]
-    if e.op == "num":
-        return mp.mpf(e.data.numerator) / e.data.denominator
-    if e.op == "entry" and e.args[0].op in ("sym", "grad"):
-        letters = iter(e.data)
-        i, j = (where[next(letters)] if d != 1 else 0 for d in e.args[0].shape)
-        return env[e.args[0].data][i][j]
-    if e.op == "bigsum":
-        (letter, size), *rest = e.data
-        inner = e.args[0] if not rest else Expr("bigsum", e.args, tuple(rest))
-        return sum(read_index(inner, env, {**where, letter: k}) for k in range(int(size)))
-    if e.op == "cases":
-        raise LookupError
-    xs = [read_index(x, env, where) for x in e.args]
-    match e.op:
-        case "add": return sum(xs)
-        case "mul": return mp.fprod(xs)
-        case "neg": return -xs[0]
-        case "div": return xs[0] / xs[1]
-        case "pow": return xs[0] ** xs[1]
-        case "call" if e.data in ("exp", "log", "tanh"): return getattr(mp, "ln" if e.data == "log" else e.data)(xs[0])
-        case "call" if e.data == "sigmoid": return 1 / (1 + mp.exp(-xs[0]))
-    raise LookupError(e.op)
 
 
 @given(networks(layers=2, units=3, names=("sigmoid", "tanh", "identity", "softmax")))

@@ -11,6 +11,7 @@ from typing import Any
 import autograd.numpy as np
 import pytest
 from autograd import grad
+from indexreader import read_index
 from mpmath import mp
 from symbolic.arithmetic import MP
 from symbolic.errors import CheckError, SpecError
@@ -171,6 +172,35 @@ def test_every_layer_is_derived_at_index_and_matrix_level(name: str, rows: bool)
     assert all(s.checked for s in certified.lesson.steps)
     assert {s.level for s in certified.lesson.steps} == {"index", "matrix"}
     assert all(len(s.lines) <= 12 for s in certified.lesson.steps)
+
+
+@pytest.mark.parametrize("rows", [False, True], ids=["columns", "rows"])
+@pytest.mark.parametrize("name", ["attention", "causal attention", "layer_norm", "batch_norm", "conv1d", "conv2d", "rnn", "lstm", "transformer"])
+def test_index_lines_say_their_entry(name: str, rows: bool) -> None:
+    """Read by a second hand, at numbers: the chain-rule sums of attention, norms and convolutions."""
+    net = network(CASES[name][0], rows)
+    with mp.workdps(DIGITS):
+        leaves = {n: [[mp.mpf(repr(float(v))) for v in row] for row in cells] for n, cells in point(net).items()}
+        leaves.update({n: [[MP.number(v) for v in row] for row in cells] for n, cells in net.constants.items()})
+        certified = certify(plan(net, ("index",)), leaves)
+        read_lines = 0
+        for step in certified.lesson.steps:
+            for line in (x for x in step.lines if x.kind == "index" and not any(n.op in ("local", "slope") for n in walk(x.rhs))):
+                read_lines += read(line, certified.values, certified.values[step.of, step.wrt])
+    assert read_lines >= 0.7 * len(certified.lesson.steps), "most lines hold nothing but letters and sums"
+
+
+def read(line: Any, values: Any, expected: list[list[Any]]) -> bool:
+    """Whether a line could be read; then each of its entries is right."""
+    for p, row in enumerate(expected):
+        for q, v in enumerate(row):
+            where = {letter: k for letter, k in zip(line.free, (p, q), strict=True) if letter}
+            try:
+                found = read_index(line.rhs, values, where)
+            except LookupError:
+                return False
+            assert abs(found - v) < mp.mpf(10) ** -40, line.rhs
+    return True
 
 
 @pytest.mark.parametrize("name", ["batch_norm", "attention", "conv1d", "rnn"])
