@@ -38,7 +38,8 @@ class Problem:
 
     leaves: exact numbers of inputs, targets and parameters that were given or drawn; known: exact
     values of unnamed functions, by their node; forms: how the file writes a value ('number', 'list',
-    'rows', 'matrix'); drawn: parameters that were drawn at random; exact: no decimal point anywhere.
+    'rows', 'matrix'); drawn: parameters that were drawn at random; exact: no decimal point anywhere;
+    notes: remarks of the file, printed as they are.
     descent: how to go downhill, None without a learning rate; rivals: what is compared; portions: the same
     problem with some of its examples, for the steps that use only those; memo: paths worked out once.
     """
@@ -184,7 +185,7 @@ def _from_layers(spec: Spec) -> Problem:
     if spec.init is not None or any(layer.W is not None or layer.weights for layer in spec.layers):
         _check_size(spec, count(network))
     drawn = parameters(spec, network, leaves)
-    return Problem(spec.title, network, leaves, learning_rate=spec.learning_rate, wrt=tuple(spec.wrt), ask=tuple(spec.ask),
+    return Problem(spec.title, network, leaves, notes=spec.remarks, learning_rate=spec.learning_rate, wrt=tuple(spec.wrt), ask=tuple(spec.ask),
                    forms=forms(network, given_forms), drawn=drawn, exact=spec.exact and not drawn)
 
 
@@ -243,7 +244,7 @@ def _from_equations(spec: Spec) -> Problem:
             raise SpecError(f"at: {name!r} is computed by an equation, so it cannot be given", where=spec.where("at", name))
     known = _known(spec, network, given, unnamed)
     forms = {n: _form(s.shape, at.get(n)) for n, s in network.symbols.items()}
-    return Problem(spec.title, network, cells, known, spec.learning_rate, tuple(spec.wrt), tuple(spec.ask), forms, exact=spec.exact)
+    return Problem(spec.title, network, cells, known, spec.learning_rate, tuple(spec.wrt), tuple(spec.ask), forms, exact=spec.exact, notes=spec.remarks)
 
 
 def _check_euler(spec: Spec, at: Mapping[str, Any]) -> None:

@@ -38,8 +38,8 @@ def report(sheet: Sheet) -> dict[str, Any]:
     out["steps"] = [line for s in sheet.steps() for line in _step(sheet, s)]
     if found := [_section(x) for x in sections(sheet)]:
         out["sections"] = found
-    if sheet.lesson.notes:
-        out["notes"] = list(sheet.lesson.notes)
+    if sheet.notes:
+        out["notes"] = sheet.notes
     return out
 
 

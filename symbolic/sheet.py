@@ -19,6 +19,7 @@ from .descent import first_step
 from .errors import CheckError
 from .expr import Expr
 from .latex import Printer
+from .layertypes import LAYERS
 from .lesson import Line, Shown
 from .network import split_values
 from .plain import shapes
@@ -116,6 +117,12 @@ class Sheet:
         if self._scalar_values is None:
             self._scalar_values = split_values(self.network, self.values)
         return self._scalar_values
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the top of the page: the file's own remarks, what was left out, the conventions of the layers."""
+        types = dict.fromkeys(p.type for p in self.network.layers if p.type != "dense")
+        return [*self.problem.notes, *self.lesson.notes, *(f"Layers of type {t}: {LAYERS[t].because[0].lower()}{LAYERS[t].because[1:]}" for t in types)]
 
     # ------------------------------------------------------------ the forward pass
 

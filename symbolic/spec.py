@@ -190,6 +190,8 @@ class Spec(_Part):
     model_config = ConfigDict(extra="forbid", title="chainrule", json_schema_extra={"examples": _SAMPLES})
 
     title: str = Field(default="", description="Printed at the top of every page.")
+    remarks: Words = Field(
+        default=(), description="Sentences for the reader, printed at the top of the pages.", examples=[["The numbers are our own."]])
     inputs: dict[str, Value] = Field(
         default_factory=dict, description="Name and value of the input: numbers (a list is one example, a list of lists has one row an "
         "example) or sizes.", examples=[{"x": [0.05, 0.10]}, {"x": {"size": 2, "batch": "n"}}])

@@ -49,7 +49,7 @@ def documents(stem: str, problem: Problem, certified: Certified, request: Reques
     pdfs = [k for k in KINDS if k in request.formats]
     kinds = pdfs or (list(KINDS) if "tex" in request.formats else [])
     engine = None
-    unicode = needs_unicode(problem.title)
+    unicode = needs_unicode(" ".join([problem.title, *problem.notes]))
     if pdfs:
         engine = find_engine(request.engine, unicode=unicode)
         if engine is None:
@@ -131,11 +131,11 @@ def source_of(kind: str, problem: Problem, certified: Certified, request: Reques
 
 def _common(view: View) -> dict[str, Any]:
     problem = view.problem
-    unicode = needs_unicode(problem.title)
+    unicode = needs_unicode(" ".join([problem.title, *problem.notes]))
     long = len(problem.title) > 44
     return {"title": Tex(_directed(words.escape_title(problem))), "long_title": long, "foot": Tex(_directed(escape(shortened(problem.title or "Derivation")))), "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
             "fallback_fonts": Tex(FALLBACK), "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
-            "notes": list(view.sheet.lesson.notes), "listed_title": "Jacobians" if view.printer.bar else "Larger values",
+            "notes": view.sheet.notes, "listed_title": "Jacobians" if view.printer.bar else "Larger values",
             "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
 
 
@@ -351,7 +351,7 @@ def markdown_context(problem: Problem, certified: Certified, request: Request) -
     heads, rows = view.table()
     return {"title": Tex(markdown(problem.title or "Derivation")), "checked": Tex(markdown(words.checked(certified))),
             "statement": Tex(words.statement(problem, printer)), "equations": [_md(x) for x in view.symbolic_forward()],
-            "given": [_md(x) for x in view.given()], "steps": steps, "notes": [Tex(markdown(n)) for n in sheet.lesson.notes], "heads": [Tex(h) for h in heads], "table": rows,
+            "given": [_md(x) for x in view.given()], "steps": steps, "notes": [Tex(markdown(n)) for n in sheet.notes], "heads": [Tex(h) for h in heads], "table": rows,
             "sections": sectionpages.plain(view), "forward": [_md(n) | {"left": Tex(x.left)} for _, x, n in sheet.forward_lines() if n is not None], "update": [
                 {"left": r["left"], "right": r["right"]} for r in view.update()]}
 
