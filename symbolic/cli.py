@@ -1,4 +1,4 @@
-"""The command line: ``chainrule derive``, ``schema``, ``doctor``.
+"""The command line: ``chainrule derive``, ``verify``, ``schema``, ``doctor``.
 
 Heavy imports wait inside the commands, so that help is immediate.
 """
@@ -70,6 +70,44 @@ def derive(file: Path, folder: Path, formats: tuple[str, ...], levels: tuple[str
     request = Request(formats, levels, assume, every, digits, engine, templates)
     say: Callable[[str], None] = (lambda line: None) if quiet else click.echo
     produce(file, folder, request, say)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path("output"), show_default=True, help="Folder for the files.")
+@click.option("--to", "formats", callback=words, default="", help="Files to make beside the table: json, pdf (an errata page), tex.")
+@click.option("--engine", default=None, help="TeX engine: pdflatex, lualatex or tectonic (default: the first found).")
+@click.option("--templates", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder with templates of your own; they come first.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+def verify(file: Path, folder: Path, formats: tuple[str, ...], engine: str | None, templates: Path | None, quiet: bool) -> None:
+    """Check the published numbers and formulas under 'claims:' in FILE; exit status 1 if any is wrong."""
+    from .errata import verify
+    from .produce import Request
+
+    say: Callable[[str], None] = (lambda line: None) if quiet else click.echo
+    verdicts = verify(file, folder, Request(formats, engine=engine, templates=templates), (lambda found, counted: None) if quiet else print_verdicts, say)
+    if any(v.is_wrong for v in verdicts):
+        sys.exit(1)
+
+
+HUES = {"right": "green", "rounding drift": "yellow", "wrong": "red", "undecidable": "cyan", "note": "magenta"}
+
+
+def print_verdicts(verdicts: Any, counted: str) -> None:
+    """The verdicts as a table: claim, claimed, ours, verdict, why."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for heading, share in (("claim", 2), ("claimed", 3), ("ours", 3), ("verdict", 2), ("why", 6)):
+        table.add_column(heading, overflow="fold", ratio=share)
+    for v in verdicts:
+        cells = (v.claim, v.claimed, v.ours, v.verdict, v.said)
+        table.add_row(*(Text(cell, style=HUES[v.verdict] if k == 3 else "") for k, cell in enumerate(cells)))
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    console.print(table)
+    console.print(Text(counted))
 
 
 @main.command()

@@ -15,7 +15,7 @@ de/da = 4*(de/db) + (de/dd)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import expr as ex
@@ -205,8 +205,11 @@ def rewrite_slopes(e: Expr, eq: Equation, named: Mapping[Expr, Expr]) -> Expr:
     if not e.args:
         return e
     args = [rewrite_slopes(x, eq, named) for x in e.args]
-    if all(x is y for x, y in zip(args, e.args, strict=True)):
-        return e
+    return e if all(x is y for x, y in zip(args, e.args, strict=True)) else rebuilt(e, args)
+
+
+def rebuilt(e: Expr, args: Sequence[Expr]) -> Expr:
+    """A node with other arguments, through the tidy constructors where there is one."""
     match e.op:
         case "mul": return ex.mul(*args)
         case "add": return ex.add(*args)

@@ -30,6 +30,10 @@ class SpecError(ChainruleError):
     exit_status = 2
 
 
+class ShapeError(SpecError):
+    """Names and signs are understood, but the sizes do not fit together."""
+
+
 class CheckError(ChainruleError):
     """A line of mathematics did not survive its check, so nothing is printed."""
 

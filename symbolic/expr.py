@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
-from .errors import SpecError
+from .errors import ShapeError, SpecError
 from .plain import text
 
 Dim = int | str
@@ -166,7 +166,7 @@ def node(op: str, args: Iterable[Expr], data: Any = None) -> Expr:
         if not a.shape or not b.shape:
             return Expr("mul", args, None, a.shape or b.shape)
         if a.shape[1] != b.shape[0]:
-            raise SpecError(f"{text(a)} is {show_shape(a.shape)} and {text(b)} is {show_shape(b.shape)}: "
+            raise ShapeError(f"{text(a)} is {show_shape(a.shape)} and {text(b)} is {show_shape(b.shape)}: "
                             "the columns of the first must equal the rows of the second in a product")
         return Expr(op, args, data, _scalar_if_single((a.shape[0], b.shape[1])))
     (a,) = args
@@ -191,7 +191,7 @@ def common_shape(op: str, args: Iterable[Expr]) -> Shape:
         elif arg.shape != shape:
             verb = {"add": "added", "mul": "multiplied entrywise", "div": "divided"}.get(op, "combined")
             hint = "; a matrix product is written @" if op == "mul" else ""
-            raise SpecError(f"{text(first)} is {show_shape(shape)} and {text(arg)} is "
+            raise ShapeError(f"{text(first)} is {show_shape(shape)} and {text(arg)} is "
                             f"{show_shape(arg.shape)}: they cannot be {verb}{hint}")
     return shape
 

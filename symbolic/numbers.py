@@ -62,6 +62,16 @@ def is_decimal(text: str) -> bool:
     return _HAS_DECIMAL.search(text) is not None
 
 
+def last_digit(text: str) -> Fraction | None:
+    """What one more in the last digit of a decimal adds; None for anything but a decimal.
+
+    >>> last_digit("0.0150"), last_digit("35"), last_digit("1.5e3"), last_digit("1/3")
+    (Fraction(1, 10000), Fraction(1, 1), Fraction(100, 1), None)
+    """
+    match = _DECIMAL.fullmatch(text.strip())
+    return Fraction(10) ** (int(match[4] or 0) - len(match[1].partition(".")[2])) if match else None
+
+
 def parse_number(text: str) -> Number:
     """The exact value of a decimal, fraction or constant expression; ValueProblem if it has none."""
     text = text.strip()

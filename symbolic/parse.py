@@ -212,7 +212,7 @@ class _Reader:
             return ex.node(op, args, data)
         except SpecError as e:
             hint = "repeat it with ones, e.g. b @ ones(1, 4)" if op == "add" and any(1 in a.shape for a in args) else e.hint
-            raise SpecError(e.sentence, hint=hint) from None
+            raise type(e)(e.sentence, hint=hint) from None
 
     def _attribute(self, n: ast.Attribute, depth: int) -> Expr:
         if n.attr != "T":

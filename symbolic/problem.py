@@ -12,7 +12,8 @@ from mpmath import mp
 
 from . import expr as ex
 from .arithmetic import MP, Matrix
-from .errors import SpecError, nearest
+from .claimtext import Claim, formula, slope_name, subject
+from .errors import ShapeError, SpecError, nearest
 from .expr import Expr, Shape
 from .layers import LAYERS
 from .losses import LOSSES
@@ -22,6 +23,7 @@ from .parse import functions_in, known_functions, names_in, parse
 from .plans import Plan, planned, rivals
 from .stacked import count, forms, measure, network_of, parameters
 from .values import DIGITS
+from .yamltext import spoken
 
 if TYPE_CHECKING:
     from .spec import Spec
@@ -58,6 +60,7 @@ class Problem:
     descent: Plan | None = None
     rivals: tuple[Plan, ...] = ()
     portions: Mapping[tuple[int, ...], Problem] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -95,7 +98,8 @@ def build(spec: Spec) -> Problem:
     """
     problem = _from_equations(spec) if spec.equations else _from_layers(spec)
     _check_letters(spec, problem.network)
-    return _with_plans(spec, problem)
+    _check_formulas(spec, problem.network)
+    return replace(_with_plans(spec, problem), claims=spec.claims)
 
 
 def _with_plans(spec: Spec, problem: Problem) -> Problem:
@@ -151,6 +155,19 @@ def _check_letters(spec: Spec, network: Network) -> None:
             raise SpecError(f"{name!r} and {seen[looks.lower()]!r} look the same on the page", where=spec.where(),
                             hint="give one of them another letter")
         seen[looks.lower() if network.layers else looks] = name
+
+
+def _check_formulas(spec: Spec, network: Network) -> None:
+    """Every published formula can be read; whether its shapes fit is for the verdict to say."""
+    for claim in spec.claims:
+        for text in (claim.formula, claim.name) if claim.group not in ("notes", "rounding") else ():
+            try:
+                if text and (text == claim.formula or subject(text, [*network.symbols, *network.aliases], network.output, claim.group).text):
+                    formula(text, network, lambda u, v: slope_name(network, u, v), ex.ONE)
+            except ShapeError:
+                continue
+            except SpecError as e:
+                raise SpecError(f"{spoken(('claims', *claim.path))}: {e.sentence}", where=spec.where("claims", *claim.path), hint=e.hint) from None
 
 
 def _check_size(spec: Spec, count: int) -> None:

@@ -13,14 +13,14 @@ once every exponential (and any other function value) is a symbol of its own.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import sympy as sp
 
 from . import expr as ex
-from .arithmetic import Arithmetic, Env, Matrix, entries
+from .arithmetic import Arithmetic, Env, Matrix, entries, spread_out
 from .expr import Expr
 from .functions import FUNCTIONS, expand_rows
 from .takes import MOVES
@@ -155,6 +155,39 @@ def _proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.S
     claimed = entries(claim, env, SYMPY)
     return all(is_zero(_meant(_diff(total, v) - c, meaning))
                for vs, cs in zip(env[wrt], claimed, strict=True) for v, c in zip(vs, cs, strict=True))
+
+
+def agree(claim: Expr, truth: Expr, values: Mapping[str, Expr], steps: Mapping[tuple[str, str], Expr],
+          shapes: Mapping[str, ex.Shape], shape: ex.Shape, shares: Mapping[str, int]) -> bool:
+    """Prove that two formulas of one shape are the same, entry by entry.
+
+    values: what the names of computed values mean; steps: what the named gradients (of, wrt) mean; shapes: of all names;
+    shares: names whose entries along an axis add up to one.
+    False when no proof was found.
+    """
+    if sum(n.op == "matmul" for tree in (claim, truth) for n in ex.walk(tree)) > 2 * MOST_PRODUCTS:
+        return False
+    env: dict[Any, Matrix] = {name: _symbols(name, size) for name, size in shapes.items()}
+    for name, axis in shares.items():
+        lines = env[name] if axis == 1 else [list(c) for c in zip(*env[name], strict=True)]
+        lines = [[*line[:-1], 1 - sp.Add(*line[:-1])] for line in lines]
+        env[name] = lines if axis == 1 else [list(c) for c in zip(*lines, strict=True)]
+
+    def fill(e: Expr) -> Matrix:
+        for g in (n for n in ex.walk(e) if n.op == "grad" and n.data not in env):
+            env[g.data] = spread_out(fill(steps[g.data]), g.shape)
+        return entries(e, env, SYMPY)
+
+    try:
+        both = (spread_out(fill(e), shape) for e in (claim, truth))
+        gaps = [a - b for xs, ys in zip(*both, strict=True) for a, b in zip(xs, ys, strict=True)]
+        if all(map(is_zero, gaps)):
+            return True
+        meaning = {s: r for name, rhs in values.items() for ss, rs in zip(env[name], spread_out(entries(rhs, env, SYMPY), rhs.shape), strict=True)
+                   for s, r in zip(ss, rs, strict=True)}
+        return all(is_zero(_meant(gap, meaning)) for gap in gaps)
+    except (NotImplementedError, sp.PolynomialError, TypeError, ValueError, KeyError, RecursionError):
+        return False
 
 
 def _meant(e: sp.Expr, meaning: dict[sp.Symbol, sp.Expr]) -> sp.Expr:

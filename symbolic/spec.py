@@ -26,6 +26,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic import WithJsonSchema, WrapValidator, model_validator
 
 from .choices import NAMED, braces, expression as _expression, named, positive as _positive, short, truth as _truth
+from .claimtext import Claim, read_claims, schema as claims_schema
 from .errors import SpecError, nearest
 from .numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
 from .yamltext import Located, Step, one_line, read, spoken
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     Named: TypeAlias = dict[str, Any]
     Braces = Named
     Words: TypeAlias = tuple[str, ...]
+    Claims: TypeAlias = tuple[Claim, ...]
 else:  # as pydantic sees them; Any with one function each keeps its start-up short
 
     def _leaf(function, schema):
@@ -115,6 +117,7 @@ else:  # as pydantic sees them; Any with one function each keeps its start-up sh
     Named, Braces = _leaf(named, NAMED), _leaf(braces, {"type": "object"})
     Value = Annotated["Size", WrapValidator(_value), _OrNumbers()]
     Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+    Claims = _leaf(read_claims, claims_schema(_NUMBER, _ARRAY))
 
 # ------------------------------------------------------------------ the model
 
@@ -224,6 +227,9 @@ class Spec(_Part):
     ask: Words = Field(
         default=(), description="Blanks of the worksheet; default: every value, gradient and updated parameter.",
         examples=[["y_hat", "dL/dW1"]])
+    claims: Claims = Field(
+        default=(), description="Published values and formulas for 'chainrule verify'; dV in a formula is the gradient of the output with "
+        "respect to V. Every other command leaves them alone.", examples=[{"y_hat": 0.7514, "gradients": {"z2": 0.1385}, "dL/dW2": "dz2 @ a1.T"}])
     _located: Located | None = PrivateAttr(None)
     _stacked: tuple[list[str], list[str]] | None = PrivateAttr(None)  # all names and the parameters, where layers are not all dense
     _exact: bool = PrivateAttr(True)

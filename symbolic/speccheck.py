@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .choices import short
+from .claimtext import check_formula, subject
 from .errors import SpecError, nearest
 from .numbers import Values, ValueProblem, shape
 from .spec import Layer, Size, Spec, expression_parser
@@ -36,6 +37,7 @@ def check(spec: Spec) -> None:
     _check_form(spec)
     (_check_layers if spec.is_network else _check_equations)(spec)
     _check_descent(spec)
+    _check_claims(spec)
 
 
 def _check_descent(spec: Spec) -> None:
@@ -272,6 +274,23 @@ def _check_ask(spec: Spec) -> None:
     needs_rate = any(name.endswith("_new") and name[:-4] in spec.parameters() for name in spec.ask)
     without = spec.learning_rate is None and needs_rate
     _check_listed(spec.ask, valid, "ask", "an updated parameter needs 'learning_rate'" if without else "")
+
+
+def _check_claims(spec: Spec) -> None:
+    """Every claim is about something that the spec has, and every formula can be read."""
+    batches = [v.batch for v in (*spec.inputs.values(), *spec.targets.values()) if isinstance(v, Size) and isinstance(v.batch, str)]
+    names = list(dict.fromkeys([*spec.names(), *batches]))
+    output = "L" if spec.is_network else list(spec.equations)[-1]
+    unnamed = frozenset(match[1] for key in spec.given if (match := _GIVEN.fullmatch(key)))
+    for claim in spec.claims:
+        if claim.group in ("notes", "rounding"):
+            continue
+        try:
+            subject(claim.name, names, output, claim.group)
+            if claim.formula:
+                check_formula(claim.formula, names, unnamed)
+        except ValueProblem as problem:
+            raise ValueProblem(problem.sentence, "claims", *claim.path, hint=problem.hint) from None
 
 
 # ------------------------------------------------------------------ equations

@@ -36,15 +36,22 @@ values
 probe
 prove
 verify
+ways
+slips
+drift
+scenes
 latex
 decimals
 numbers
 choices
 plans
 yamltext
+claimtext
 stacked spec speccheck stackcheck
 problem
 quadratic descent
+written
+claims
 sheet
 through_time
 descentfigure
@@ -59,13 +66,15 @@ render.view
 render.figures
 render.sectionpages
 render.documents
+render.errata
 doctor
 produce
+errata
 cli
 __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
-MATHEMATICS = "expr plain takes arithmetic rules parsemoves parse optimizers network losses layertypes layers initial derive calculus index lesson values probe prove verify".split()
+MATHEMATICS = "expr plain takes arithmetic rules parsemoves parse optimizers network losses layertypes layers initial derive calculus index lesson values probe prove verify ways slips drift scenes".split()
 LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400
 

@@ -133,7 +133,7 @@ def _common(view: View) -> dict[str, Any]:
     problem = view.problem
     unicode = needs_unicode(" ".join([problem.title, *problem.notes]))
     long = len(problem.title) > 44
-    return {"title": Tex(_directed(words.escape_title(problem))), "long_title": long, "foot": Tex(_directed(escape(shortened(problem.title or "Derivation")))), "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
+    return {"title": Tex(directed(words.escape_title(problem))), "long_title": long, "foot": Tex(directed(escape(shortened(problem.title or "Derivation")))), "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
             "fallback_fonts": Tex(FALLBACK), "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
             "notes": view.sheet.notes, "listed_title": "Jacobians" if view.printer.bar else "Larger values",
             "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
@@ -142,7 +142,7 @@ def _common(view: View) -> dict[str, Any]:
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*")
 
 
-def _directed(tex: str) -> str:
+def directed(tex: str) -> str:
     """Runs of Hebrew and Arabic letters marked, so that they are set from right to left."""
     return _RIGHT_TO_LEFT.sub(lambda m: rf"\rtl{{{m[0]}}}", tex)
 

@@ -1,0 +1,242 @@
+"""Mistakes that people make in backpropagation: the right machinery with one wrong row.
+
+A slip changes one thing: a rule, the network, how terms are gathered, the update, or the forward pass. What follows
+from it is worked out by the same walk backwards, so a slip reproduces wrong values and wrong formulas alike.
+
+>>> from .layers import stack
+>>> from .network import LayerPlan
+>>> net = stack(("x", 2), "y", [LayerPlan(2, "sigmoid"), LayerPlan(1, "sigmoid")], "half_squared_error")
+>>> wrong = next(SLIPS["output-slope"].apply(net))
+>>> print(ex.text(wrong.derivation.steps["z2"].result), "|", wrong.said)
+(dL/da2) | `dL/da2` was used as `dL/dz2`: the slope of the sigmoid is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, takewhile
+from typing import Any
+
+from mpmath import mp
+
+from . import expr as ex
+from . import ways
+from .arithmetic import Env, Matrix
+from .derive import Derivation, Step, derive
+from .errors import ChainruleError
+from .expr import Expr
+from .network import Network
+from .values import forward, gradients
+from .verify import AGREE
+from .ways import updated
+
+MOST_PLACES = 60  # of one slip in one network
+
+
+@dataclass(frozen=True)
+class Working:
+    """A problem worked out in one way: the right one, or with a slip.
+
+    update: how parameters move; said: the marker's sentence with its place filled in.
+    """
+
+    network: Network
+    derivation: Derivation
+    update: ways.Update = updated
+    said: str = ""
+
+    def values(self, leaves: Env, rate: Any = None, trained: Sequence[str] = (), key: Any = None) -> dict[Any, Matrix]:
+        """Every value under its name, gradient under (of, wrt), updated parameter and later loss under (None, name).
+
+        A vector-valued output is differentiated with the seed of ones. rate: None for no update. key: the one value that is
+        wanted, so that the rest need not be computed.
+        """
+        output = self.network.output
+        shape = self.network.symbols[output].shape
+        env = forward(self.network, leaves, partly=True)
+        if isinstance(key, str):
+            return env
+        seed = [[mp.mpf(1)] * int(shape[1]) for _ in range(int(shape[0]))] if shape else None
+        env = gradients(self._as_far_as(key), env, seed, partly=True)
+        if rate is not None and not shape and output in env and all(n in env for n in trained) and (key is None or key[0] is None):
+            after = self.update(env, self.derivation, trained, rate)
+            env.update({(None, n): m for n, m in after.items()})
+            env[None, output] = forward(self.network, {**leaves, **after})[output]
+        return env
+
+    def _as_far_as(self, key: Any) -> Derivation:
+        """The walk back to one gradient; all of it where no gradient is named."""
+        steps = list(self.derivation.steps.items())
+        names = [name for name, _ in steps]
+        if key is None or key[0] is None or key[1] not in names:
+            return self.derivation
+        return replace(self.derivation, steps=dict(steps[:names.index(key[1]) + 1]))
+
+
+def right(network: Network) -> Working:
+    """The problem without a slip."""
+    return Working(network, derive(network))
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A mistake. kind: rule, network, accumulation, update or forward; step: where it acts, in words.
+
+    change: all the ways in which it can be made in a network; sentence: what a marker would write, with the places in braces and
+    names between backticks.
+    """
+
+    name: str
+    kind: str
+    step: str
+    change: ways.Ways
+    sentence: str
+
+    def apply(self, network: Network) -> Iterator[Working]:
+        """The network worked out with this slip, once for every place where it can be made."""
+        for changed in islice(self.change(network), MOST_PLACES):
+            try:
+                derivation = derive(changed.network or network, rules=changed.rules)
+                if changed.gather is not None:
+                    derivation = replace(derivation, steps=_gathered_steps(derivation, changed.gather))
+            except ChainruleError:
+                continue  # here the slip does not even fit the shapes
+            yield Working(changed.network or network, derivation, changed.update, self.sentence.format(**changed.places))
+
+
+def _gathered_steps(derivation: Derivation, gather: Callable[[Step], Step]) -> dict[str, Step]:
+    """All steps as a slip gathers them; after one of another shape nothing below it can be computed."""
+    steps: dict[str, Step] = {}
+    for name, step in derivation.steps.items():
+        steps[name] = gather(step) if step.terms else step
+        if steps[name].shape != step.shape:
+            break
+    return steps
+
+
+# ---------------------------------------------------------------- the table, the simplest first
+
+SLIPS: dict[str, Slip] = {s.name: s for s in (
+    Slip("sign", "network", "any value or gradient", ways.negated, "The sign is turned around."),
+    Slip("transposed", "accumulation", "any gradient", ways.transposed, "It is transposed: `d{L}/d{v}` has the shape of `{v}`."),
+    Slip("output-slope", "rule", "activation of the output layer", ways.slope_missing(True),
+         "`d{L}/d{a}` was used as `d{L}/d{z}`: the slope of the {function} is missing."),
+    Slip("hidden-slope", "rule", "any other activation", ways.slope_missing(False),
+         "The slope of the {function} is missing: `d{L}/d{z}` is `d{L}/d{a}` times that slope."),
+    Slip("chain-broken", "rule", "nested functions", ways.chain_broken, "The slope of the {which} function, {function}, is missing: the chain rule multiplies by both."),
+    Slip("own-factor", "rule", "product", ways.own_factor, "The slope of a product with respect to one factor is the other factor; the factor itself was taken."),
+    Slip("factor-doubled", "network", "loss", ways.twice, "It is twice the right value: a factor 1/2, such as the one before a square, was forgotten."),
+    Slip("factor-halved", "network", "loss", ways.half, "It is half the right value: a factor 2, such as the one of a square, was forgotten."),
+    Slip("bias-mean", "accumulation", "bias of a batch", ways.bias_mean, "The gradient of `{v}` is the sum over the examples; their mean was taken."),
+    Slip("mean-forgotten", "network", "loss", ways.mean_forgotten, "It is {n} times the right value: `{L}` is a mean, and the division by {n} was forgotten."),
+    Slip("mean-twice", "network", "loss", ways.mean_too_often, "It was divided by {n} once too often."),
+    Slip("other-loss", "network", "loss", ways.other_loss, "This is the gradient under {loss}, not under the loss of this problem."),
+    Slip("overwritten", "accumulation", "value used more than once", ways.overwritten,
+         "`{v}` is used more than once: the gradients of all its uses add up, and one of them was kept alone."),
+    Slip("upstream-ignored", "accumulation", "any gradient", ways.upstream_ignored,
+         "This is the local slope alone: it was not multiplied by the gradient that arrives from above."),
+    Slip("elementwise", "rule", "matrix product", ways.elementwise, "An entrywise product was taken where a matrix product belongs."),
+    Slip("untransposed", "rule", "matrix product", ways.untransposed, "A transpose is missing: going back through a product transposes the other factor."),
+    Slip("slope-twice", "rule", "any activation", ways.slope_twice, "The slope of the {function} at `{z}` was multiplied in twice."),
+    Slip("slope-elsewhere", "rule", "any activation", ways.slope_elsewhere, "The slope of the {function} was taken at the wrong value, `{where}`."),
+    Slip("diagonal", "rule", "softmax", ways.diagonal, "Only the diagonal p(1 - p) of the {function}'s Jacobian was used."),
+    Slip("operand", "forward", "any equation", ways.operands, "`{other}` was used in place of `{used}`."),
+    Slip("term-left-out", "forward", "any sum", ways.term_left_out, "The term `{term}` of `{at}` was left out."),
+    Slip("not-applied", "forward", "any activation", ways.not_applied, "The {function} was not applied to `{z}`."),
+    Slip("slope-of-another", "rule", "any activation", ways.slope_of_another, "The slope of {other} was used, and this is {function}."),
+    Slip("uphill", "update", "update", ways.moved(lambda v, d, names, rate: updated(v, d, names, -rate)), "The gradient was added; descent subtracts it."),
+    Slip("no-rate", "update", "update", ways.moved(lambda v, d, names, rate: updated(v, d, names, 1)), "The gradient was not multiplied by the learning rate."),
+    Slip("bias-fixed", "update", "update", ways.moved(ways.weights_only), "The biases were not updated."),
+    Slip("one-by-one", "update", "update", ways.moved(ways.one_by_one),
+         "The upper weights were updated before the error was sent back through them; all gradients come first."),
+)}
+
+
+# ---------------------------------------------------------------- finding the slip
+
+@dataclass(frozen=True)
+class Case:
+    """Numbers at which answers are compared, and whether an answer there is the claimed one."""
+
+    leaves: Env
+    agrees: Callable[[Matrix], bool]
+
+
+# Which kinds of slip can move what: a value, a gradient, an update (there what went wrong in it comes first).
+_VALUE, _GRADIENT, _UPDATE = ("network", "forward"), ("rule", "network", "accumulation", "forward"), ("update",)
+
+
+class Suspects:
+    """Every slip worked out on one network, each as far as it is needed.
+
+    rate, trained: the learning rate and the parameters it moves, for updates.
+    """
+
+    def __init__(self, network: Network, rate: Any = None, trained: Sequence[str] = ()) -> None:
+        self.network, self.rate, self.trained = network, rate, trained
+        self._workings: dict[str, list[Working]] = {}
+
+    def explain(self, key: Any, cases: Sequence[Case]) -> tuple[Slip, str] | None:
+        """The first slip of the table whose answer is the claimed one in every case, with its sentence; None for none.
+
+        A slip that does not change the answer explains nothing.
+        key: a name, (of, wrt) for a gradient, (None, name) for what an update gives.
+        """
+        turns = (_VALUE,) if isinstance(key, str) else (_UPDATE, _GRADIENT) if key[0] is None else (_GRADIENT,)
+        for slip in (s for kinds in turns for s in SLIPS.values() if s.kind in kinds):
+            for working in self._of(slip):
+                answers = takewhile(lambda m: m is not None, (self._agreeing(working, key, case) for case in cases))
+                if len(found := list(answers)) == len(cases) and any(not same(m, t) for m, t in zip(found, self._truth(key, cases), strict=True)):
+                    return slip, working.said
+        return None
+
+    def _of(self, slip: Slip) -> list[Working]:
+        if slip.name not in self._workings:
+            self._workings[slip.name] = list(slip.apply(self.network))
+        return self._workings[slip.name]
+
+    def _truth(self, key: Any, cases: Sequence[Case]) -> list[Matrix]:
+        whole = right(self.network)
+        return [whole.values(case.leaves, self.rate, self.trained, key).get(key) or [[mp.nan]] for case in cases]
+
+    def _agreeing(self, working: Working, key: Any, case: Case) -> Matrix | None:
+        """The answer of a working where it is the claimed one."""
+        try:
+            answer = working.values(case.leaves, self.rate, self.trained, key).get(key)
+        except (ArithmeticError, ValueError):  # the wrong network has no value at these numbers
+            return None
+        return answer if answer is not None and case.agrees(answer) else None
+
+
+def difference(claimed: Matrix, ours: Matrix) -> tuple[int, int, Any, Any] | None:
+    """The entry at which two values differ most, with both numbers; None where they agree to 30 digits."""
+    worst, found = mp.mpf(10) ** -AGREE, None
+    for i, (xs, ys) in enumerate(zip(claimed, ours, strict=True)):
+        for j, (x, y) in enumerate(zip(xs, ys, strict=True)):
+            error = abs(x - y) / max(abs(x), abs(y), mp.mpf(10) ** -25)
+            if not error < worst:
+                worst, found = error, (i, j, x, y)
+    return found
+
+
+def same(claimed: Matrix, ours: Matrix) -> bool:
+    """Whether two values have one shape and agree to 30 digits."""
+    return (len(claimed), len(claimed[0])) == (len(ours), len(ours[0])) and difference(claimed, ours) is None
+
+
+def misfit(claimed_products: Sequence[str], result: Expr) -> tuple[Slip, str] | None:
+    """The slip behind a formula whose shapes do not fit: entrywise products only, where ours has a matrix product.
+
+    claimed_products: the signs of the products in the formula, '*' or '@'.
+    """
+    if claimed_products and "@" not in claimed_products and any(e.op == "matmul" for e in ex.walk(result)):
+        return SLIPS["elementwise"], SLIPS["elementwise"].sentence
+    return None
+
+
+def explain(network: Network, leaves: Env, key: Any, agrees: Callable[[Matrix], bool], rate: Any = None,
+            trained: Sequence[str] = ()) -> tuple[Slip, str] | None:
+    """Which slip gives the claimed value at these numbers, with its sentence; None where none of the table does."""
+    return Suspects(network, rate, trained).explain(key, [Case(leaves, agrees)])
+
