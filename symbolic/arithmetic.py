@@ -23,6 +23,7 @@ from mpmath import mp
 from . import expr as ex
 from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS, definition
+from .matrices import MATRIX_FUNCTIONS, determinant, inverse
 from .takes import MOVES, moved
 
 Matrix = list[list[Any]]
@@ -109,6 +110,12 @@ class Arithmetic:
         vector = ex.sym("_v", (len(xs), 1))
         return entries(VECTOR_FUNCTIONS[name].define(vector, 0), {"_v": [[x] for x in xs]}, self)[k][0]
 
+    def determinant(self, rows: Matrix) -> Any:
+        return determinant(rows, self)
+
+    def inverse(self, rows: Matrix) -> Matrix:
+        return inverse(rows, self)
+
     def over(self, e: Expr, env: Env) -> Matrix:
         """A vector function: its defining equation."""
         name, axis = e.data
@@ -151,6 +158,17 @@ class HighPrecision(Arithmetic):
 
     def dot(self, xs: Sequence[Any], ys: Sequence[Any]) -> Any:
         return mp.fdot(xs, ys)
+
+    def determinant(self, rows: Matrix) -> Any:
+        """By elimination; what only rounding has left of a singular matrix is zero (Hadamard: |det| <= product of the lengths of the rows)."""
+        found = mp.det(mp.matrix(rows))
+        largest = mp.fprod(mp.norm(row) for row in rows)
+        return found if abs(found) > largest * mp.mpf(10) ** (12 - mp.dps) else mp.mpf(0)
+
+    def inverse(self, rows: Matrix) -> Matrix:
+        if self.determinant(rows) == 0:
+            raise ArithmeticError("a matrix with the determinant 0 has no inverse")
+        return list((mp.matrix(rows) ** -1).tolist())
 
     def primitive(self, name: str, x: Any) -> Any:
         return _real(getattr(mpmath, name)(x), lambda: f"{name}({mp.nstr(x, 6)})")
@@ -268,6 +286,9 @@ def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
     if e.op == "ones":
         one = arithmetic.number(Fraction(1))
         return [[one] * int(e.shape[1]) for _ in range(int(e.shape[0]))]
+    if e.op == "eye":
+        one, zero = arithmetic.number(Fraction(1)), arithmetic.number(Fraction(0))
+        return [[one if i == j else zero for j in range(int(e.shape[1]))] for i in range(int(e.shape[0]))]
     if e.op == "over":
         return arithmetic.over(e, env)
     parts = [entries(x, env, arithmetic) for x in e.args]
@@ -277,6 +298,11 @@ def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
         return moved(e, parts, arithmetic)
     if e.op == "T":
         return [list(column) for column in zip(*parts[0], strict=True)]
+    if e.op == "matrix":
+        try:
+            return MATRIX_FUNCTIONS[e.data].entries(parts[0], arithmetic)
+        except ArithmeticError as error:
+            raise ArithmeticError(f"{ex.text(e)}: {error}") from None
     if e.op == "matmul":
         columns = list(zip(*parts[1], strict=True))
         return [[arithmetic.dot(row, column) for column in columns] for row in parts[0]]

@@ -20,8 +20,9 @@ from mpmath import mp
 from . import expr as ex
 from .arithmetic import MP, Matrix, entries
 from .expr import Expr
+from .latex import COLOURS, MUL, NEG, POW, Printer
 from .takes import MOVES
-from .latex import COLOURS, MUL, NEG, POW, Printer, number, parens
+from .texparts import around, number, parens
 
 _DECIMAL = re.compile(r"-?[\d.]+(\\cdot 10\^\{-?\d+\})?")
 _TIE = mp.mpf(10) ** -30  # what the arithmetic may have lost on an exact tie
@@ -136,7 +137,10 @@ class Numbers:
     def _multiplies_out(self, filled: Expr, target: Matrix, shown: list[list[str]], digits: int) -> bool:
         """Whether what is printed on the left, computed, rounds to what is printed on the right."""
         with mp.workdps(40):
-            got = entries(self._rounded(filled, digits), {}, MP)
+            try:
+                got = entries(self._rounded(filled, digits), {}, MP)
+            except ArithmeticError:  # rounded to so few digits a matrix has no inverse
+                return False
             if len(got) == 1 == len(got[0]):
                 got = [[got[0][0]] * len(target[0]) for _ in target]
             for i, row in enumerate(target):
@@ -166,11 +170,13 @@ class Numbers:
             return Expr("val", (), (key, _turned(value), _turned(exact) if exact else None), e.shape)
         if e.op == "mul":
             return Expr("mul", tuple(self._grouped(e.args)), None, e.shape)
-        if e.op in ("add", "neg", "matmul", "div", "T", *MOVES):
+        if e.op == "div" and e.args[1].op == "matrix":
+            return Expr(e.op, (self._fill(e.args[0]), self._block([e.args[1]])), e.data, e.shape)
+        if e.op in ("add", "neg", "matmul", "div", "T", "matrix", *MOVES):
             return Expr(e.op, tuple(map(self._fill, e.args)), e.data, e.shape)
         if e.op == "pow" and e.args[1].op == "num":
             return Expr(e.op, (self._fill(e.args[0]), e.args[1]), e.data, e.shape)
-        if e.op in ("num", "ones"):
+        if e.op in ("num", "ones", "eye"):
             return e
         if e.op == "sum" and e.data is None and (terms := self._terms(e.args[0])):
             return terms
@@ -284,6 +290,8 @@ class Numbers:
                 return self._call(e, digits)
             case op if op in MOVES:
                 return self.printer.moved(e, [self._show(a, digits, 9 if e.op != "concat" else 0) for a in e.args])
+            case "matrix":
+                return around(e.data, lambda least: self._show(e.args[0], digits, least)), 9
         return self.printer(e), 9 if not (e.op == "num" and isinstance(e.data, Fraction) and e.data < 0) else NEG
 
     def _product(self, e: Expr, digits: int) -> str:

@@ -120,7 +120,7 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
     skip = {s.name for s in network.symbols.values() if s.kind in FIXED}
     first_use = _first_uses(network)
     plain = not network.layers
-    whole = ("over", "pick", "call") if network.layers else ("over", "pick")  # plain calculus keeps e^x as it is
+    whole = ("over", "pick", "matrix", "call") if network.layers else ("over", "pick", "matrix")  # plain calculus keeps e^x as it is
     named = {e.rhs: ex.sym(e.name, e.rhs.shape) for e in network.equations if e.rhs.op in whole}
     found: dict[str, list[Term]] = {name: [] for name in shapes}
     steps: dict[str, Step] = {}
@@ -162,7 +162,7 @@ def _terms(eq: Equation, output: str, shape: ex.Shape, rules: Mapping[str, Rule]
     upstream = ex.grad(output, eq.name, shape) if not is_output or shape else ONE
     scalar = not shape and all(not e.shape for e in ex.walk(eq.rhs))
     gathered: dict[str, tuple[list[Expr], list[tuple[str, str]]]] = {}
-    for name, g, used in _passes(eq.rhs, ONE if scalar else upstream, (), rules):
+    for name, g, used in passes(eq.rhs, ONE if scalar else upstream, (), rules):
         exprs, rules_used = gathered.setdefault(name, ([], []))
         exprs.append(g)
         rules_used.extend(used)
@@ -178,7 +178,7 @@ def _terms(eq: Equation, output: str, shape: ex.Shape, rules: Mapping[str, Rule]
             yield name, Term(eq.name, upstream, local, final, None, None, used)
 
 
-def _passes(e: Expr, g: Expr, used: tuple[tuple[str, str], ...],
+def passes(e: Expr, g: Expr, used: tuple[tuple[str, str], ...],
             rules: Mapping[str, Rule]) -> Iterator[tuple[str, Expr, tuple[tuple[str, str], ...]]]:
     """Descend from a right-hand side to every name in it, applying one rule a node."""
     if e.op == "sym":
@@ -189,7 +189,7 @@ def _passes(e: Expr, g: Expr, used: tuple[tuple[str, str], ...],
             continue
         sent = pull(e, g, k, rules)
         if sent != ex.ZERO:
-            yield from _passes(arg, sent, (*used, rules[e.op].used(e, k)), rules)
+            yield from passes(arg, sent, (*used, rules[e.op].used(e, k)), rules)
 
 
 def rewrite_slopes(e: Expr, eq: Equation, named: Mapping[Expr, Expr]) -> Expr:
@@ -216,6 +216,7 @@ def rebuilt(e: Expr, args: Sequence[Expr]) -> Expr:
         case "neg": return ex.neg(args[0])
         case "matmul": return ex.matmul(*args)
         case "sum": return ex.total(args[0], e.data)
+        case "T": return ex.transpose(args[0])
     return Expr(e.op, tuple(args), e.data, e.shape, e.role)
 
 

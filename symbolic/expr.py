@@ -3,9 +3,10 @@
 A value has the shape ``()`` (a scalar; 1 x 1 products collapse to it) or ``(rows, columns)``.
 Forward pass and gradients are written in the same nodes:
 
-    sym num ones grad partial       leaves; grad is dL/dv, partial is du/dv
+    sym num ones eye grad partial   leaves; grad is dL/dv, partial is du/dv
     add neg mul div pow call cases  entrywise; only scalars broadcast
-    matmul T sum most least over    matrices; over is a function of a whole vector (softmax)
+    matmul T sum most least over    matrices; over is a function of a whole vector (softmax),
+    matrix                          one of a whole matrix (trace, inverse, determinant, norm)
     slope apply pick                f'(z), an unnamed function f(x), one output of a vector function
     entry bigsum best local diff    index level: W_ji, a sum over j, a maximum, du_i/dv_j; d/dx[...]
 
@@ -30,7 +31,7 @@ Dim = int | str
 Shape = tuple[Dim, ...]
 
 ENTRYWISE = frozenset({"add", "neg", "mul", "div", "pow", "call", "cases", "slope", "apply", "pick"})
-LEAVES = frozenset({"sym", "num", "ones", "grad", "partial"})
+LEAVES = frozenset({"sym", "num", "ones", "eye", "grad", "partial"})
 
 
 class Samples(int):
@@ -131,6 +132,11 @@ def ones(shape: Shape) -> Expr:
     """A matrix of ones; a scalar shape gives the number 1."""
     shape = _scalar_if_single(shape)
     return Expr("ones", (), None, shape) if shape else num(1)
+
+
+def eye(shape: Shape) -> Expr:
+    """The identity matrix of a square shape; a scalar shape gives the number 1."""
+    return Expr("eye", (), None, shape) if _scalar_if_single(shape) else num(1)
 
 
 def grad(of: str, wrt: str, shape: Shape = ()) -> Expr:
@@ -367,15 +373,20 @@ def matmul(a: Expr, b: Expr) -> Expr:
         if scalars:
             rest = _product([f for f in one.args if f.shape])
             return mul(*scalars, matmul(rest, other) if one is a else matmul(other, rest))
+    if "eye" in (a.op, b.op):
+        return b if a.op == "eye" else a
     return node("matmul", (a, b))
 
 
 def transpose(e: Expr) -> Expr:
-    """The transpose: twice is nothing, and it reverses products."""
+    """The transpose: twice is nothing; a product is reversed where that takes a transpose away."""
     if e.op == "T":
         return e.args[0]
-    if not e.shape:
+    if not e.shape or e.op == "eye":
         return e
+    if e.op == "matmul" and any(n.op == "T" for n in walk(e)):
+        a, b = e.args
+        return matmul(transpose(b), transpose(a))
     if e.op == "ones":
         return ones((e.shape[1], e.shape[0]))
     if e.op == "matmul":

@@ -56,11 +56,13 @@ def entry(e: Expr, i: str | None, j: str | None, taken: frozenset[str] = frozens
     taken = taken | {x for x in (i, j) if x}
     if not e.shape and e.op in ex.LEAVES:
         return e
+    if e.op == "matrix" and not e.shape:
+        return _whole(e, taken)
     if e.op == "slide":
         return _slid(e, i, j, taken)
     if e.op == "take" and not e.data.word:
         return _sliced(e, i, j, taken)
-    if e.op in ("sym", "grad", "over", "onehot", *MOVES):
+    if e.op in ("sym", "grad", "over", "onehot", "eye", "matrix", *MOVES):
         kept = tuple(x for x, d in zip((i, j), e.shape, strict=True) if d != 1)
         return Expr("entry", (e,), kept)
     if e.op == "ones":
@@ -73,6 +75,21 @@ def entry(e: Expr, i: str | None, j: str | None, taken: frozenset[str] = frozens
     if e.op == "matmul":
         return _product(e, i, j, taken)
     return _reduced(e, i, j, taken)
+
+
+def _whole(e: Expr, taken: frozenset[str]) -> Expr:
+    """A number made of a whole matrix: trace and norms as sums over its entries; a determinant stays as it is."""
+    (x,) = e.args
+    i = fresh(x.shape[0], taken)
+    if e.data == "trace":
+        return _sum(entry(x, i, i, taken), ((i, x.shape[0]),))
+    if e.data not in ("norm", "squared_norm"):
+        return e
+    j = fresh(x.shape[1], taken | {i})
+    over = tuple((letter, d) for letter, d in ((i, x.shape[0]), (j, x.shape[1])) if d != 1)
+    cell = entry(x, i if x.shape[0] != 1 else None, j if x.shape[1] != 1 else None, taken)
+    squares = Expr("bigsum", (ex.node("pow", (cell, ex.num(2))),), over)
+    return squares if e.data == "squared_norm" else ex.node("call", (squares,), "sqrt")
 
 
 def _entrywise(e: Expr, parts: list[Expr]) -> Expr:
@@ -213,6 +230,8 @@ def at_index(e: Expr, env: Env, where: dict[str, int], arithmetic: Arithmetic) -
         return arithmetic.add(found) if e.op == "bigsum" else arithmetic.largest(found, 1 if e.data[0] == "most" else -1)
     if e.op in ("sym", "grad"):
         return env[e.data][0][0]
+    if e.op == "matrix":
+        return entries(e, env, arithmetic)[0][0]
     if e.op == "num":
         return arithmetic.number(e.data)
     xs = [at_index(x, env, where, arithmetic) for x in e.args]

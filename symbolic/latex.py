@@ -24,13 +24,14 @@ from . import index
 from .expr import Expr, Shape
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
 from .network import Network, Symbol
+from .texparts import ATOM, around, number, parens
 
 GREEK = frozenset("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
                   "chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split())
 ACCENTS = {"hat": r"\hat", "bar": r"\bar", "tilde": r"\tilde", "dot": r"\dot"}
 COLOURS = ("fOne", "fTwo", "fThree", "fFour", "fFive")
 RELATION = {">": ">", ">=": r"\ge", "<": "<", "<=": r"\le"}
-ADD, NEG, MUL, POW, ATOM = 1, 2, 3, 5, 9
+ADD, NEG, MUL, POW = 1, 2, 3, 5
 
 
 def letter(name: str) -> tuple[str, str]:
@@ -188,6 +189,13 @@ class Printer:
         rows, columns = e.shape
         return r"\mathbf{1}" if columns == 1 else r"\mathbf{1}^{\top}" if rows == 1 else r"\mathbf{1}\mathbf{1}^{\top}"
 
+    def _eye(self, e: Expr) -> str:
+        return r"\mathbf{I}"
+
+    def _matrix(self, e: Expr) -> str:
+        """A function of a whole matrix: a sign of its own, or a word before brackets."""
+        return around(e.data, lambda least: self.show(e.args[0], least))
+
     def _add(self, e: Expr) -> tuple[str, int]:
         before, self._in_sum = self._in_sum, True  # the bare terms of a sum play no part of their own
         out = self.show(e.args[0], NEG)
@@ -246,7 +254,7 @@ class Printer:
         base, n = e.args
         least = ATOM if base.op != "call" or base.data in ("exp", "sqrt", "log", "identity") else 0
         body = self.show(base, least)
-        if base.op in ("sym", "entry") and "^" in body or base.op in ("grad", "partial", "apply", "div") or (base.op == "num" and "frac" in body):
+        if base.op in ("sym", "entry") and "^" in body or base.op in ("grad", "partial", "apply", "div", "matrix") or (base.op == "num" and "frac" in body):
             body = parens(body)
         return f"{body}^{{{self.show(n, 0)}}}", POW
 
@@ -262,6 +270,8 @@ class Printer:
             return self.name(x.data, transposed=True)
         if x.op == "grad":
             return self.grad(*x.data, transposed=True)
+        if x.op == "matrix" and x.data == "inv":
+            return self._matrix(x).removesuffix("^{-1}") + r"^{-\top}"
         return rf"{parens(self.show(x, 0))}^{{\top}}"
 
     def _call(self, e: Expr) -> tuple[str, int] | str:
@@ -354,7 +364,8 @@ class Printer:
             return self.name(x.data, e.data)
         if x.op == "grad":
             return self.grad(*x.data, e.data)
-        return rf"{parens(self.show(x, 0))}_{{{''.join(e.data)}}}"
+        body = self.show(x, 0)
+        return rf"{body if x.op == 'eye' else parens(body)}_{{{''.join(e.data)}}}"
 
     def _bigsum(self, e: Expr) -> tuple[str, int]:
         letters = ",".join(x for x, _ in e.data)
@@ -391,38 +402,3 @@ def _tall(e: Expr, printer: Printer) -> bool:
     if e.op == "grad":
         return not printer.grad(*e.data).startswith(("\\delta", "\\bar"))
     return e.op in ("partial", "local", "div", "diff")
-
-
-def parens(body: str) -> str:
-    """Brackets that grow only where something tall stands in them."""
-    tall = any(t in body for t in (r"\frac", r"\sum", r"\begin", r"\left"))
-    return rf"\left({body}\right)" if tall else f"({body})"
-
-
-def number(value: Any, *, decimal: bool = False) -> str:
-    """An exact number: integers and terminating decimals as such, fractions and roots as written.
-
-    >>> number(Fraction(1, 3)), number(Fraction(1, 4), decimal=True), number(Fraction(-3))
-    ('\\\\frac{1}{3}', '0.25', '-3')
-    """
-    if not isinstance(value, Fraction):
-        import sympy
-
-        return str(sympy.latex(value, ln_notation=True))
-    if value.denominator == 1:
-        return str(value.numerator)
-    if decimal and (text := terminating(value)):
-        return text
-    sign = "-" if value < 0 else ""
-    return rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
-
-
-def terminating(value: Fraction) -> str:
-    """A fraction as a finite decimal, '' when it has none (of at most 12 places)."""
-    for places in range(13):
-        scaled = value * 10**places
-        if scaled.denominator == 1:
-            digits = f"{abs(scaled.numerator):0{places + 1}d}"
-            sign = "-" if value < 0 else ""
-            return sign + (digits[:-places] + "." + digits[-places:] if places else digits)
-    return ""

@@ -20,6 +20,7 @@ from .calculus import differentiate
 from .derive import Derivation, Step, count_paths, derive, path_partials, path_product, paths
 from .errors import ChainruleError, nearest
 from .expr import Expr
+from .matrices import MATRIX_FUNCTIONS, MOST_WRITTEN_OUT
 from .network import Network, Symbol, scalarize
 from .rules import RULES, Rule
 
@@ -139,11 +140,18 @@ def _scalar_derivation(network: Network, derivation: Derivation, asked: tuple[st
         why = f"{network.output} is not a single number"
     elif (count := sum(_entries(s) for s in network.symbols.values())) > MOST_SCALARS:
         why = f"it would need {count:,} symbols"
+    elif large := next((e for eq in network.equations for e in ex.walk(eq.rhs) if e.op == "matrix" and _too_large(e)), None):
+        why = f"{ex.text(large)} has too many products when it is written out"
     if why:
         notes.append(f"The scalar level is left out because {why}; the index and matrix levels say the same.")
         rest = tuple(level for level in asked if level != "scalar")
         return None, rest if set(rest) - {"numbers"} else ("matrix", *rest)
     return derive(scalarize(network), (), rules), asked
+
+
+def _too_large(e: Expr) -> bool:
+    """Whether a function of a square matrix is of a larger one than a person writes out."""
+    return MATRIX_FUNCTIONS[e.data].square and e.data != "trace" and int(e.args[0].shape[0]) > MOST_WRITTEN_OUT
 
 
 def _entries(s: Symbol) -> int:

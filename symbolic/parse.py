@@ -21,6 +21,7 @@ from . import expr as ex
 from .errors import SpecError, nearest
 from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
+from .matrices import WRITTEN, apply
 from .parsemoves import CALLS, call, subscript
 
 LONGEST, DEEPEST = 2000, 60
@@ -36,7 +37,7 @@ _BINARY = {ast.Add: "add", ast.Sub: "add", ast.Mult: "mul", ast.Div: "div", ast.
 
 def known_functions() -> list[str]:
     """Every function name that an equation may use."""
-    return [*FUNCTIONS, *VECTOR_FUNCTIONS, *SYNONYMS, "sum", "mean", *CALLS]
+    return [*FUNCTIONS, *VECTOR_FUNCTIONS, *SYNONYMS, *WRITTEN, "dot", "eye", "sum", "mean", *CALLS]
 
 
 def tree(source: str) -> ast.expr:
@@ -134,7 +135,7 @@ def _small_enough(e: Expr, source: str) -> Expr:
 
 
 def _nesting(e: Expr) -> int:
-    return (e.op in ("call", "over", "apply", "pow", "div")) + max(map(_nesting, e.args), default=0)
+    return (e.op in ("call", "over", "apply", "pow", "div", "matrix")) + max(map(_nesting, e.args), default=0)
 
 
 class _Reader:
@@ -203,6 +204,8 @@ class _Reader:
             return ex.num(left.data / right.data) if left.data.denominator == 1 == right.data.denominator else ex.node(op, (left, right))
         if op == "pow" and not right.names and _magnitude(right) > LARGEST_EXPONENT:
             raise SpecError(f"the exponent in {shorten(self.source)!r} is too large; at most {LARGEST_EXPONENT} can be computed with")
+        if op == "pow" and left.op == "matrix" and left.data == "norm" and right == ex.num(2):
+            return apply("squared_norm", left.args[0])  # its slope needs no root, and exists at 0 too
         if op == "pow" and right.shape:
             raise SpecError(f"the exponent in {shorten(self.source)!r} is {ex.show_shape(right.shape)}; expected a scalar")
         return self._build(op, (left, right))
@@ -227,8 +230,8 @@ class _Reader:
         if name in CALLS:
             return self._located(lambda: call(name, n.args, n.keywords, lambda v: self.read(v, depth)))
         axis = self._axis(name, n)
-        if name == "ones":
-            return self._ones(n)
+        if name in ("ones", "eye"):
+            return self._constants(name, n)
         args = tuple(self.read(x, depth) for x in n.args)
         if name in self.unnamed:
             self._count(name, args, 1)
@@ -238,6 +241,12 @@ class _Reader:
         if name in VECTOR_FUNCTIONS:
             self._count(name, args, 1)
             return self._over(name, args[0], axis)
+        if name in WRITTEN:
+            self._count(name, args, 1)
+            return self._located(lambda: apply(name, args[0]))
+        if name == "dot":
+            self._count(name, args, 2)
+            return self._located(lambda: _dot(*args))
         if name not in FUNCTIONS:
             raise SpecError(f"unknown function {n.func.id!r} in {shorten(self.source)!r}", hint=nearest(n.func.id, known_functions()))
         self._count(name, args, len(FUNCTIONS[name].args))
@@ -254,13 +263,16 @@ class _Reader:
             inside = e.sentence if shorten(self.source) in e.sentence else f"{e.sentence}, in {shorten(self.source)!r}"
             raise SpecError(inside, hint=e.hint) from None
 
-    def _ones(self, n: ast.Call) -> Expr:
-        sizes = [x.value for x in n.args if isinstance(x, ast.Constant) and isinstance(x.value, int) and x.value > 0]
-        if len(sizes) != 2 or len(n.args) != 2:
-            raise SpecError(f"ones takes two sizes, as in ones(1, 4), in {shorten(self.source)!r}")
+    def _constants(self, name: str, n: ast.Call) -> Expr:
+        """ones(rows, columns), and eye(size), the identity matrix."""
+        wanted, example = (2, "two sizes, as in ones(1, 4),") if name == "ones" else (1, "one size, as in eye(3),")
+        sizes = [x.value for x in n.args if isinstance(x, ast.Constant) and isinstance(x.value, int) and x.value is not True and x.value > 0]
+        if len(sizes) != wanted or len(n.args) != wanted:
+            raise SpecError(f"{name} takes {example} in {shorten(self.source)!r}")
         if max(sizes) > LARGEST_ONES:
-            raise SpecError(f"ones in {shorten(self.source)!r} is larger than {LARGEST_ONES} x {LARGEST_ONES}")
-        return Expr("ones", (), None, tuple(sizes)) if sizes != [1, 1] else ex.ONE
+            raise SpecError(f"{name} in {shorten(self.source)!r} is larger than {LARGEST_ONES} x {LARGEST_ONES}")
+        shape = (sizes[0], sizes[-1])
+        return ex.eye(shape) if name == "eye" else Expr("ones", (), None, shape) if shape != (1, 1) else ex.ONE
 
     def _axis(self, name: str, n: ast.Call) -> int | None:
         for k in n.keywords:
@@ -291,6 +303,13 @@ class _Reader:
         if axis is None:
             axis = 1 if arg.shape[0] == 1 else 0
         return ex.node("over", (arg,), (name, axis))
+
+
+def _dot(u: Expr, v: Expr) -> Expr:
+    """The dot product of two columns, or of two rows."""
+    if not u.shape or u.shape != v.shape or 1 not in u.shape:
+        raise SpecError(f"dot needs two vectors of the same shape, and {ex.text(u)} is {ex.show_shape(u.shape)}, {ex.text(v)} is {ex.show_shape(v.shape)}")
+    return ex.node("matmul", (ex.node("T", (u,)), v) if u.shape[1] == 1 else (u, ex.node("T", (v,))))
 
 
 def _magnitude(e: Expr) -> float:

@@ -35,6 +35,10 @@ def text(e: Expr) -> str:
         return "(d{}/d{})".format(*e.data[:2])
     if e.op == "ones":
         return "ones({}, {})".format(*e.shape)
+    if e.op == "eye":
+        return f"eye({e.shape[0]})"
+    if e.op == "matrix":
+        return f"norm({text(e.args[0])})**2" if e.data == "squared_norm" else f"{e.data}({text(e.args[0])})"
     if e.op == "add":
         out = inner(e.args[0], 2)
         for t in e.args[1:]:

@@ -21,8 +21,10 @@ from .network import Network, from_equations
 from .numbers import ValueProblem
 from .parse import functions_in, known_functions, names_in, parse
 from .plans import Plan, planned, rivals
+from .primitives import primitive
 from .stacked import count, forms, measure, network_of, parameters
 from .values import DIGITS
+from .wanted import Wanted, wanted
 from .yamltext import spoken
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ class Problem:
     'rows', 'matrix'); drawn: parameters that were drawn at random; exact: no decimal point anywhere;
     notes: remarks of the file, printed as they are.
     descent: how to go downhill, None without a learning rate; rivals: what is compared; portions: the same
-    problem with some of its examples, for the steps that use only those; memo: paths worked out once.
+    problem with some of its examples, for the steps that use only those; wanted: what is asked for beyond the
+    gradient; memo: what is worked out once for all pages.
     """
 
     title: str
@@ -61,6 +64,7 @@ class Problem:
     rivals: tuple[Plan, ...] = ()
     portions: Mapping[tuple[int, ...], Problem] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
+    wanted: Wanted = field(default_factory=Wanted)
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -97,9 +101,15 @@ def build(spec: Spec) -> Problem:
     Raises SpecError, located in the file, for names and shapes that do not fit.
     """
     problem = _from_equations(spec) if spec.equations else _from_layers(spec)
+    if spec.granularity == "primitive":
+        if spec.given:
+            raise SpecError("granularity: primitive needs a formula for every function", where=spec.where("granularity"), hint="leave 'given' out")
+        network = primitive(problem.network)
+        problem = replace(problem, network=network, forms={n: _form(s.shape, None) for n, s in network.symbols.items()} | dict(problem.forms))
     _check_letters(spec, problem.network)
     _check_formulas(spec, problem.network)
-    return replace(_with_plans(spec, problem), claims=spec.claims)
+    problem = replace(_with_plans(spec, problem), claims=spec.claims)
+    return replace(problem, wanted=wanted(spec, problem.network, problem.leaves))
 
 
 def _with_plans(spec: Spec, problem: Problem) -> Problem:

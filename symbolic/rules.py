@@ -20,6 +20,7 @@ from .arithmetic import TIDY, entries
 from .errors import ChainruleError, CheckError, SpecError
 from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS, slope_form
+from .matrices import MATRIX_FUNCTIONS
 from .takes import block, put, slide_back, take
 
 
@@ -41,6 +42,8 @@ class Rule:
             return self.ids[0], FUNCTIONS[e.data].because
         if e.op in ("over", "pick"):
             return self.ids[0], VECTOR_FUNCTIONS[e.data[0]].because
+        if e.op == "matrix":
+            return self.ids[0], MATRIX_FUNCTIONS[e.data].because
         if e.op == "mul" and all(x.op == "num" for x in others):
             return "constant-multiple", "A constant factor stays in front."
         if e.op in ("matmul", "mul") and len(others) == 1 and others[0].op == "ones":
@@ -152,10 +155,12 @@ RULES: Mapping[str, Rule] = {
     "slide": Rule(("convolution",), slide_back,
                   ("The kernel slides: every entry of the image is weighted wherever the kernel meets it, and all meetings add up.",
                    "The same kernel is used at every place, so its gradient is the sum over all places.")),
+    "matrix": Rule(("matrix-function",), lambda e, g, k: MATRIX_FUNCTIONS[e.data].pull(e, g), ("",)),
     "sum": Rule(("sum",), lambda e, g, k: ex.spread(g, e.data, e.args[0].shape),
                 ("Every entry of a sum counts with slope one.",)),
     "most": Rule(("subgradient",), _extreme, ("Only the largest entry passes the gradient on (the first one where several tie).",)),
     "least": Rule(("subgradient",), _extreme, ("Only the smallest entry passes the gradient on (the first one where several tie).",)),
+    "onehot": Rule(("constant",), lambda e, g, k: ex.ZERO, ("Which entry is the largest does not change with a small step.",)),
 }
 
 

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from .curvature import second_order
 from .descentpages import descent_sections
+from .lagrange import lagrange
+from .modes import modes
 from .sheet import Section, Sheet
 from .through_time import through_time
 
 Reader = Callable[[Sheet], list[Section]]
 READERS: list[Reader] = [
+    modes,
+    second_order,
+    lagrange,
     through_time,
     descent_sections,
 ]

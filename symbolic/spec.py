@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, ValidationError
 from pydantic import WithJsonSchema, WrapValidator, model_validator
 
+from . import beyond
 from .choices import NAMED, braces, expression as _expression, named, positive as _positive, short, truth as _truth
 from .claimtext import Claim, read_claims, schema as claims_schema
 from .errors import SpecError, nearest
@@ -187,7 +188,7 @@ _SAMPLES: list[Any] = [
 ]  # fmt: skip
 
 
-class Spec(_Part):
+class Spec(_Part, beyond.Beyond):
     """One problem: a network (inputs, layers, loss, targets) or plain equations."""
 
     model_config = ConfigDict(extra="forbid", title="chainrule", json_schema_extra={"examples": _SAMPLES})
@@ -299,7 +300,7 @@ def _values_of(layers: list[Layer]) -> list[str]:
     return [f"{letter}{i}" for i in range(1, len(layers) + 1) for letter in "za"]
 
 
-_WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "equations", "at", "given")
+_WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "equations", "at", "given", *beyond.WITH_NUMBERS)
 
 
 def _has_decimal(raw: object) -> bool:
@@ -368,7 +369,7 @@ def _problem(error: Any) -> ValueProblem:
 
 
 def _nearest_key(path: tuple[Step, ...]) -> str:
-    levels: dict[str, type[BaseModel]] = {"layers": Layer, "init": Init, "inputs": Size, "targets": Size}
+    levels: dict[str, type[BaseModel]] = {"layers": Layer, "init": Init, "inputs": Size, "targets": Size, **beyond.LEVELS}
     model = levels.get(str(path[0]), Spec) if len(path) > 1 else Spec
     key = str(path[-1])
     key = _BELONGS.get(key, key)

@@ -148,6 +148,18 @@ def difference(f: Callable[[Matrix], Matrix], at: Matrix, direction: Matrix) -> 
     return [[(a - b) / (2 * h) for a, b in zip(*rows, strict=True)] for rows in zip(above, below, strict=True)]
 
 
+def agreement(got: Any, expected: Any, of: str, wrt: str, claim: Expr | None) -> Any:
+    """How far (relatively) a claimed derivative is from differences of the forward pass.
+
+    Raises CheckError where that is more than the last of AGREE digits.
+    """
+    error = abs(got - expected) / max(abs(expected), abs(got), mp.mpf(10) ** -25)
+    if not error < mp.mpf(10) ** -AGREE:
+        raise CheckError(f"d{of}/d{wrt} = {ex.text(claim) if claim is not None else 0} failed its check: it gives {mp.nstr(got, 8)} where "
+                         f"differences of the forward pass give {mp.nstr(expected, 8)}; nothing was written")
+    return error
+
+
 class _Checker:
     def __init__(self, lesson: Lesson, leaves: Mapping[Any, Matrix]) -> None:
         self.lesson, self.leaves = lesson, leaves
@@ -261,11 +273,7 @@ class _Checker:
                 self._compare(at_index(rhs, env, where, MP), value, shown.of, shown.wrt, line.rhs)
 
     def _compare(self, got: Any, expected: Any, of: str, wrt: str, claim: Expr) -> None:
-        error = abs(got - expected) / max(abs(expected), abs(got), mp.mpf(10) ** -25)
-        if not error < mp.mpf(10) ** -AGREE:
-            raise CheckError(f"d{of}/d{wrt} = {ex.text(claim)} failed its check: it gives {mp.nstr(got, 8)} where "
-                             f"differences of the forward pass give {mp.nstr(expected, 8)}; nothing was written")
-        self.worst = max(self.worst, error)
+        self.worst = max(self.worst, agreement(got, expected, of, wrt, claim))
 
     # ------------------------------------------------------------ random points
 

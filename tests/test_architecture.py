@@ -18,17 +18,20 @@ ROOMS = """
 errors
 plain expr takes
 functions
+matrices
 arithmetic
 rules
 parsemoves
 parse
 optimizers
 network
+primitives
 losses
 layertypes
 layers
 initial
 derive
+forward_mode
 calculus
 index
 lesson
@@ -40,6 +43,8 @@ ways
 slips
 drift
 scenes
+second
+texparts
 latex
 decimals
 numbers
@@ -47,12 +52,17 @@ choices
 plans
 yamltext
 claimtext
+beyond
 stacked spec speccheck stackcheck
+wanted
 problem
 quadratic descent
 written
 claims
 sheet
+modes
+curvature
+lagrange
 through_time
 descentfigure
 descentpages
@@ -74,7 +84,8 @@ cli
 __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
-MATHEMATICS = "expr plain takes arithmetic rules parsemoves parse optimizers network losses layertypes layers initial derive calculus index lesson values probe prove verify ways slips drift scenes".split()
+MATHEMATICS = """expr plain takes matrices arithmetic rules parsemoves parse optimizers network primitives layertypes losses layers initial derive forward_mode
+calculus index lesson values probe prove verify ways slips drift scenes second""".split()
 LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400
 

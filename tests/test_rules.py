@@ -17,6 +17,7 @@ from symbolic.expr import Expr, node, num, sym
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS
 from symbolic.layers import activations, stack
 from symbolic.losses import LOSSES
+from symbolic.matrices import MATRIX_FUNCTIONS, apply
 from symbolic.network import LayerPlan, from_equations, scalarize
 from symbolic.parse import parse
 from symbolic.rules import RULES, pull
@@ -53,6 +54,9 @@ CASES = {
     + [node("cases", (s, num(-1), num(0), s, num(1), s * t, t), ("<", "<"))],
     "matmul": [p for p in PRODUCTS if p.op == "matmul"],
     "T": [node("T", (x,)) for x in (A, S, col, row)],
+    "matrix": [apply(name, x) for name, f in MATRIX_FUNCTIONS.items() for x in ((S,) if f.square else (S, A, col, row))]
+    + [apply("logdet", node("add", (node("matmul", (A, A.T)), ex.eye((2, 2)))))],
+    "onehot": [Expr("onehot", (x,), ("most", k), x.shape) for x in (S, col) for k in (None, 0, 1)],
     "sum": [node("sum", (x,), k) for x in (A, S, col, row) for k in (None, 0, 1)],
     "most": [node("most", (x,), k) for x in (S, col, row) for k in (None, 0, 1)] + [node("most", (A,), 1)],
     "take": [part(A, None, [1]), part(A, [1], None), part(A, [1, 0, 1], None), part(col, [2], None), part(row, None, [0]), reshape(A, (3, 2)),
@@ -128,14 +132,14 @@ def test_a_rule_says_its_id_and_a_sentence() -> None:
 SYNTAX = ["s + t", "s - t", "-s", "+s", "s*t", "s/t", "s**2", "s**t", "2**s", "A @ D", "A.T", "A*B", "s*A", "sum(A)", "sum(A, axis=0)", "mean(A)",
           "mean(A, axis=1)", "max(A)", "min(A)", "max(A, axis=1)", "min(A, axis=0)", "max(s, t)", "min(0, s)", "ones(2, 3) + A", "pi*s", "1/3", "0.5",
           "ln(s)", "f(s)", "A[0]", "A[:, 1]", "flatten(A)", "conv(A, s)", "concat(A, A)", "max_pool(A, size=2)", "average_pool(A, size=1)", "windows(A, size=2)", *(f"{name}({'s' if len(f.args) == 1 else 's, t'})" for name, f in FUNCTIONS.items()),
-          *(f"{name}(A, axis=1)" for name in VECTOR_FUNCTIONS)]
+          *(f"{name}(A, axis=1)" for name in VECTOR_FUNCTIONS), "inv(S)", "norm(A)**2", "trace(S)", "eye(3) @ D"]
 
 
 def test_whatever_can_be_written_has_a_rule() -> None:
-    names = {x.data: x for x in (s, t, A, B, D)}
+    names = {x.data: x for x in (s, t, A, B, D, S)}
     seen = {n.op for source in SYNTAX for n in ex.walk(parse(source, names, frozenset({"f"})))}
     known = set(RULES) | ex.LEAVES
-    assert seen <= known and set(RULES) - seen == {"cases", "pick", "put"}, "these arise from the others"
+    assert seen <= known and set(RULES) - seen == {"cases", "pick", "put", "onehot"}, "these arise from the others"
     for activation in activations():
         for loss in LOSSES:
             for samples in (None, 3):

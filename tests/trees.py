@@ -37,12 +37,16 @@ def cells(e: Expr, env: Mapping[Any, Cells]) -> Cells:
         return np.array([[sp.Rational(v.numerator, v.denominator) if isinstance(v, Fraction) else v]], dtype=object)
     if e.op == "ones":
         return np.array([[sp.Integer(1)] * int(e.shape[1])] * int(e.shape[0]), dtype=object)
+    if e.op == "eye":
+        return np.array(sp.eye(int(e.shape[0])), dtype=object)
     xs = [cells(x, env) for x in e.args]
     rows, columns = e.shape or (1, 1)
     if e.op == "matmul":
         return np.dot(*xs)
     if e.op == "T":
         return xs[0].T
+    if e.op == "matrix":
+        return of_matrix(e.data, sp.Matrix(xs[0]))
     if e.op == "sum":
         return np.array(xs[0].sum(axis=e.data), dtype=object).reshape(int(rows), int(columns))
     if e.op in ("most", "least"):
@@ -93,6 +97,13 @@ def slid(how: Any, xs: list[Cells]) -> Cells:
             else:
                 padded[window] = padded[window] + known["w"] * known["z"][i, j]
     return out[how.gives] if how.gives != "x" else padded[up:up + h, left:left + w]
+def of_matrix(name: str, m: sp.Matrix) -> Cells:
+    """The functions of a whole matrix, as SymPy's own matrices know them."""
+    if name == "inv":
+        return np.array(m.inv(method="ADJ"), dtype=object)
+    squares = sum(v**2 for v in m)
+    found = {"trace": m.trace if m.is_square else None, "det": m.det, "logdet": lambda: sp.log(m.det()), "norm": lambda: sp.sqrt(squares), "squared_norm": lambda: squares}
+    return np.array([[found[name]()]], dtype=object)
 
 
 def over(name: str, x: Cells, axis: int) -> Cells:

@@ -18,6 +18,7 @@ RULE_WORDS = {
     "power": "power rule", "exp": "exponential rule", "chain": "chain rule", "local-slope": "chain rule, slope of the function",
     "linear-in-W": "linear in the left factor", "linear-in-x": "linear in the right factor", "transpose": "transpose",
     "broadcast-to-sum": "broadcast forward, sum backward", "fork-sum": "sum over the paths", "vector-function": "function of the whole vector",
+    "matrix-function": "function of the whole matrix",
     "subgradient": "slope on each piece", "identity": "passed on unchanged",
 }
 

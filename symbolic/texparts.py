@@ -1,0 +1,61 @@
+r"""Small parts of a formula on paper: numbers, brackets, the signs of matrix functions.
+
+>>> around("trace", lambda least: "A X"), around("norm", lambda least: "x")
+('\\operatorname{tr}(A X)', '\\lVert x \\rVert')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+ATOM = 9  # binds as a single letter does
+MATRIX_TEX = {"trace": r"\operatorname{tr}", "det": r"\det", "logdet": r"\ln\det"}
+
+
+def around(name: str, show: Callable[[int], str]) -> str:
+    """A function of a whole matrix on paper: tr(A), A^{-1}, ||A||; show writes the argument, in brackets where it binds less."""
+    if name == "inv":
+        body = show(ATOM)
+        return f"{parens(body) if '^' in body and not body.endswith(')') else body}^{{-1}}"
+    if name in MATRIX_TEX:
+        return MATRIX_TEX[name] + parens(show(0))
+    body = show(0)
+    left, right = (r"\left\lVert", r"\right\rVert") if parens(body).startswith(r"\left") else (r"\lVert", r"\rVert")
+    return f"{left} {body} {right}" + "^{2}" * (name == "squared_norm")
+
+
+def parens(body: str) -> str:
+    """Brackets that grow only where something tall stands in them."""
+    tall = any(t in body for t in (r"\frac", r"\sum", r"\begin", r"\left"))
+    return rf"\left({body}\right)" if tall else f"({body})"
+
+
+def number(value: Any, *, decimal: bool = False) -> str:
+    """An exact number: integers and terminating decimals as such, fractions and roots as written.
+
+    >>> number(Fraction(1, 3)), number(Fraction(1, 4), decimal=True), number(Fraction(-3))
+    ('\\\\frac{1}{3}', '0.25', '-3')
+    """
+    if not isinstance(value, Fraction):
+        import sympy
+
+        return str(sympy.latex(value, ln_notation=True))
+    if value.denominator == 1:
+        return str(value.numerator)
+    if decimal and (text := terminating(value)):
+        return text
+    sign = "-" if value < 0 else ""
+    return rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
+
+
+def terminating(value: Fraction) -> str:
+    """A fraction as a finite decimal, '' when it has none (of at most 12 places)."""
+    for places in range(13):
+        scaled = value * 10**places
+        if scaled.denominator == 1:
+            digits = f"{abs(scaled.numerator):0{places + 1}d}"
+            sign = "-" if value < 0 else ""
+            return sign + (digits[:-places] + "." + digits[-places:] if places else digits)
+    return ""
