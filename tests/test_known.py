@@ -97,7 +97,8 @@ def test_batch(report: Any) -> None:
 def test_every_example_at_every_level(path: Path, level: str, report: Any) -> None:
     out = report(path.read_text(), levels=(level,), every=True)
     assert list(out)[:7] == ["title", "forward", "loss", "gradients", "updated", "loss_after", "steps"]
-    assert out["steps"] and out["gradients"] == report(path.read_text())["gradients"]
+    assert out["steps"] or (level == "numbers" and out["loss"] is None)  # without numbers there are none to show
+    assert out["gradients"] == report(path.read_text())["gradients"]
     for s in out["steps"]:
         assert list(s) == ["of", "wrt", "rule", "because", "latex", "value", "shape", "checked", "level"]
         assert s["latex"] and s["checked"] in ("proved", "30 digits") and s["because"].endswith(".")
