@@ -18,6 +18,7 @@ from .lesson import plan
 from .network import entry_symbols, from_equations
 from .probe import kinks
 from .second import (
+    MOST_NAMES,
     Curvature,
     Entry,
     Twice,
@@ -168,12 +169,15 @@ def _hessian(sheet: Sheet) -> Iterator[Section]:
     cells: tuple[tuple[str, ...], ...] = ()
     heads: tuple[str, ...] = ()
     small = len(labels) <= MOST_IN_BRACKETS
-    if small:
+    if point is None and entries is None:
+        missing = next(n for n in sheet.network.names("input", "target", "parameter") if n not in sheet.values)
+        raise SpecError(f"hessian: {missing} has no number, and without numbers the second derivatives are too long to be written out")
+    if len(labels) <= MOST_NAMES:
         lines = [TexLine("H", matrix([[_second(f, x, y, inline=True) for y in labels] for x in labels], MOST_IN_BRACKETS))]
         if entries and all(sum(1 for _ in ex.walk(e.result)) <= 12 for e in entries[1]):
             lines.append(TexLine("", matrix([[writer.printer(e.result) for e in entries[1] if e.first == x] for x in twice.wrt], MOST_IN_BRACKETS)))
     if point and small:
-        lines.append(TexLine("", writer.matrix(point.hessian)))
+        lines.append(TexLine("" if lines else "H", writer.matrix(point.hessian)))
         lines = [x for k, x in enumerate(lines) if k == 0 or x.right != lines[k - 1].right]  # constant second derivatives
     elif point:
         heads = ("", *(f"${x}$" for x in labels))

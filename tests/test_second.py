@@ -294,6 +294,7 @@ GRAPH = "equations: {f: x**2*y}\nat: {x: 1, y: 2}\n"
      "hessian: 25 numbers vary, so the Hessian is 25 x 25; at most 20 x 20 fit a page"),
     ("equations: {y: f(x)}\ngiven: {\"f'(x)\": 2}\nhessian: true\n", "hessian: needs a formula for every function"),
     ("equations: {y: abs(x) + x**2}\nat: {x: 0}\nhessian: true\n", "hessian: at the given numbers a function has a kink"),
+    ("equations: {y: x**2*u + v*w}\nat: {x: 1, u: 2, w: 3}\nhessian: true\n", "hessian: v has no number, and without numbers the second derivatives are too long"),
     (LAYERS + "newton: {steps: 2}\n", "newton: belongs to files with equations, and this one has layers"),
     (LAYERS.replace("[W1, W2]", "[x]"), "hessian: 'x' cannot be varied here; valid names: W1, b1, W2, b2"),
 ])
