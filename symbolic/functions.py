@@ -23,6 +23,7 @@ import sympy as sp
 
 from . import expr as ex
 from .expr import Expr
+from .numpycode import compiled
 
 z, a, u, v = sp.symbols("z a u v", real=True)
 SYMBOLS = {"z": z, "a": a, "u": u, "v": v}
@@ -63,7 +64,7 @@ class Row:
     @property
     def numpy(self) -> Callable[..., Any]:
         """The function on NumPy arrays (the stable form where the row states one)."""
-        return sp.lambdify(self.args, self.function(*self.args), modules="numpy")
+        return compiled(self.args, self.function(*self.args))
 
     def slope_text(self, k: int = 0) -> str:
         return ex.text(slope_form(self.name, k))
