@@ -2,7 +2,7 @@
 
 >>> z = sp.Symbol("z", real=True)
 >>> print(code(sp.Piecewise((z, z > 0), (z/100, True))))
-np.where(z > 0, z, 1 / 100 * z)
+np.where(z > 0, z, 0.01 * z)
 >>> float(compiled((z,), 1/(1 + z**2))(2.0))
 0.2
 """
@@ -40,7 +40,27 @@ class _Readable(NumPyPrinter):  # type: ignore[misc]
 def code(e: sp.Expr) -> str:
     """One line of NumPy, without needless brackets; functions of the table print their stable forms."""
     printed = _Readable({"fully_qualified_modules": True}).doprint(e)
-    return ast.unparse(ast.parse(printed.replace("numpy.", "np."), mode="eval"))
+    return typed(printed.replace("numpy.", "np."))
+
+
+def typed(source: str) -> str:
+    """A line of Python as a person types it: no needless brackets, 0.5 for 1/2, powers without spaces.
+
+    >>> typed("((1/2)*(z))**2 + (1/3)")
+    '(0.5 * z)**2 + 1 / 3'
+    """
+    return ast.unparse(_Decimals().visit(ast.parse(source, mode="eval"))).replace(" ** ", "**")
+
+
+class _Decimals(ast.NodeTransformer):
+    """Quotients of whole numbers as decimals, where they are short and exact to the last bit."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.BinOp(ast.Constant(int(above)), ast.Div(), ast.Constant(int(below))) if below and len(repr(above / below)) <= 6:
+                return ast.Constant(above / below)
+        return node
 
 
 def compiled(args: Sequence[sp.Symbol], e: sp.Expr) -> Callable[..., Any]:
