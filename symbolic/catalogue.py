@@ -162,7 +162,7 @@ def _graph(name: str, row: Row) -> Graph:
     z = ex.sym("z")
     call, slope = ex.node("call", (z,), name), ex.node("slope", (z,), (name, 0))
     printer = Printer(slope_network(row), colour=False)
-    return Graph("z", (-5, 5), at(call), at(slope), (printer(call), printer(slope)), tuple(map(float, row.kinks)))
+    return Graph("z", (-5, 5), at(call), at(slope), (f"a = {printer(call)}", "da/dz"), tuple(map(float, row.kinks)))
 
 
 def limits(row: Row) -> tuple[Fact, ...]:
@@ -214,9 +214,11 @@ def _loss(table: str, name: str, row: Loss) -> Entry:
     network = loss_network(name, OUTPUTS)
     equation = network.equations[0]
     lesson = plan(network, ("index", "matrix"), wrt=("y_hat",))
+    single = loss_network(name, 1)
     gradient = lesson.derivation.steps["y_hat"].result
     return Entry(table, name, row.because, network, ((ex.sym("L"), equation.rhs),), stated(row),
-                 (f"L = {tree_code(equation.rhs)}", f"dy_hat = {tree_code(gradient)}"), _loss_graph(name), lambda: (certify(lesson),))
+                 (f"L = {tree_code(equation.rhs)}", f"dy_hat = {tree_code(gradient)}"), _loss_graph(single),
+                 lambda: (certify(plan(single, ("scalar",), wrt=("y_hat",))), certify(lesson)))
 
 
 def loss_network(name: str, outputs: int) -> Network:
@@ -226,9 +228,8 @@ def loss_network(name: str, outputs: int) -> Network:
     return Network((equation,), {"y_hat": y_hat, "y": y, "L": Symbol("L", (), "value", "L")})
 
 
-def _loss_graph(name: str) -> Graph | None:
+def _loss_graph(network: Network) -> Graph:
     """The loss of one output whose target is 1, over the prediction."""
-    network = loss_network(name, 1)
     derivation = plan(network, ("scalar",), wrt=("y_hat",)).derivation
 
     def at(key: Any) -> Callable[[float], float]:
@@ -244,7 +245,7 @@ def _loss_graph(name: str) -> Graph | None:
         span = (-3.0, 4.0)
     except ArithmeticError:
         span = (0.0, 1.0)
-    return Graph(r"\hat{y}", span, f, slope, ("L", r"\frac{\partial L}{\partial\hat{y}}"), _bends(slope, span))
+    return Graph(r"\hat{y}", span, f, slope, (r"L \text{ for } y = 1", r"\partial L/\partial\hat{y}"), _bends(slope, span))
 
 
 def _bends(slope: Callable[[float], float], span: tuple[float, float]) -> tuple[float, ...]:

@@ -23,7 +23,6 @@ import sympy as sp
 
 from . import expr as ex
 from .expr import Expr
-from .numpycode import compiled
 
 z, a, u, v = sp.symbols("z a u v", real=True)
 SYMBOLS = {"z": z, "a": a, "u": u, "v": v}
@@ -64,7 +63,7 @@ class Row:
     @property
     def numpy(self) -> Callable[..., Any]:
         """The function on NumPy arrays (the stable form where the row states one)."""
-        return compiled(self.args, self.function(*self.args))
+        return sp.lambdify(self.args, self.function(*self.args), modules="numpy")
 
     def slope_text(self, k: int = 0) -> str:
         return ex.text(slope_form(self.name, k))

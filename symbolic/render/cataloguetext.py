@@ -1,0 +1,128 @@
+"""Entries of the catalogue as plain text: rows of a list, a card for the terminal, JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from collections.abc import Iterable
+from typing import Any
+
+from .. import expr as ex
+from ..catalogue import Entry
+from ..lesson import Line, Shown
+from ..network import Network
+from ..problem import Problem
+from ..sheet import Sheet, TexLine, TexStep
+from ..verify import Certified
+
+WIDTH = 100
+
+
+def sheet_of(certified: Certified, title: str = "") -> Sheet:
+    """A certified derivation without numbers as a sheet of LaTeX lines."""
+    return Sheet(Problem(title, certified.lesson.network, {}), certified)
+
+
+def phrase(entry: Entry, most: int = 0) -> str:
+    """What the row says about itself, cut at a sentence where there is little room."""
+    return entry.because if not most or len(entry.because) <= most else entry.because.split(". ")[0].rstrip(".") + "."
+
+
+def listed(entries: Iterable[Entry]) -> str:
+    """The list as JSON: table, name, formula and phrase of every row."""
+    rows = [{"table": e.table, "name": e.name, "formula": e.formula, "because": e.because} for e in entries]
+    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+
+
+# ---------------------------------------------------------------- a card for the terminal
+
+def card(entry: Entry) -> str:
+    """One row as a person reads it in a terminal of 100 columns."""
+    out = [f"{entry.name}  ({entry.table})", ""]
+    out += [f"  {line}" for left, right in entry.equations for line in _filled(_equation(left, right), WIDTH - 2)]
+    for certified in entry.parts():
+        for step in certified.lesson.steps:
+            out += ["", *_step(step, certified.lesson.network)]
+    out.append("")
+    for head, lines in (*((f.head, [f.said]) for f in entry.facts), *([("NumPy", list(entry.code))] if entry.code else [])):
+        wrapped = [part for line in lines for part in (textwrap.wrap(line, WIDTH - 14) or [""])]
+        out += [f"  {head if k == 0 else '':<12}{line}" for k, line in enumerate(wrapped)]
+    return "\n".join([*out, ""])
+
+
+def _equation(left: ex.Expr, right: ex.Expr) -> str:
+    return ex.text(right) if left == right else f"{ex.text(left)} = {ex.text(right)}"
+
+
+def _step(step: Shown, network: Network) -> list[str]:
+    vector = bool(network.symbols[step.of].shape)
+    free = next((x.free for x in step.lines if x.kind == "index"), (None, None))
+    entry = ",".join(x for x in free if x)
+    left = (f"{step.wrt}_bar" if vector else f"d{step.of}/d{step.wrt}") + (f"[{entry}]" if entry else "")
+    out = [f"  {left}  ({step.level}, checked: {step.checked})", *(f"    {line}" for line in textwrap.wrap(step.because, WIDTH - 4))]
+    for k, line in enumerate(step.lines):
+        name = ex.text(line.lhs) if line.lhs is not None and line.kind != "local" else left
+        opening = name if k == 0 or line.kind == "forward" or step.lines[k - 1].kind == "forward" else ""
+        rows = _filled(_barred(ex.text(line.rhs), step.of if vector else ""), WIDTH - 8 - max(len(left), len(name)))
+        pad = " " * max(len(left), len(opening))
+        out += [f"    {opening:<{len(pad)}} = {rows[0]}", *(f"    {pad}     {row}" for row in rows[1:])]
+        if line.because and line.because != step.because and line.kind != "forward":
+            out += [f"    {pad}     | {row}" for row in textwrap.wrap(line.because, WIDTH - 12 - len(pad))]
+    return out
+
+
+def _barred(text: str, output: str) -> str:
+    """For an output that is not one number: what a direction in it pulls back, written v_bar."""
+    return re.sub(rf"\(d{re.escape(output)}/d(\w+)\)", r"\1_bar", text) if output else text
+
+
+def _filled(text: str, room: int) -> list[str]:
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ") or [text]
+
+
+# ---------------------------------------------------------------- data
+
+def data(entry: Entry) -> dict[str, Any]:
+    """One row as plain data, formulas as text and as LaTeX."""
+    steps = [_data(s) for certified in entry.parts() for s in sheet_of(certified).steps()]
+    return {"table": entry.table, "name": entry.name, "formula": entry.formula, "because": entry.because,
+            "latex": [_joined(x) for x in definition_lines(entry)], "steps": steps,
+            "facts": {f.head.lower(): f.said for f in entry.facts}, "numpy": list(entry.code)}
+
+
+def _data(step: TexStep) -> dict[str, Any]:
+    s = step.shown
+    return {"of": s.of, "wrt": s.wrt, "level": s.level, "rule": s.rule, "because": s.because,
+            "lines": [_text(line) for line in s.lines], "latex": [_joined(x) for x in step.lines], "checked": s.checked}
+
+
+def _text(line: Line) -> dict[str, str]:
+    out = {"formula": ex.text(line.rhs), "because": line.because}
+    return out if line.lhs is None else {"of": ex.text(line.lhs), **out}
+
+
+def _joined(line: TexLine) -> str:
+    return f"{line.left} = {line.right}" if line.left else f"= {line.right}"
+
+
+def definition_lines(entry: Entry) -> list[TexLine]:
+    """The defining equations as LaTeX: a = sigma(z) = ..., or name = right-hand side."""
+    from ..latex import Printer
+
+    if entry.network is None:
+        return []
+    printer, out = Printer(entry.network, colour=False), []
+    for left, right in entry.equations:
+        name, shown, body = printer.name(entry.network.output), printer(left), printer(right)
+        if left.op == "sym":
+            out.append(TexLine(shown, body))
+        else:  # a function applied: its output has a letter of its own
+            out.append(TexLine(name, body if shown == body else f"{shown} = {body}"))
+    return out
+
+
+def as_json(entries: Iterable[Entry]) -> str:
+    """One row as a JSON object; several of the same name as a list."""
+    rows = [data(e) for e in entries]
+    return json.dumps(rows[0] if len(rows) == 1 else rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
