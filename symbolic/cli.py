@@ -1,4 +1,4 @@
-"""The command line: ``chainrule derive``, ``verify``, ``schema``, ``doctor``.
+"""The command line: ``chainrule derive``, ``verify``, ``list``, ``show``, ``catalogue``, ``schema``, ``doctor``.
 
 Heavy imports wait inside the commands, so that help is immediate.
 """
@@ -70,6 +70,41 @@ def derive(file: Path, folder: Path, formats: tuple[str, ...], levels: tuple[str
     request = Request(formats, levels, assume, every, digits, engine, templates)
     say: Callable[[str], None] = (lambda line: None) if quiet else click.echo
     produce(file, folder, request, say)
+
+
+@main.command("list")
+@click.argument("kind", required=False)
+@click.option("--to", "form", default="table", show_default=True, help="table or json.")
+def list_command(kind: str | None, form: str) -> None:
+    """Print every row of every table with its formula, or those of one KIND (activations, losses, ...)."""
+    from .reference import list_rows
+
+    list_rows(kind, form, click.echo)
+
+
+@main.command()
+@click.argument("name")
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=None, help="Folder for files; without it the terminal.")
+@click.option("--to", "formats", callback=words, default="", help="md, json, tex or pdf (with -o alone: pdf).")
+@click.option("--engine", default=None, help="TeX engine: pdflatex, lualatex or tectonic (default: the first found).")
+@click.option("--templates", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder with templates of your own; they come first.")
+def show(name: str, folder: Path | None, formats: tuple[str, ...], engine: str | None, templates: Path | None) -> None:
+    """Derive, check and plot one row of the tables, such as sigmoid."""
+    from .reference import show_row
+
+    show_row(name, folder, formats, click.echo, engine=engine, templates=templates)
+
+
+@main.command()
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=Path("output"), show_default=True, help="Folder for the file.")
+@click.option("--to", "formats", callback=words, default="pdf", show_default=True, help="pdf, tex.")
+@click.option("--engine", default=None, help="TeX engine: pdflatex, lualatex or tectonic (default: the first found).")
+@click.option("--templates", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder with templates of your own; they come first.")
+def catalogue(folder: Path, formats: tuple[str, ...], engine: str | None, templates: Path | None) -> None:
+    """Print the whole catalogue as one reference: every row with formula, plot, derivation and NumPy."""
+    from .reference import write_catalogue
+
+    write_catalogue(folder, formats, click.echo, engine=engine, templates=templates)
 
 
 @main.command()

@@ -68,11 +68,17 @@ descentfigure
 descentpages
 sections
 report
+slopes
+numpycode numpytree
+entry
+entries
+catalogue
 files
 render.__init__ render.engine render.text render.texmetrics render.texread render.texboxes render.texmath
 render.width
 render.lines render.layered render.netfigure render.graph render.words
 render.view
+render.plots
 render.figures
 render.sectionpages
 render.documents
@@ -80,6 +86,10 @@ render.errata
 doctor
 produce
 errata
+render.cataloguetext render.cataloguepages
+doctor
+produce
+reference
 cli
 __main__
 """.strip().splitlines()

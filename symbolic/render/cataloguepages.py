@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..catalogue import Entry, Graph, Table, entries_of
+from ..catalogue import Table, entries_of
+from ..entry import Entry, Graph
 from ..errors import ChainruleError
-from ..latex import Printer
-from ..sheet import TexLine
+from ..sheet import Sheet, TexLine, TexStep
 from . import words
 from .cataloguetext import as_json, definition_lines, sheet_of
 from .documents import FALLBACK, make_environment, render
@@ -19,67 +19,77 @@ from .lines import fits
 from .plots import Box, frame, marked, plot, sample
 from .text import escape, markdown
 from .view import SHEET, Row, Tex, rows_of, spaced, tall
-from .width import height, width
+from .width import width
 
 LEFT = 268.0          # points: the column beside a plot
 PLOT = (58.0, 40.0)   # millimetres
 LIMITS = (-3.0, 4.0)  # a plot shows at most these values
 PLOT_HEIGHT = 165.0   # points, with its legend and numbers
+COLUMN = 200.0        # points: a derivation that ends above this stands beside the plot
+LAYER_TITLE = "Backward"
+TITLES = {"scalar": "The derivative, line by line", "index": "Entry by entry", "matrix": "As a whole"}
+GENERIC = ("", "local derivatives", "rule of the equation", "the slope in its own form")  # reasons that say nothing here
 TOGETHER = 640.0      # points: an entry of at most this height is not split between two pages
 REASON = (118.0, 190.0)  # points: the least and the most room of a reason beside its line
 FORMATS = ("pdf", "tex", "md", "json")
 
 
-@dataclass(frozen=True)
-class Document:
-    """A printed document before TeX has seen it."""
-
-    source: str
-    entries: int
-
-
 # ---------------------------------------------------------------- one entry
 
 def block(entry: Entry, label: str) -> dict[str, Any]:
-    """An entry as the template wants it."""
-    figure = _figure(entry.graph, *PLOT) if entry.graph is not None else ""
-    room = LEFT if figure else SHEET.width
-    definition = rows_of(definition_lines(entry), room)
-    beside = figure and fits([(r["left"], r["right"]) for r in definition], room)
-    if figure and not beside:
-        definition = rows_of(definition_lines(entry), SHEET.width)
-    facts = [{"head": f.head, "said": Tex(f.tex) if f.tex else f.said} for f in entry.facts]
-    steps = [step for certified in entry.parts() for step in _steps(certified)]
-    checks = sorted({s["checked"] for s in steps})
-    high = _estimate(entry, definition, bool(figure)) + sum(s["high"] for s in steps)
-    return {"name": entry.name, "label": Tex(label), "because": entry.because, "figure": Tex(figure), "definition": spaced(definition), "beside": bool(beside),
-            "facts": facts, "code": [Tex(_code(line)) for line in entry.code], "steps": steps, "together": high <= TOGETHER,
-            "badge": Tex("".join(rf"\checkmarkbox{{{c}}}" for c in checks))}
+    """An entry as the template wants it: a short derivation stands beside the plot, a long one below it."""
+    figure = _figure(entry.graph(), *PLOT) if entry.graph is not None else ""
+    lines = definition_lines(entry)
+    parts = [(sheet, step) for sheet in map(sheet_of, entry.parts()) for step in sheet.steps()]
+    narrow = rows_of(lines, LEFT)
+    beside = bool(figure) and _fits(narrow, LEFT)
+    above = _words_high(entry, bool(figure)) + (tall(narrow) if beside else 0.0)
+    short = _steps(parts, LEFT) if beside else []
+    column = bool(short) and above + sum(s["high"] for s in short) <= COLUMN and all(_fits(s["rows"], LEFT) for s in short)
+    steps = short if column else _steps(parts, SHEET.width)
+    whole = sum(s["high"] for s in steps)
+    high = max(PLOT_HEIGHT, above + whole) if column else max(PLOT_HEIGHT if figure else 0.0, above) + whole + (0.0 if beside else tall(narrow))
+    definition = narrow if beside else rows_of(lines, SHEET.width)
+    return {"name": entry.name, "label": Tex(label), "because": entry.because, "figure": Tex(figure), "definition": spaced(definition), "beside": beside,
+            "facts": [{"head": f.head, "said": Tex(f.tex) if f.tex else f.said} for f in entry.facts()],
+            "code": [Tex(_code(line)) for line in entry.code], "steps": steps, "column": column, "together": 40 + high <= TOGETHER,
+            "badge": Tex("".join(rf"\ \checkmarkbox{{{c}}}" for c in sorted({c for s in steps for c in s["checked"]})))}
 
 
-def _estimate(entry: Entry, definition: Sequence[Row], figure: bool) -> float:
-    """About how high an entry is above its derivation, in points."""
-    column = 46 if figure else 88
-    text = sum(13.6 * (1 + len(t) // column) for t in (*(f.said for f in entry.facts), *entry.code))
-    return 40 + max(PLOT_HEIGHT if figure else 0.0, text + tall(definition) + 20)
+def _fits(rows: Sequence[Row], room: float) -> bool:
+    return fits([(r["left"], r["right"]) for r in rows], room)
 
 
-def _steps(certified: Any) -> list[dict[str, Any]]:
-    sheet = sheet_of(certified)
-    network = sheet.network
-    printer = Printer(network, colour=False)
-    out = []
-    for step in sheet.steps():
-        rows = reasoned(rows_of(step.lines, SHEET.width), SHEET.width, step.shown.because)
-        scalar = Printer(sheet.scalar_network, colour=False) if step.shown.level == "scalar" else printer
-        symbol = scalar.symbols[step.shown.wrt]
-        title, subtitle = words.step_title(step.shown, symbol, network, scalar)
-        out.append({"title": Tex(title), "subtitle": Tex(subtitle), "because": step.shown.because, "rows": spaced(rows),
-                    "high": tall(rows) + 44, "checked": step.shown.checked})
-    return out
+def _words_high(entry: Entry, figure: bool) -> float:
+    """About how high the words and the code of an entry are, in points."""
+    letters = 42 if figure else 86
+    return 20 + sum(13.6 * (1 + len(t) // letters) for t in (entry.because, *(f.said for f in entry.facts()), *entry.code))
 
 
-def reasoned(rows: Sequence[Row], available: float, said: str) -> list[Row]:
+def _steps(parts: Sequence[tuple[Sheet, TexStep]], available: float) -> list[dict[str, Any]]:
+    """The derivation in groups of one level, each one display under its heading."""
+    out: list[dict[str, Any]] = []
+    for sheet, step in parts:
+        network = sheet.network
+        title = LAYER_TITLE if network.layers else TITLES[step.shown.level]
+        rows = reasoned(rows_of(_told(step, bool(network.layers)), available), available)
+        if out and out[-1]["sheet"] is sheet and out[-1]["title"] == title:
+            out[-1]["rows"] += rows
+            out[-1]["checked"].add(step.shown.checked)
+        else:
+            out.append({"title": title, "sheet": sheet, "rows": rows, "checked": {step.shown.checked}})
+    return [{**g, "rows": spaced(g["rows"]), "high": tall(g["rows"]) + 32} for g in out]
+
+
+def _told(step: TexStep, layer: bool) -> list[TexLine]:
+    """The lines of a step; in a layer, where many follow one another, the rule stands beside the first."""
+    if not layer:
+        return list(step.lines)
+    rule = words.RULE_WORDS.get(step.shown.rule, step.shown.rule.replace("-", " "))
+    return [replace(line, because=rule if k == 0 else "") for k, line in enumerate(step.lines)]
+
+
+def reasoned(rows: Sequence[Row], available: float) -> list[Row]:
     """Rows with the reason of each line: beside it where there is room, below it where there is none."""
     margin = max((width(r["left"]) for r in rows), default=0.0)
     out: list[Row] = []
@@ -87,13 +97,13 @@ def reasoned(rows: Sequence[Row], available: float, said: str) -> list[Row]:
         out.append({**row, "why": Tex("")})
         why = row["line"].because
         last = k + 1 == len(rows) or rows[k + 1]["first"]
-        if not why or not last or row["line"].kind == "forward":
+        if why in GENERIC or not last or row["line"].kind == "forward":
             continue
         left = available - margin - width(row["right"]) - 16
         if left >= REASON[0]:
             out[-1]["why"] = Tex(rf"\reason{{{min(left, REASON[1]):.0f}pt}}{{{escape(why)}}}")
         else:
-            out.append({"left": Tex(""), "right": Tex(rf"\below{{{available - margin - 20:.0f}pt}}{{{escape(why)}}}"), "line": row["line"], "first": False, "why": Tex("")})
+            out.append({"left": Tex(""), "right": Tex(rf"\reason{{{available - margin - 20:.0f}pt}}{{{escape(why)}}}"), "line": row["line"], "first": False, "why": Tex("")})
     return out
 
 
@@ -106,9 +116,8 @@ def _figure(graph: Graph, wide: float, high: float) -> str:
     """f and its slope in one frame, with circles at the kinks."""
     low, up = graph.span
     f = marked(sample(graph.f, low, up, kinks=graph.kinks, label=graph.labels[0]), graph.f, [k for k in graph.kinks if low < k < up])
-    slope = sample(graph.slope, low, up, kinks=graph.kinks, colour="fTwo", dashed=True, label=graph.labels[1])
-    box = frame([f, slope], graph.span, wide, high, limits=LIMITS)
-    return plot([f, slope], box, across=graph.across)
+    curves = [f] if graph.slope is None else [f, sample(graph.slope, low, up, kinks=graph.kinks, colour="fTwo", dashed=True, label=graph.labels[1])]
+    return plot(curves, frame(curves, graph.span, wide, high, limits=LIMITS), across=graph.across)
 
 
 # ---------------------------------------------------------------- documents
@@ -174,7 +183,7 @@ def _md_entry(entry: Entry) -> dict[str, Any]:
             steps.append({"because": Tex(markdown(step.shown.because)), "checked": Tex(step.shown.checked), "rows": [_md(x) for x in step.lines]})
     return {"name": Tex(markdown(entry.name)), "table": Tex(entry.table), "because": Tex(markdown(entry.because)),
             "definition": [_md(x) for x in definition_lines(entry)], "steps": steps,
-            "facts": [{"head": f.head, "said": Tex(f.tex or markdown(f.said))} for f in entry.facts], "code": [Tex(c) for c in entry.code]}
+            "facts": [{"head": f.head, "said": Tex(f.tex or markdown(f.said))} for f in entry.facts()], "code": [Tex(c) for c in entry.code]}
 
 
 def _md(line: TexLine) -> dict[str, Tex]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from io import StringIO
 from typing import Any
 
 from .. import expr as ex
-from ..catalogue import Entry
+from ..entry import Entry, equation_text
 from ..lesson import Line, Shown
 from ..network import Network
 from ..problem import Problem
 from ..sheet import Sheet, TexLine, TexStep
 from ..verify import Certified
 
-WIDTH = 100
+WIDTH = 100    # columns of a terminal
+LONGEST = 110  # letters of a formula in a list
 
 
 def sheet_of(certified: Certified, title: str = "") -> Sheet:
@@ -24,9 +26,38 @@ def sheet_of(certified: Certified, title: str = "") -> Sheet:
     return Sheet(Problem(title, certified.lesson.network, {}), certified)
 
 
-def phrase(entry: Entry, most: int = 0) -> str:
-    """What the row says about itself, cut at a sentence where there is little room."""
-    return entry.because if not most or len(entry.because) <= most else entry.because.split(". ")[0].rstrip(".") + "."
+def brief(entry: Entry) -> str:
+    """The formula of a row in a list: the first equation, and how many follow, where there are many."""
+    whole = entry.formula
+    if len(whole) <= LONGEST:
+        return whole
+    first, *others = whole.split("; ")
+    return f"{first}; and {len(others)} more" if others else whole
+
+
+def phrase(entry: Entry) -> str:
+    """The first sentence of what a row says ('et al.' ends none)."""
+    return re.split(r"(?<!\bal)\. ", entry.because)[0].rstrip(".") + "."
+
+
+def rows_as_table(groups: Sequence[tuple[str, Sequence[Entry]]]) -> str:
+    """The list for a terminal: name, formula and the first sentence of every row, in 100 columns."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    longest = max((len(e.name) for _, entries in groups for e in entries), default=0)
+    console = Console(width=WIDTH, record=False, file=StringIO(), color_system=None)
+    for title, entries in groups:
+        table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold", show_header=False, padding=(0, 2, 0, 0), expand=True)
+        table.add_column(no_wrap=True, width=longest)
+        table.add_column(ratio=5, overflow="fold")
+        table.add_column(ratio=4, overflow="fold")
+        for e in entries:
+            table.add_row(*map(Text, (e.name, brief(e), phrase(e))))
+        console.print(table)
+        console.print()
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
 def listed(entries: Iterable[Entry]) -> str:
@@ -40,19 +71,15 @@ def listed(entries: Iterable[Entry]) -> str:
 def card(entry: Entry) -> str:
     """One row as a person reads it in a terminal of 100 columns."""
     out = [f"{entry.name}  ({entry.table})", ""]
-    out += [f"  {line}" for left, right in entry.equations for line in _filled(_equation(left, right), WIDTH - 2)]
+    out += [f"  {line}" for left, right in entry.equations for line in _filled(equation_text(left, right), WIDTH - 2)]
     for certified in entry.parts():
         for step in certified.lesson.steps:
             out += ["", *_step(step, certified.lesson.network)]
     out.append("")
-    for head, lines in (*((f.head, [f.said]) for f in entry.facts), *([("NumPy", list(entry.code))] if entry.code else [])):
+    for head, lines in (*((f.head, [f.said]) for f in entry.facts()), *([("NumPy", list(entry.code))] if entry.code else [])):
         wrapped = [part for line in lines for part in (textwrap.wrap(line, WIDTH - 14) or [""])]
         out += [f"  {head if k == 0 else '':<12}{line}" for k, line in enumerate(wrapped)]
     return "\n".join([*out, ""])
-
-
-def _equation(left: ex.Expr, right: ex.Expr) -> str:
-    return ex.text(right) if left == right else f"{ex.text(left)} = {ex.text(right)}"
 
 
 def _step(step: Shown, network: Network) -> list[str]:
@@ -88,7 +115,7 @@ def data(entry: Entry) -> dict[str, Any]:
     steps = [_data(s) for certified in entry.parts() for s in sheet_of(certified).steps()]
     return {"table": entry.table, "name": entry.name, "formula": entry.formula, "because": entry.because,
             "latex": [_joined(x) for x in definition_lines(entry)], "steps": steps,
-            "facts": {f.head.lower(): f.said for f in entry.facts}, "numpy": list(entry.code)}
+            "facts": {f.head.lower(): f.said for f in entry.facts()}, "numpy": list(entry.code)}
 
 
 def _data(step: TexStep) -> dict[str, Any]:

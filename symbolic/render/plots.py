@@ -140,7 +140,7 @@ def ticks(low: float, high: float, count: int = TICKS) -> list[float]:
     """Round numbers (1, 2 or 5 times a power of ten apart) between low and high, about so many."""
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough * 0.999)
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough * 0.8)
     first = math.ceil(low / step - 1e-9)
     return [round(k * step, 12) + 0.0 for k in range(first, math.floor(high / step + 1e-9) + 1)]
 

@@ -1,0 +1,241 @@
+"""How the rows of each table are read as entries of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import sympy as sp
+from mpmath import mp
+
+from . import expr as ex
+from .arithmetic import MP, entries
+from .entry import Entry, Fact, Graph, filled_in, interval, stated
+from .errors import SpecError
+from .expr import Expr
+from .functions import Row, VectorRow, from_sympy, slope_form
+from .initial import Init
+from .latex import Printer
+from .layers import stack
+from .layertypes import LayerType
+from .lesson import plan
+from .losses import Loss, loss_equation
+from .network import Equation, LayerPlan, Network, Symbol
+from .numpycode import code
+from .numpytree import tree_code
+from .prove import SYMPY
+from .slopes import slope_lesson
+from .values import forward, gradients
+from .verify import Certified, certify
+
+DIGITS = 20        # of a plotted point
+OUTPUTS = 3        # of a loss or a function of a vector that is derived
+SPAN = (-5.0, 5.0)  # of the plot of a function
+
+
+# ---------------------------------------------------------------- functions of a number
+
+def function_entry(table: str, name: str, row: Row) -> Entry:
+    """An elementwise function: its formula, limits, and the derivation of its slope."""
+    network = slope_network(row)
+    left = ex.node("call", [ex.sym(s.name) for s in row.args], name)
+    graph = (lambda: _graph(name, row)) if len(row.args) == 1 else None
+    return Entry(table, name, row.because, network, ((left, network.equations[0].rhs),), "", lambda: (*interval(row), *limits(row), *stated(row)),
+                 _function_code(name, row), graph, lambda: (slope_lesson(name),))
+
+
+def _function_code(name: str, row: Row) -> tuple[str, ...]:
+    """a = ..., and a line for each slope; the stable forms where the row states them."""
+    names = {s.name: s.name for s in row.args}
+    value = getattr(row, "numpy_code", "") or code(row.function(*row.args))
+    slopes = getattr(row, "numpy_slope_codes", ()) or [tree_code(slope_form(name, k)) for k in range(len(row.args))]
+    left = ["da"] if len(row.args) == 1 else [f"da_d{s}" for s in names]
+    return (f"a = {filled_in(value, **names)}", *(f"{d} = {filled_in(slope, **names)}" for d, slope in zip(left, slopes, strict=True)))
+
+
+def slope_network(row: Row) -> Network:
+    """a = f(z) as a network of one equation."""
+    symbols = {s.name: Symbol(s.name, (), "input", s.name) for s in row.args} | {"a": Symbol("a", (), "value", "a")}
+    rhs = from_sympy(row.formula) if row.formula is not None else ex.node("call", [ex.sym(s.name) for s in row.args], row.name)
+    return Network((Equation("a", rhs),), symbols)
+
+
+def _graph(name: str, row: Row) -> Graph:
+    z = ex.sym("z")
+    call, slope = ex.node("call", (z,), name), ex.node("slope", (z,), (name, 0))
+
+    def at(node: Expr) -> Callable[[float], float]:
+        def value(x: float) -> float:
+            with mp.workdps(DIGITS):
+                return float(entries(node, {"z": [[mp.mpf(x)]]}, MP)[0][0])
+        return value
+
+    return Graph("z", SPAN, at(call), at(slope), (f"a = {Printer(slope_network(row), colour=False)(call)}", "da/dz"), tuple(map(float, row.kinks)))
+
+
+def limits(row: Row) -> tuple[Fact, ...]:
+    """Where the output goes far out, worked out by SymPy; nothing where it does not settle."""
+    if len(row.args) != 1:
+        return ()
+    found = [(v, side) for side in (-sp.oo, sp.oo) if (v := limit(row, side)) is not None]
+    said = "; ".join(f"{_spoken(v)} as z goes to {_spoken(side)}" for v, side in found)
+    return (Fact("Far out", said, ", ".join(rf"$a \to {sp.latex(v)}$ as $z \to {sp.latex(side)}$" for v, side in found)),) if found else ()
+
+
+def _spoken(v: sp.Expr) -> str:
+    return str(v).replace("oo", "infinity")
+
+
+def limit(row: Row, side: Any) -> sp.Expr | None:
+    """The limit of the piece that holds far out, None where there is none in the real numbers."""
+    z = row.args[0]
+    far = 10**6 if side == sp.oo else -10**6
+
+    def piece(e: sp.Piecewise) -> sp.Expr:
+        return next(v for v, c in e.args if c == sp.true or c.subs(z, far) == sp.true)
+
+    whole = row.expand(z).replace(lambda e: isinstance(e, sp.Piecewise), piece)
+    try:
+        found = sp.limit(whole, z, side)
+        defined = whole.subs(z, far / 1000).evalf(5).is_extended_real
+    except (TypeError, ValueError, NotImplementedError):
+        return None
+    return found if defined and found.is_extended_real and not found.has(sp.AccumBounds, sp.Limit) and found is not sp.nan else None
+
+
+# ---------------------------------------------------------------- functions of a whole vector
+
+def vector_entry(table: str, name: str, row: VectorRow) -> Entry:
+    """A function of a whole vector: its definition, one typical entry and the whole pull-back."""
+    z = Symbol("z", (OUTPUTS, 1), "input", "z")
+    out = ex.node("over", (z.expr,), (name, 0))
+    whole = row.define(z.expr, 0)
+    symbols = {"z": z, "p": Symbol("p", out.shape, "value", "p")}
+    source = getattr(row, "numpy_code", "")
+    line = filled_in(source, z="z", axis="0") if source else tree_code(whole)
+    back = getattr(row, "numpy_pull_code", "")
+    lines = (f"p = {line}", *([f"dz = {filled_in(back, g='dp', z='z', a='p', axis='0')}"] if back else []))
+
+    def parts() -> tuple[Certified, ...]:
+        return (certify(plan(Network((Equation("p", out),), symbols), ("index", "matrix"), wrt=("z",))),)
+
+    return Entry(table, name, row.because, Network((Equation("p", whole),), symbols), ((out, whole),), "", lambda: (*interval(row), *stated(row)), lines, None, parts)
+
+
+# ---------------------------------------------------------------- losses
+
+def loss_entry(table: str, name: str, row: Loss) -> Entry:
+    """A loss of one example: line by line for a single output, entry by entry and as a whole for several."""
+    several = loss_network(name, OUTPUTS)
+    lesson = plan(several, ("index", "matrix"), wrt=("y_hat",))
+    right = several.equations[0].rhs
+    source = getattr(row, "numpy", "")
+    fold = "np.mean" if row.outputs == "mean" else "np.sum"
+    value = f"{fold}({filled_in(source, axis='0')})" if source else tree_code(right)
+    lines = (f"L = {value}", f"dy_hat = {tree_code(lesson.derivation.steps['y_hat'].result)}")
+    try:
+        single = loss_network(name, 1)
+    except SpecError:  # it compares outputs, so that one alone says nothing
+        return Entry(table, name, row.because, several, ((ex.sym("L"), right),), "", lambda: stated(row), lines, None, lambda: (certify(lesson),))
+    return Entry(table, name, row.because, several, ((ex.sym("L"), right),), "", lambda: stated(row), lines, lambda: _loss_graph(single),
+                 lambda: (certify(plan(single, ("scalar",), wrt=("y_hat",))), certify(lesson)))
+
+
+def loss_network(name: str, outputs: int) -> Network:
+    """A loss of one example with so many outputs. Raises SpecError for a loss that needs more of them."""
+    y_hat, y = Symbol("y_hat", (outputs, 1), "input", "y_hat"), Symbol("y", (outputs, 1), "target", "y")
+    equation = loss_equation(name, y_hat.expr, y.expr, outputs=outputs, samples=None)
+    return Network((equation,), {"y_hat": y_hat, "y": y, "L": Symbol("L", (), "value", "L")})
+
+
+def _loss_graph(network: Network) -> Graph:
+    """The loss of one output whose target is 1, over the prediction; a loss with a logarithm lives between 0 and 1."""
+    derivation = plan(network, ("scalar",), wrt=("y_hat",)).derivation
+
+    def at(key: Any) -> Callable[[float], float]:
+        def value(x: float) -> float:
+            with mp.workdps(DIGITS):
+                env = forward(network, {"y_hat": [[mp.mpf(x)]], "y": [[mp.mpf(1)]]})
+                return float(gradients(derivation, env)[key][0][0])
+        return value
+
+    f, slope = at("L"), at(("L", "y_hat"))
+    try:
+        f(-1.0)
+        span = (-3.0, 4.0)
+    except ArithmeticError:
+        span = (0.0, 1.0)
+    return Graph(r"\hat{y}", span, f, slope, (r"L \text{ for } y = 1", r"\partial L/\partial\hat{y}"), _bends(slope, span))
+
+
+def _bends(slope: Callable[[float], float], span: tuple[float, float]) -> tuple[float, ...]:
+    """The quarters in a span at which a slope jumps."""
+    def jumps(x: float) -> bool:
+        try:
+            return abs(slope(x + 1e-9) - slope(x - 1e-9)) > 1e-3
+        except ArithmeticError:
+            return False
+
+    return tuple(k / 4 for k in range(int(span[0] * 4) + 1, int(span[1] * 4)) if jumps(k / 4))
+
+
+# ---------------------------------------------------------------- layers, first weights
+
+SMALL = {"kernel": 2, "size": 2, "vocabulary": 4, "ids": (2, 0), "mask": (1, 0, 1)}  # for options that a file must give
+SIZES = {"vectors": (3, 2), "images": (4, 2), "indices": (2, None)}  # features and examples, by what a layer reads
+
+
+def layer_entry(table: str, name: str, row: LayerType) -> Entry:
+    """A layer at a small size: its equations, the shapes, and every gradient that it sends back."""
+    network = layer_network(name, row)
+    passed = _passed_on(network)
+    values = [s for s in network.symbols.values() if s.name not in passed[1:] and s.kind != "target" and s.name != network.output]
+    printer = Printer(network, colour=False)
+    shapes = Fact("Shapes", ", ".join(f"{s.name}: {ex.show_shape(s.shape)}" for s in values),
+                  ", ".join(rf"${printer.symbol(s)}$: {_times(s.shape)}" for s in values))
+    delta = [Fact("Comes in", f"the gradient of the loss at {z}", rf"${printer.grad(network.output, z)} = \partial L/\partial {printer.name(z)}$")
+             for z in passed[:1] if network.symbols[z].base == "z"]
+
+    def parts() -> tuple[Certified, ...]:
+        lesson = plan(network, ("matrix",), wrt=tuple(network.names("parameter", "input")))
+        return (certify(replace(lesson, steps=tuple(s for s in lesson.steps if s.wrt not in passed))),)
+
+    shown = tuple((network.symbols[eq.name].expr, eq.rhs) for eq in network.equations[:-1] if eq.name not in passed[1:])
+    return Entry(table, name, row.because, network, shown, "", lambda: (shapes, *delta, *stated(row)), (), None, parts)
+
+
+def layer_network(name: str, row: LayerType) -> Network:
+    """The layer alone, as small as it makes sense, under half the squared error."""
+    options = tuple((key, SMALL[key]) for key, default in row.options.items() if default is None and key in SMALL)
+    features, samples = SIZES[row.reads]
+    layer = LayerPlan(units=1 if row.reads == "images" else 2, activation=row.activation, type=name, options=options)
+    return stack(("x", features), "y", [layer], "half_squared_error", samples=samples)
+
+
+def _passed_on(network: Network) -> tuple[str, ...]:
+    """(z, a) where the layer ends in a = z: what comes back to z is then simply given."""
+    last = network.equations[-2]
+    return (last.rhs.args[0].data, last.name) if last.rhs.op == "call" and last.rhs.data == "identity" else ()
+
+
+def _times(shape: ex.Shape) -> str:
+    return r"$%s$" % r" \times ".join(map(str, shape)) if shape else "a number"
+
+
+def init_entry(table: str, name: str, row: Init) -> Entry:
+    """A way to draw first weights: the spread, and the variance that follows from it."""
+    letters = sorted(row.tree.names)
+    network = Network((Equation("s", row.tree),), {n: Symbol(n, (), "input", n) for n in letters} | {"s": Symbol("s", (), "value", "s")})
+    square = sp.simplify(entries(row.tree, {n: [[sp.Symbol(n, positive=True)]] for n in letters}, SYMPY)[0][0] ** 2)
+    variance = from_sympy(square if row.normal else square / 3)
+    drawn = "Normal with mean 0 and standard deviation s." if row.normal else "Uniform between -s and s."
+    draw = "rng.normal(0, s, (fan_out, fan_in))" if row.normal else "rng.uniform(-s, s, (fan_out, fan_in))"
+    return Entry(table, name, row.because, network, ((ex.sym("s"), row.tree),), "",
+                 lambda: (Fact("Drawn", drawn), Fact("Variance", ex.text(variance), f"${Printer(network, colour=False)(variance)}$"), *stated(row)),
+                 (f"s = {tree_code(row.tree)}", f"W = {draw}"))
+
+
+def plain_entry(table: str, name: str, row: Any) -> Entry:
+    """A row of which only the sentences are known."""
+    return Entry(table, name, row.because, facts=lambda: stated(row))
