@@ -71,7 +71,14 @@ def _graph(name: str, row: Row) -> Graph:
                 return float(entries(node, {"z": [[mp.mpf(x)]]}, MP)[0][0])
         return value
 
-    return Graph("z", SPAN, at(call), at(slope), (f"a = {Printer(slope_network(row), colour=False)(call)}", "da/dz"), tuple(map(float, row.kinks)))
+    f, raw = at(call), at(slope)
+
+    def slope_of(x: float) -> float:
+        """The slope, where there is a function to have one."""
+        f(x)
+        return raw(x)
+
+    return Graph("z", SPAN, f, slope_of, (f"a = {Printer(slope_network(row), colour=False)(call)}", "da/dz"), tuple(map(float, row.kinks)))
 
 
 def limits(row: Row) -> tuple[Fact, ...]:

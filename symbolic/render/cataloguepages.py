@@ -27,9 +27,10 @@ LIMITS = (-3.0, 4.0)  # a plot shows at most these values
 PLOT_HEIGHT = 165.0   # points, with its legend and numbers
 COLUMN = 200.0        # points: a derivation that ends above this stands beside the plot
 LAYER_TITLE = "Backward"
+ONE_LINE = "The derivative"
 TITLES = {"scalar": "The derivative, line by line", "index": "Entry by entry", "matrix": "As a whole"}
 GENERIC = ("", "local derivatives", "rule of the equation", "the slope in its own form")  # reasons that say nothing here
-TOGETHER = 640.0      # points: an entry of at most this height is not split between two pages
+TOGETHER = 690.0      # points: an entry of at most this height is not split between two pages
 REASON = (118.0, 190.0)  # points: the least and the most room of a reason beside its line
 FORMATS = ("pdf", "tex", "md", "json")
 
@@ -78,6 +79,9 @@ def _steps(parts: Sequence[tuple[Sheet, TexStep]], available: float) -> list[dic
             out[-1]["checked"].add(step.shown.checked)
         else:
             out.append({"title": title, "sheet": sheet, "rows": rows, "checked": {step.shown.checked}})
+    for g in out:
+        if g["title"] == TITLES["scalar"] and sum(r["first"] for r in g["rows"]) == 1:
+            g["title"] = ONE_LINE
     return [{**g, "rows": spaced(g["rows"]), "high": tall(g["rows"]) + 32} for g in out]
 
 
