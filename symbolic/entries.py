@@ -114,20 +114,15 @@ def limit(row: Row, side: Any) -> sp.Expr | None:
 # ---------------------------------------------------------------- functions of a whole vector
 
 def vector_entry(table: str, name: str, row: VectorRow) -> Entry:
-    """A function of a whole vector: its definition, one typical entry and the whole pull-back."""
+    """A function of a whole vector: its definition, and what its slope_lesson derives."""
     z = Symbol("z", (OUTPUTS, 1), "input", "z")
     out = ex.node("over", (z.expr,), (name, 0))
     whole = row.define(z.expr, 0)
-    symbols = {"z": z, "p": Symbol("p", out.shape, "value", "p")}
-    source = getattr(row, "numpy_code", "")
-    line = filled_in(source, z="z", axis="0") if source else tree_code(whole)
-    back = getattr(row, "numpy_pull_code", "")
-    lines = (f"p = {line}", *([f"dz = {filled_in(back, g='dp', z='z', a='p', axis='0')}"] if back else []))
-
-    def parts() -> tuple[Certified, ...]:
-        return (certify(plan(Network((Equation("p", out),), symbols), ("index", "matrix"), wrt=("z",))),)
-
-    return Entry(table, name, row.because, Network((Equation("p", whole),), symbols), ((out, whole),), "", lambda: (*interval(row), *stated(row)), lines, None, parts)
+    network = Network((Equation("a", whole),), {"z": z, "a": Symbol("a", whole.shape, "value", "a")})
+    source, back = getattr(row, "numpy_code", ""), getattr(row, "numpy_pull_code", "")
+    lines = [f"a = {filled_in(source, z='z', axis='0') if source else tree_code(whole)}"]
+    lines += [f"dz = {filled_in(back, g='da', z='z', a='a', axis='0')}"] if back else []
+    return Entry(table, name, row.because, network, ((out, whole),), "", lambda: (*interval(row), *stated(row)), tuple(lines), None, lambda: (slope_lesson(name),))
 
 
 # ---------------------------------------------------------------- losses

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from . import expr as ex
 from .expr import Expr
-from .functions import FUNCTIONS, definition, slope_form
+from .functions import FUNCTIONS, VECTOR_FUNCTIONS, definition, slope_form
 from .lesson import Line, plan
 from .network import Equation, Network, Symbol
 from .verify import Certified, certify
@@ -19,7 +19,14 @@ from .verify import Certified, certify
 
 @lru_cache(maxsize=None)
 def slope_lesson(name: str) -> Certified:
-    """The certified derivation of a row's slopes, one step an argument, each ending in the row's own form."""
+    """The certified derivation of a row's slopes, one step an argument, each ending in the row's own form.
+
+    For a function of a whole vector: what it sends back, entry by entry and as a whole.
+    """
+    if name in VECTOR_FUNCTIONS:
+        z = Symbol("z", (3, 1), "input", "z")
+        out = ex.node("over", (z.expr,), (name, 0))
+        return certify(plan(Network((Equation("a", out),), {"z": z, "a": Symbol("a", out.shape, "value", "a")}), ("index", "matrix"), wrt=("z",)))
     row = FUNCTIONS[name]
     letters = [s.name for s in row.args]
     rhs = definition(name) or Expr("call", tuple(map(ex.sym, letters)), name)
