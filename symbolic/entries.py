@@ -78,7 +78,9 @@ def _graph(name: str, row: Row) -> Graph:
         f(x)
         return raw(x)
 
-    return Graph("z", SPAN, f, slope_of, (f"a = {Printer(slope_network(row), colour=False)(call)}", "da/dz"), tuple(map(float, row.kinks)))
+    kinks = tuple(map(float, row.kinks))
+    span = min([SPAN[0], *(k - 2 for k in kinks)]), max([SPAN[1], *(k + 2 for k in kinks)])
+    return Graph("z", span, f, slope_of, (f"a = {Printer(slope_network(row), colour=False)(call)}", "da/dz"), kinks)
 
 
 def limits(row: Row) -> tuple[Fact, ...]:

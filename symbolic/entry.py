@@ -89,6 +89,7 @@ def plain_range(tex: str) -> str:
     """
     out = re.sub(r"\\[td]?frac\{([^{}]*)\}\{([^{}]*)\}", r"\1/\2", tex)
     out = re.sub(r"\\(left|right|[,;!])", "", out)
+    out = re.sub(r"(\\[a-zA-Z]+)(?=\\)", r"\1 ", out)  # two letters in a row stay apart
     return re.sub(r"\\([a-zA-Z]+)", lambda m: {"infty": "infinity", "mathbb": "", "lbrace": "{", "rbrace": "}"}.get(m[1], m[1]), out).replace("\\", "")
 
 

@@ -30,7 +30,7 @@ LAYER_TITLE = "Backward"
 ONE_LINE = "The derivative"
 TITLES = {"scalar": "The derivative, line by line", "index": "Entry by entry", "matrix": "As a whole"}
 GENERIC = ("", "local derivatives", "rule of the equation", "the slope in its own form")  # reasons that say nothing here
-TOGETHER = 690.0      # points: an entry of at most this height is not split between two pages
+TOGETHER = 760.0      # points of the measured size: an entry of at most this height is not split between two pages
 REASON = (118.0, 190.0)  # points: the least and the most room of a reason beside its line
 FORMATS = ("pdf", "tex", "md", "json")
 
@@ -121,7 +121,9 @@ def _figure(graph: Graph, wide: float, high: float) -> str:
     low, up = graph.span
     f = marked(sample(graph.f, low, up, kinks=graph.kinks, label=graph.labels[0]), graph.f, [k for k in graph.kinks if low < k < up])
     curves = [f] if graph.slope is None else [f, sample(graph.slope, low, up, kinks=graph.kinks, colour="fTwo", dashed=True, label=graph.labels[1])]
-    return plot(curves, frame(curves, graph.span, wide, high, limits=LIMITS), across=graph.across)
+    corners = [y for _, y in f.closed]
+    limits = min([LIMITS[0], *corners]), max([LIMITS[1], *corners])
+    return plot(curves, frame(curves, graph.span, wide, high, limits=limits), across=graph.across)
 
 
 # ---------------------------------------------------------------- documents

@@ -88,12 +88,13 @@ def _step(step: Shown, network: Network) -> list[str]:
     entry = ",".join(x for x in free if x)
     left = (f"{step.wrt}_bar" if vector else f"d{step.of}/d{step.wrt}") + (f"[{entry}]" if entry else "")
     out = [f"  {left}  ({step.level}, checked: {step.checked})", *(f"    {line}" for line in textwrap.wrap(step.because, WIDTH - 4))]
-    for k, line in enumerate(step.lines):
-        name = ex.text(line.lhs) if line.lhs is not None and line.kind != "local" else left
-        opening = name if k == 0 or line.kind == "forward" or step.lines[k - 1].kind == "forward" else ""
-        rows = _filled(_barred(ex.text(line.rhs), step.of if vector else ""), WIDTH - 8 - max(len(left), len(name)))
-        pad = " " * max(len(left), len(opening))
-        out += [f"    {opening:<{len(pad)}} = {rows[0]}", *(f"    {pad}     {row}" for row in rows[1:])]
+    before = ""
+    for line in step.lines:
+        name = left if line.lhs is None else ex.text(line.lhs).removeprefix("(").removesuffix(")")
+        rows = _filled(_barred(ex.text(line.rhs), step.of if vector else ""), WIDTH - 8 - len(name))
+        pad = " " * len(name)
+        out += [f"    {name if name != before else pad} = {rows[0]}", *(f"    {pad}     {row}" for row in rows[1:])]
+        before = name
         if line.because and line.because != step.because and line.kind != "forward":
             out += [f"    {pad}     | {row}" for row in textwrap.wrap(line.because, WIDTH - 12 - len(pad))]
     return out
