@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from mpmath import mp
 
 from . import expr as ex
 from .arithmetic import MP, entries
+from .entrytexts import decimal, options
 from .entry import Entry, Fact, Graph, filled_in, interval, stated
 from .errors import SpecError
 from .expr import Expr
@@ -41,8 +43,8 @@ def function_entry(table: str, name: str, row: Row) -> Entry:
     network = slope_network(row)
     left = ex.node("call", [ex.sym(s.name) for s in row.args], name)
     graph = (lambda: _graph(name, row)) if len(row.args) == 1 else None
-    return Entry(table, name, row.because, network, ((left, network.equations[0].rhs),), "", lambda: (*interval(row), *limits(row), *stated(row)),
-                 _function_code(name, row), graph, lambda: (slope_lesson(name),))
+    return Entry(table, name, row.because, network, ((left, network.equations[0].rhs),), facts=lambda: (*interval(row), *limits(row), *stated(row)),
+                 code=_function_code(name, row), graph=graph, parts=lambda: (slope_lesson(name),))
 
 
 def _function_code(name: str, row: Row) -> tuple[str, ...]:
@@ -124,7 +126,8 @@ def vector_entry(table: str, name: str, row: VectorRow) -> Entry:
     source, back = getattr(row, "numpy_code", ""), getattr(row, "numpy_pull_code", "")
     lines = [f"a = {filled_in(source, z='z', axis='0') if source else tree_code(whole)}"]
     lines += [f"dz = {filled_in(back, g='da', z='z', a='a', axis='0')}"] if back else []
-    return Entry(table, name, row.because, network, ((out, whole),), "", lambda: (*interval(row), *stated(row)), tuple(lines), None, lambda: (slope_lesson(name),))
+    return Entry(table, name, row.because, network, ((out, whole),), facts=lambda: (*interval(row), *stated(row)), code=tuple(lines),
+                 parts=lambda: (slope_lesson(name),))
 
 
 # ---------------------------------------------------------------- losses
@@ -137,13 +140,18 @@ def loss_entry(table: str, name: str, row: Loss) -> Entry:
     source = getattr(row, "numpy", "")
     fold = "np.mean" if row.outputs == "mean" else "np.sum"
     value = f"{fold}({filled_in(source, axis='0')})" if source else tree_code(right)
-    lines = (f"L = {value}", f"dy_hat = {tree_code(lesson.derivation.steps['y_hat'].result)}")
+    set_first = tuple(f"{o.name} = {decimal(o.default)}" for o in getattr(row, "options", ()) if re.search(rf"\b{o.name}\b", value))
+    lines = (*set_first, f"L = {value}", f"dy_hat = {tree_code(lesson.derivation.steps['y_hat'].result)}")
+
+    def facts() -> tuple[Fact, ...]:
+        return (*options(row), *stated(row))
+
     try:
         single = loss_network(name, 1)
     except SpecError:  # it compares outputs, so that one alone says nothing
-        return Entry(table, name, row.because, several, ((ex.sym("L"), right),), "", lambda: stated(row), lines, None, lambda: (certify(lesson),))
-    return Entry(table, name, row.because, several, ((ex.sym("L"), right),), "", lambda: stated(row), lines, lambda: _loss_graph(single),
-                 lambda: (certify(plan(single, ("scalar",), wrt=("y_hat",))), certify(lesson)))
+        return Entry(table, name, row.because, several, ((ex.sym("L"), right),), facts=facts, code=lines, parts=lambda: (certify(lesson),))
+    return Entry(table, name, row.because, several, ((ex.sym("L"), right),), facts=facts, code=lines, graph=lambda: _loss_graph(single),
+                 parts=lambda: (certify(plan(single, ("scalar",), wrt=("y_hat",))), certify(lesson)))
 
 
 def loss_network(name: str, outputs: int) -> Network:
@@ -206,7 +214,7 @@ def layer_entry(table: str, name: str, row: LayerType) -> Entry:
         return (certify(replace(lesson, steps=tuple(s for s in lesson.steps if s.wrt not in passed))),)
 
     shown = tuple((network.symbols[eq.name].expr, eq.rhs) for eq in network.equations[:-1] if eq.name not in passed[1:])
-    return Entry(table, name, row.because, network, shown, "", lambda: (shapes, *delta, *stated(row)), (), None, parts)
+    return Entry(table, name, row.because, network, shown, facts=lambda: (shapes, *delta, *stated(row)), parts=parts)
 
 
 def layer_network(name: str, row: LayerType) -> Network:
@@ -235,11 +243,6 @@ def init_entry(table: str, name: str, row: Init) -> Entry:
     variance = from_sympy(square if row.normal else square / 3)
     drawn = "Normal with mean 0 and standard deviation s." if row.normal else "Uniform between -s and s."
     draw = "rng.normal(0, s, (fan_out, fan_in))" if row.normal else "rng.uniform(-s, s, (fan_out, fan_in))"
-    return Entry(table, name, row.because, network, ((ex.sym("s"), row.tree),), "",
-                 lambda: (Fact("Drawn", drawn), Fact("Variance", ex.text(variance), f"${Printer(network, colour=False)(variance)}$"), *stated(row)),
-                 (f"s = {tree_code(row.tree)}", f"W = {draw}"))
-
-
-def plain_entry(table: str, name: str, row: Any) -> Entry:
-    """A row of which only the sentences are known."""
-    return Entry(table, name, row.because, facts=lambda: stated(row))
+    return Entry(table, name, row.because, network, ((ex.sym("s"), row.tree),),
+                 facts=lambda: (Fact("Drawn", drawn), Fact("Variance", ex.text(variance), f"${Printer(network, colour=False)(variance)}$"), *stated(row)),
+                 code=(f"s = {tree_code(row.tree)}", f"W = {draw}"))

@@ -37,15 +37,15 @@ class Graph:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row. equations: (left side, right side) as defined, in the names of the network; written: the same as plain text
-    where the trees do not say it; code: NumPy, line by line; facts, graph, parts: what is known, its plot and its derivations, worked out when asked for."""
+    """One row. equations: (left side, right side) as defined, in the names of the network; sign: what stands between them;
+    code: NumPy, line by line; facts, graph, parts: what is known, its plot and its derivations, worked out when asked for."""
 
     table: str
     name: str
     because: str
     network: Network | None = None
     equations: tuple[tuple[Expr, Expr], ...] = ()
-    written: str = ""
+    sign: str = "="
     facts: Callable[[], tuple[Fact, ...]] = field(default=lambda: ())
     code: tuple[str, ...] = ()
     graph: Callable[[], Graph] | None = None
@@ -54,12 +54,12 @@ class Entry:
     @property
     def formula(self) -> str:
         """The defining equations as plain text."""
-        return self.written or "; ".join(equation_text(*both) for both in self.equations)
+        return "; ".join(equation_text(*both, self.sign) for both in self.equations)
 
 
-def equation_text(left: Expr, right: Expr) -> str:
+def equation_text(left: Expr, right: Expr, sign: str = "=") -> str:
     """left = right, or the right side alone where a primitive stands for itself."""
-    return ex.text(right) if left == right else f"{ex.text(left)} = {ex.text(right)}"
+    return ex.text(right) if left == right else f"{ex.text(left)} {sign} {ex.text(right)}"
 
 
 SPOKEN = (("at_kink", "Kinks"), ("convention", "Convention"), ("warning", "Warning"), ("used", "Used"), ("source", "Source"))

@@ -71,6 +71,7 @@ report
 slopes
 numpycode numpytree
 entry
+entrytexts
 entries
 catalogue
 files

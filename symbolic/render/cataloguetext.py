@@ -47,7 +47,8 @@ def rows_as_table(groups: Sequence[tuple[str, Sequence[Entry]]]) -> str:
     from rich.text import Text
 
     longest = max((len(e.name) for _, entries in groups for e in entries), default=0)
-    console = Console(width=WIDTH, record=False, file=StringIO(), color_system=None)
+    out = StringIO()
+    console = Console(width=WIDTH, file=out, color_system=None)
     for title, entries in groups:
         table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold", show_header=False, padding=(0, 2, 0, 0), expand=True)
         table.add_column(no_wrap=True, width=longest)
@@ -57,7 +58,7 @@ def rows_as_table(groups: Sequence[tuple[str, Sequence[Entry]]]) -> str:
             table.add_row(*map(Text, (e.name, brief(e), phrase(e))))
         console.print(table)
         console.print()
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
 def listed(entries: Iterable[Entry]) -> str:
@@ -71,7 +72,7 @@ def listed(entries: Iterable[Entry]) -> str:
 def card(entry: Entry) -> str:
     """One row as a person reads it in a terminal of 100 columns."""
     out = [f"{entry.name}  ({entry.table})", ""]
-    out += [f"  {line}" for left, right in entry.equations for line in _filled(equation_text(left, right), WIDTH - 2)]
+    out += [f"  {line}" for left, right in entry.equations for line in _filled(equation_text(left, right, entry.sign), WIDTH - 2)]
     for certified in entry.parts():
         for step in certified.lesson.steps:
             out += ["", *_step(step, certified.lesson.network)]
@@ -88,15 +89,17 @@ def _step(step: Shown, network: Network) -> list[str]:
     entry = ",".join(x for x in free if x)
     left = (f"{step.wrt}_bar" if vector else f"d{step.of}/d{step.wrt}") + (f"[{entry}]" if entry else "")
     out = [f"  {left}  ({step.level}, checked: {step.checked})", *(f"    {line}" for line in textwrap.wrap(step.because, WIDTH - 4))]
-    before = ""
+    before: tuple[str, list[str]] = ("", [])
     for line in step.lines:
         name = left if line.lhs is None else ex.text(line.lhs).removeprefix("(").removesuffix(")")
         rows = _filled(_barred(ex.text(line.rhs), step.of if vector else ""), WIDTH - 8 - len(name))
         pad = " " * len(name)
-        out += [f"    {name if name != before else pad} = {rows[0]}", *(f"    {pad}     {row}" for row in rows[1:])]
-        before = name
+        if (name, rows) == before:  # the same line on paper
+            continue
+        out += [f"    {name if name != before[0] else pad} = {rows[0]}", *(f"    {pad}     {row}" for row in rows[1:])]
+        before = name, rows
         if line.because and line.because != step.because and line.kind != "forward":
-            out += [f"    {pad}     | {row}" for row in textwrap.wrap(line.because, WIDTH - 12 - len(pad))]
+            out += [f"    {pad}     | {row}" for row in textwrap.wrap(line.because.replace(".; ", ". "), WIDTH - 12 - len(pad))]
     return out
 
 
