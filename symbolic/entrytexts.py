@@ -71,13 +71,13 @@ def decimal(value: Any) -> str:
     """A number as a person types it.
 
     >>> decimal(Fraction(9, 10)), decimal(Fraction(1, 10**8)), decimal(2)
-    ('0.9', '1e-08', '2')
+    ('0.9', '1e-8', '2')
     """
-    return f"{float(value):g}" if isinstance(value, Fraction) else str(value)
+    return f"{float(value):g}".replace("e-0", "e-") if isinstance(value, Fraction) else str(value)
 
 
 def _tex(value: Any) -> str:
-    return re.sub(r"^1e([+-])0*(\d+)$", lambda m: rf"10^{{{m[1].strip('+')}{m[2]}}}", decimal(value))
+    return re.sub(r"^1e([+-])(\d+)$", lambda m: rf"10^{{{m[1].strip('+')}{m[2]}}}", decimal(value))
 
 
 def schedule_entry(table: str, name: str, row: Any) -> Entry:

@@ -71,11 +71,11 @@ def listed(entries: Iterable[Entry]) -> str:
 
 def card(entry: Entry) -> str:
     """One row as a person reads it in a terminal of 100 columns."""
-    out = [f"{entry.name}  ({entry.table})", ""]
+    out = [f"{entry.name}  ({entry.table})", *(f"  {line}" for line in textwrap.wrap(entry.because, WIDTH - 2)), ""]
     out += [f"  {line}" for left, right in entry.equations for line in _filled(equation_text(left, right, entry.sign), WIDTH - 2)]
     for certified in entry.parts():
         for step in certified.lesson.steps:
-            out += ["", *_step(step, certified.lesson.network)]
+            out += ["", *_step(step, certified.lesson.network, entry.because)]
     out.append("")
     for head, lines in (*((f.head, [f.said]) for f in entry.facts()), *([("NumPy", list(entry.code))] if entry.code else [])):
         wrapped = [part for line in lines for part in (textwrap.wrap(line, WIDTH - 14) or [""])]
@@ -83,12 +83,12 @@ def card(entry: Entry) -> str:
     return "\n".join([*out, ""])
 
 
-def _step(step: Shown, network: Network) -> list[str]:
+def _step(step: Shown, network: Network, said: str) -> list[str]:
     vector = bool(network.symbols[step.of].shape)
     free = next((x.free for x in step.lines if x.kind == "index"), (None, None))
     entry = ",".join(x for x in free if x)
     left = (f"{step.wrt}_bar" if vector else f"d{step.of}/d{step.wrt}") + (f"[{entry}]" if entry else "")
-    out = [f"  {left}  ({step.level}, checked: {step.checked})", *(f"    {line}" for line in textwrap.wrap(step.because, WIDTH - 4))]
+    out = [f"  {left}  ({step.level}, checked: {step.checked})", *(f"    {line}" for line in textwrap.wrap(step.because if step.because != said else "", WIDTH - 4))]
     before: tuple[str, list[str]] = ("", [])
     for line in step.lines:
         name = left if line.lhs is None else ex.text(line.lhs).removeprefix("(").removesuffix(")")
