@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -98,21 +99,23 @@ def _spoken(v: sp.Expr) -> str:
     return str(v).replace("oo", "infinity")
 
 
+@lru_cache(maxsize=256)
 def limit(row: Row, side: Any) -> sp.Expr | None:
     """The limit of the piece that holds far out, None where there is none in the real numbers."""
     z = row.args[0]
-    far = 10**6 if side == sp.oo else -10**6
+    far = 1000 if side == sp.oo else -1000
 
     def piece(e: sp.Piecewise) -> sp.Expr:
         return next(v for v, c in e.args if c == sp.true or c.subs(z, far) == sp.true)
 
     whole = row.expand(z).replace(lambda e: isinstance(e, sp.Piecewise), piece)
+    if not whole.subs(z, far).evalf(5).is_extended_real:
+        return None
     try:
         found = sp.limit(whole, z, side)
-        defined = whole.subs(z, far / 1000).evalf(5).is_extended_real
     except (TypeError, ValueError, NotImplementedError):
         return None
-    return found if defined and found.is_extended_real and not found.has(sp.AccumBounds, sp.Limit) and found is not sp.nan else None
+    return found if found.is_extended_real and not found.has(sp.AccumBounds, sp.Limit) and found is not sp.nan else None
 
 
 # ---------------------------------------------------------------- functions of a whole vector

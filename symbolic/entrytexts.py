@@ -31,8 +31,9 @@ def update_entry(table: str, name: str, row: Any) -> Entry:
     network, trees = assigned(row.equations)
     starts = ", ".join(f"{s} = {v}" for s, v in getattr(row, "states", {}).items())
     facts = [Fact("Starts at", starts)] if starts else []
-    facts += [Fact("Gradient", f"taken at {row.at}")] if getattr(row, "at", "w") != "w" else []
-    facts += [Fact("First step", f"w <- {row.first}", rf"$w \leftarrow {_shown(network, row.first)}$")] if getattr(row, "first", "") else []
+    facts += [Fact("Gradient", f"taken at {row.at}", f"taken at ${_shown(network, row.at)}$")] if getattr(row, "at", "w") != "w" else []
+    facts += [Fact("First step", f"w <- {row.first}", rf"$\displaystyle w \leftarrow {_shown(network, row.first)}$")] \
+        if getattr(row, "first", row.equations.get("w")) != row.equations.get("w") else []
     return Entry(table, name, row.because, network, trees, sign="<-", facts=lambda: (*facts, *options(row), *stated(row)),
                  code=tuple(f"{left.data} = {tree_code(right)}" for left, right in trees))
 
