@@ -3,7 +3,7 @@
     python benchmarks/derive.py [--deepest 32] [--one-shot 4]
 
 Seconds of CPU (median of three), operation counts of all gradients, and the time of the
-verification beside it. The one-shot derivative is run in a child process with a limit.
+verification beside it; at the end, seconds of the clock for the whole catalogue. The one-shot derivative is run in a child process with a limit.
 """
 
 from __future__ import annotations
@@ -100,6 +100,19 @@ def limited_one_shot(depth: int, limit: float) -> tuple[float, int] | None:
     return queue.get()
 
 
+def catalogue() -> str:
+    """What the printed catalogue costs: its derivations and checks, then TeX."""
+    from symbolic.catalogue import TABLES, tables
+    from symbolic.render.cataloguepages import pdf, reference
+
+    start = time.perf_counter()
+    source = reference(tables())
+    derived = time.perf_counter() - start
+    size = len(pdf(source))
+    rows = sum(len(t.rows()) for t in TABLES)
+    return f"catalogue: {rows} rows derived in {derived:.1f} s, printed in {time.perf_counter() - start - derived:.1f} s, {size // 1000} kB"
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--deepest", type=int, default=32)
@@ -121,6 +134,7 @@ def main() -> None:
         print(f"{depth:>6} {scalar:>9.4f} {operations(derive(flat)):>9.2f} {matrix:>9.4f} {verify:>9.3f} {matrix + verify:>13.3f} "
               + (f"{shot[0]:>10.2f} {shot[0] / scalar:>7.0f}x" if shot else f"{'-':>10} {'-':>8}"))
         depth *= 2
+    print(catalogue())
 
 
 if __name__ == "__main__":
