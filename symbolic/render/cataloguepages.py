@@ -99,7 +99,7 @@ def _told(step: TexStep, layer: bool) -> list[TexLine]:
     if not layer:
         return list(step.lines)
     rule = words.RULE_WORDS.get(step.shown.rule, step.shown.rule.replace("-", " "))
-    return [replace(line, because=rule if k == 0 else "") for k, line in enumerate(step.lines)]
+    return [replace(line, because="; ".join(x for x in (rule * (k == 0), line.because * ("×" in line.because)) if x)) for k, line in enumerate(step.lines)]
 
 
 def reasoned(rows: Sequence[Row], available: float) -> list[Row]:
@@ -107,17 +107,23 @@ def reasoned(rows: Sequence[Row], available: float) -> list[Row]:
     margin = max((width(r["left"]) for r in rows), default=0.0)
     out: list[Row] = []
     for k, row in enumerate(rows):
-        out.append({**row, "why": Tex("")})
+        out.append({**row, "why": Tex(""), "below": Tex("")})
         why = row["line"].because.replace(".; ", ". ")
         last = k + 1 == len(rows) or rows[k + 1]["first"]
         if why in GENERIC or not last or row["line"].kind == "forward":
             continue
         left = available - margin - width(row["right"]) - 16
         if left >= REASON[0]:
-            out[-1]["why"] = Tex(rf"\reason{{{min(left, REASON[1]):.0f}pt}}{{{escape(why)}}}")
+            out[-1]["why"] = Tex(rf"\reason{{{min(left, REASON[1]):.0f}pt}}{{{_plainly(why)}}}")
         else:
-            out.append({"left": Tex(""), "right": Tex(rf"\reason{{{available - margin - 20:.0f}pt}}{{{escape(why)}}}"), "line": row["line"], "first": False, "why": Tex("")})
+            told = Tex(rf"\reason{{{available - margin - 20:.0f}pt}}{{{_plainly(why)}}}")
+            out.append({"left": Tex(""), "right": Tex(r"\quad"), "line": row["line"], "first": False, "why": Tex(""), "below": told})
     return out
+
+
+def _plainly(words: str) -> str:
+    """Words as LaTeX; the sign of the entrywise product, which no text font has, as mathematics."""
+    return escape(words).replace("⊙", r"$\odot$")
 
 
 def _code(line: str) -> str:
