@@ -202,22 +202,21 @@ SIZES = {"vectors": (3, 2), "images": (4, 2), "indices": (2, None)}  # features 
 
 
 def layer_entry(table: str, name: str, row: LayerType) -> Entry:
-    """A layer at a small size: its equations, the shapes, and every gradient that it sends back."""
+    """A layer at a small size: its equations, the shapes, and every gradient that it sends back from the one at its output."""
     network = layer_network(name, row)
-    passed = _passed_on(network)
-    values = [s for s in network.symbols.values() if s.name not in passed[1:] and s.kind != "target" and s.name != network.output]
+    out = network.equations[-2].name
     printer = Printer(network, colour=False)
+    values = [s for s in network.symbols.values() if s.kind != "target" and s.name != network.output]
     shapes = Fact("Shapes", ", ".join(f"{s.name}: {ex.show_shape(s.shape)}" for s in values),
                   ", ".join(rf"${printer.symbol(s)}$: {_times(s.shape)}" for s in values))
-    delta = [Fact("Comes in", f"the gradient of the loss at {z}", rf"${printer.grad(network.output, z)} = \partial L/\partial {printer.name(z)}$")
-             for z in passed[:1] if network.symbols[z].base == "z"]
+    arrives = Fact("Comes in", f"dL/d{out}, the gradient of the loss at the output", rf"$\partial L/\partial {printer.name(out)}$, the gradient of the loss at the output")
 
     def parts() -> tuple[Certified, ...]:
         lesson = plan(network, ("matrix",), wrt=tuple(network.names("parameter", "input")))
-        return (certify(replace(lesson, steps=tuple(s for s in lesson.steps if s.wrt not in passed))),)
+        return (certify(replace(lesson, steps=tuple(s for s in lesson.steps if s.wrt != out))),)
 
-    shown = tuple((network.symbols[eq.name].expr, eq.rhs) for eq in network.equations[:-1] if eq.name not in passed[1:])
-    return Entry(table, name, row.because, network, shown, facts=lambda: (shapes, *delta, *stated(row)), parts=parts)
+    return Entry(table, name, row.because, network, tuple((network.symbols[eq.name].expr, eq.rhs) for eq in network.equations[:-1]),
+                 facts=lambda: (shapes, arrives, *stated(row)), parts=parts)
 
 
 def layer_network(name: str, row: LayerType) -> Network:
@@ -226,12 +225,6 @@ def layer_network(name: str, row: LayerType) -> Network:
     features, samples = SIZES[row.reads]
     layer = LayerPlan(units=1 if row.reads == "images" else 2, activation=row.activation, type=name, options=options)
     return stack(("x", features), "y", [layer], "half_squared_error", samples=samples)
-
-
-def _passed_on(network: Network) -> tuple[str, ...]:
-    """(z, a) where the layer ends in a = z: what comes back to z is then simply given."""
-    last = network.equations[-2]
-    return (last.rhs.args[0].data, last.name) if last.rhs.op == "call" and last.rhs.data == "identity" else ()
 
 
 def _times(shape: ex.Shape) -> str:
