@@ -206,7 +206,7 @@ def test_limits(name: str) -> None:
             assert value * (1 if found > 0 else -1) > abs(near) + 2
 
 
-BOUNDS = {"infinity": math.inf, "pi": math.pi, "lambda": 1.0507009873554805, "alpha": 1.6732632423543772}
+BOUNDS = {"infinity": math.inf, "pi": math.pi, "scale": 1.0507009873554805, "alpha": 1.6732632423543772}
 
 
 def bounds(text: str) -> tuple[float, float, bool, bool] | None:
@@ -214,7 +214,7 @@ def bounds(text: str) -> tuple[float, float, bool, bool] | None:
     found = re.fullmatch(r"([\[(])(.+), (.+)([\])])", text)
     if found is None:
         return None
-    low, high = (float(eval(re.sub(r"(\w) (\w)", r"\1*\2", part), {**BOUNDS})) for part in (found[2], found[3]))  # noqa: S307
+    low, high = (float(eval(re.sub(r"(\w) (\w)", r"\1*\2", part.replace("lambda", "scale")), {**BOUNDS})) for part in (found[2], found[3]))  # noqa: S307
     return low, high, found[1] == "[", found[4] == "]"
 
 
@@ -225,14 +225,15 @@ def outside(name: str, stated: str) -> list[float]:
         return []
     low, high, with_low, with_high = found
     wrong, seen = [], []
-    for k in range(-4000, 4001, 5):
-        x = k / 100
+    for x in (-1000.0, *(k / 50 for k in range(-500, 501)), 1000.0):
         try:
-            with mp.workdps(40):
+            with mp.workdps(60):
                 value = MP.call(name, [mp.mpf(x)])
         except ArithmeticError:
             continue
         seen.append(float(value))
+        if abs(x) > 10:  # far out an open end is reached to all digits
+            continue
         if not (low - 1e-4 <= value if with_low else low < value) or not (value <= high + 1e-4 if with_high else value < high):
             wrong.append(x)
     ends = [end for end, reached in ((low, min(seen)), (high, max(seen))) if math.isfinite(end) and abs(end - reached) > 0.05]
