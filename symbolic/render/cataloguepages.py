@@ -147,7 +147,8 @@ def source(heading: str, title: str, groups: Sequence[tuple[str, Sequence[Entry]
     """The LaTeX of a document: groups of entries under their titles, with a table of contents or without."""
     shown = []
     for g, (name, found) in enumerate(groups):
-        shown.append({"title": name, "entries": [block(e, f"e{g}.{k}") for k, e in enumerate(found)]})
+        blocks = [block(e, f"e{g}.{k}") for k, e in enumerate(found)]
+        shown.append({"title": name, "entries": blocks if contents else [{**b, "name": e.table} for b, e in zip(blocks, found, strict=True)]})
     context = {"heading": heading, "title": Tex(escape(title)), "long_title": False, "foot": Tex(escape(heading)), "unicode": False, "deterministic": Tex(DETERMINISTIC),
                "fallback_fonts": Tex(FALLBACK), "groups": shown, "contents": contents}
     return render(make_environment(templates), "catalogue.tex", context)
@@ -162,7 +163,7 @@ def reference(found: Sequence[Table], templates: Path | None = None) -> str:
 
 def card_source(entries: Sequence[Entry], templates: Path | None = None) -> str:
     """One row (or the rows of one name) as LaTeX."""
-    return source(entries[0].name, " and ".join(dict.fromkeys(e.table for e in entries)), [("", entries)], templates)
+    return source(entries[0].name, "", [("", entries)], templates)
 
 
 def files(entries: Sequence[Entry], formats: Sequence[str], engine: str | None = None, templates: Path | None = None) -> dict[str, bytes]:
