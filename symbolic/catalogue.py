@@ -20,11 +20,13 @@ from typing import Any
 
 from .entries import function_entry, init_entry, layer_entry, loss_entry, vector_entry
 from .entry import Entry
+from .entrytexts import schedule_entry, update_entry
 from .errors import SpecError, nearest
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
 from .initial import INITS
 from .layertypes import LAYERS
 from .losses import LOSSES
+from .optimizers import OPTIMIZERS, SCHEDULES
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ TABLES: list[Table] = [
     Table("function", "Functions", lambda: {n: r for n, r in FUNCTIONS.items() if not r.activation}, function_entry),
     Table("loss", "Losses", lambda: LOSSES, loss_entry),
     Table("layer", "Layers", lambda: LAYERS, layer_entry),
+    Table("optimizer", "Optimizers", lambda: OPTIMIZERS, update_entry),
+    Table("schedule", "Schedules", lambda: SCHEDULES, schedule_entry),
     Table("initialisation", "Initialisations", lambda: INITS, init_entry),
 ]
 

@@ -68,8 +68,8 @@ def rate_at(plan: Plan, t: int) -> Any:
     return scheduled(plan.schedule, {"eta": plan.rate, **plan.schedule_options}, t)
 
 
-def scheduled(row: Schedule, options: Mapping[str, Any], t: int) -> Any:
-    """The formula of a schedule at step t."""
+def scheduled(row: Schedule, options: Mapping[str, Any], t: float) -> Any:
+    """The formula of a schedule at step t (a picture asks for what lies between steps)."""
     env = {name: MP.number(v) for name, v in options.items()} | {"t": mp.mpf(t)}
     for name, source in row.whole.items():
         env[name] = mp.floor(MP.scalar(formula(source), env))

@@ -11,6 +11,7 @@ from . import expr as ex
 from .expr import Expr
 from .network import Network
 from .numpycode import typed
+from .sheet import TexLine
 from .verify import Certified
 
 
@@ -38,7 +39,7 @@ class Graph:
 @dataclass(frozen=True)
 class Entry:
     """One row. equations: (left side, right side) as defined, in the names of the network; sign: what stands between them;
-    code: NumPy, line by line; facts, graph, parts: what is known, its plot and its derivations, worked out when asked for."""
+    code: NumPy, line by line; lines: the equations as LaTeX, where a page of their own has them; facts, graph, parts: what is known, its plot and its derivations, worked out when asked for."""
 
     table: str
     name: str
@@ -49,6 +50,7 @@ class Entry:
     facts: Callable[[], tuple[Fact, ...]] = field(default=lambda: ())
     code: tuple[str, ...] = ()
     graph: Callable[[], Graph] | None = None
+    lines: Callable[[], list[TexLine]] | None = None
     parts: Callable[[], tuple[Certified, ...]] = field(default=lambda: ())
 
     @property

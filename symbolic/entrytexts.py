@@ -11,30 +11,37 @@ from fractions import Fraction
 from typing import Any
 
 from . import expr as ex
-from .entry import Entry, Fact, stated
+from .descent import check_first, scheduled
+from .descentpages import row_lines
+from .entry import Entry, Fact, Graph, stated
 from .expr import Expr
 from .latex import letter
 from .lesson import plan
 from .network import Equation, Network, Symbol, from_equations
 from .numpytree import tree_code
+from .optimizers import Optimizer, Schedule
 from .parse import names_in, parse
+from .sheet import TexLine
 from .verify import Certified, certify
 
 SIZE = (2, 2)  # of a matrix in an example
+STEPS = 40     # of a schedule in a picture, and its period where a file would give the number of steps
 
 
-def update_entry(table: str, name: str, row: Any) -> Entry:
-    """An optimizer: its update equations, each a new value from those above it and the old ones.
-
-    row: equations (target -> text in w, the gradient g, eta, t and options), states, options.
-    """
+def update_entry(table: str, name: str, row: Optimizer) -> Entry:
+    """An optimizer: its update equations, each a new value from those above it and the old ones; its first step, proved."""
     network, trees = assigned(row.equations)
-    starts = ", ".join(f"{s} = {v}" for s, v in getattr(row, "states", {}).items())
-    facts = [Fact("Starts at", starts)] if starts else []
-    facts += [Fact("Gradient", f"taken at {row.at}", f"taken at ${_shown(network, row.at)}$")] if getattr(row, "at", "w") != "w" else []
-    facts += [Fact("First step", f"w <- {row.first}", rf"$\displaystyle w \leftarrow {_shown(network, row.first)}$")] \
-        if getattr(row, "first", row.equations.get("w")) != row.equations.get("w") else []
-    return Entry(table, name, row.because, network, trees, sign="<-", facts=lambda: (*facts, *options(row), *stated(row)),
+    starts = ", ".join(f"{s} = {v}" for s, v in row.states.items())
+    point = "" if row.at == "w" else f"taken at {row.at}"
+
+    def facts() -> tuple[Fact, ...]:
+        check_first(row)
+        found = [Fact("Starts at", starts), Fact("Gradient", point, f"taken at ${_shown(network, row.at)}$")]
+        if row.first != row.equations["w"]:
+            found.append(Fact("First step", f"w <- {row.first}", rf"$\displaystyle w \leftarrow {_shown(network, row.first)}$"))
+        return (*(f for f in found if f.said), *options(row), *stated(row))
+
+    return Entry(table, name, row.because, network, trees, sign="<-", facts=facts, lines=lambda: row_lines(name),
                  code=tuple(f"{left.data} = {tree_code(right)}" for left, right in trees))
 
 
@@ -81,14 +88,20 @@ def _tex(value: Any) -> str:
     return re.sub(r"^1e([+-])(\d+)$", lambda m: rf"10^{{{m[1].strip('+')}{m[2]}}}", decimal(value))
 
 
-def schedule_entry(table: str, name: str, row: Any) -> Entry:
-    """A learning-rate schedule: the rate of step t. row: rate and whole (names that are the whole part of a formula), as text."""
+def schedule_entry(table: str, name: str, row: Schedule) -> Entry:
+    """A learning-rate schedule: the rate of step t, and its picture for a first rate of 1."""
     network, trees = assigned({"eta_t": row.rate})
-    whole = tuple(Fact("Where", f"{n} is the whole part of {text}", rf"${_letter(n)} = \lfloor {_shown(network, text)} \rfloor$")
-                  for n, text in getattr(row, "whole", {}).items())
-    return Entry(table, name, row.because, network, trees, facts=lambda: (*whole, *options(row), *stated(row)),
-                 code=(*(f"{n} = np.floor({tree_code(assigned({n: text})[1][0][1])})" for n, text in getattr(row, "whole", {}).items()),
-                       f"eta_t = {tree_code(trees[0][1])}"))
+    whole = [(n, assigned({n: text})[1][0][1]) for n, text in row.whole.items()]
+    values = {"eta": Fraction(1), **{n: Fraction(STEPS) if o.default is None else o.default for n, o in row.options.items()}}
+
+    def rate(t: float) -> float:
+        return float(scheduled(row, values, t))
+
+    return Entry(table, name, row.because, network, trees,
+                 facts=lambda: (*(Fact("Where", f"{n} is the whole part of {ex.text(e)}") for n, e in whole), *options(row), *stated(row)),
+                 code=(*(f"{n} = np.floor({tree_code(e)})" for n, e in whole), f"eta_t = {tree_code(trees[0][1])}"),
+                 graph=lambda: Graph("t", (1.0, STEPS + 1.0), rate, None, (r"\eta_{t} \text{ for } \eta = 1", ""), tuple(map(float, range(2, STEPS + 1))) if row.whole else ()),
+                 lines=lambda: [x for x in row_lines("gradient_descent", name)[:-2]] or [TexLine(r"\eta_{t}", r"\eta")])
 
 
 def equation_entry(of: Callable[[str, Any], str], left: str, matrix: str) -> Callable[[str, str, Any], Entry]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ PLOT = (58.0, 40.0)   # millimetres
 LIMITS = (-3.0, 4.0)  # a plot shows at most these values
 PLOT_HEIGHT = 165.0   # points, with its legend and numbers
 COLUMN = 200.0        # points: a derivation that ends above this stands beside the plot
-SIGNS = {"=": "=", "<-": r"\leftarrow"}  # between the sides of a definition
 LAYER_TITLE = "Backward"
 ONE_LINE = "The derivative"
 TITLES = {"scalar": "The derivative, line by line", "index": "Entry by entry", "matrix": "As a whole"}
@@ -41,9 +40,9 @@ FORMATS = ("pdf", "tex", "md", "json")
 def block(entry: Entry, label: str) -> dict[str, Any]:
     """An entry as the template wants it: a short derivation stands beside the plot, a long one below it."""
     figure = _figure(entry.graph(), *PLOT) if entry.graph is not None else ""
-    lines, definition_rows = definition_lines(entry), _signed(entry)
+    lines = definition_lines(entry)
     parts = [(sheet, step) for sheet in map(sheet_of, entry.parts()) for step in sheet.steps()]
-    narrow = definition_rows(lines, LEFT)
+    narrow = rows_of(lines, LEFT)
     beside = bool(figure) and _fits(narrow, LEFT)
     above = _words_high(entry, bool(figure)) + (tall(narrow) if beside else 0.0)
     short = _steps(parts, LEFT) if beside else []
@@ -51,19 +50,11 @@ def block(entry: Entry, label: str) -> dict[str, Any]:
     steps = short if column else _steps(parts, SHEET.width)
     whole = sum(s["high"] for s in steps)
     high = max(PLOT_HEIGHT, above + whole) if column else max(PLOT_HEIGHT if figure else 0.0, above) + whole + (0.0 if beside else tall(narrow))
-    definition = narrow if beside else definition_rows(lines, SHEET.width)
+    definition = narrow if beside else rows_of(lines, SHEET.width)
     return {"name": entry.name, "label": Tex(label), "because": entry.because, "figure": Tex(figure), "definition": spaced(definition), "beside": beside,
             "facts": [{"head": f.head, "said": Tex(f.tex) if f.tex else f.said} for f in entry.facts()],
             "code": [Tex(_code(line)) for line in entry.code], "steps": steps, "column": column, "together": 40 + high <= TOGETHER,
             "badge": Tex("".join(rf"\ \checkmarkbox{{{c}}}" for c in sorted({c for s in steps for c in s["checked"]})))}
-
-
-def _signed(entry: Entry) -> Callable[[Sequence[TexLine], float], list[Row]]:
-    """Rows of the definition with the sign of the entry between their sides."""
-    def rows(lines: Sequence[TexLine], room: float) -> list[Row]:
-        return [{**r, "right": Tex(r["right"].replace("= ", SIGNS[entry.sign] + " ", 1) if r["first"] else r["right"])} for r in rows_of(lines, room)]
-
-    return rows
 
 
 def _fits(rows: Sequence[Row], room: float) -> bool:
@@ -134,7 +125,9 @@ def _code(line: str) -> str:
 def _figure(graph: Graph, wide: float, high: float) -> str:
     """f and its slope in one frame, with circles at the kinks."""
     low, up = graph.span
-    f = marked(sample(graph.f, low, up, kinks=graph.kinks, label=graph.labels[0]), graph.f, [k for k in graph.kinks if low < k < up])
+    f = sample(graph.f, low, up, kinks=graph.kinks, label=graph.labels[0])
+    if graph.slope is not None:
+        f = marked(f, graph.f, [k for k in graph.kinks if low < k < up])
     curves = [f] if graph.slope is None else [f, sample(graph.slope, low, up, kinks=graph.kinks, colour="fTwo", dashed=True, label=graph.labels[1])]
     corners = [y for _, y in f.closed]
     limits = min([LIMITS[0], *corners]), max([LIMITS[1], *corners])
@@ -204,7 +197,7 @@ def _md_entry(entry: Entry) -> dict[str, Any]:
         for step in sheet_of(certified).steps():
             steps.append({"because": Tex(markdown(step.shown.because)), "checked": Tex(step.shown.checked), "rows": [_md(x) for x in step.lines]})
     return {"name": Tex(markdown(entry.name)), "table": Tex(entry.table), "because": Tex(markdown(entry.because)),
-            "definition": [{**_md(x), "right": Tex(f"{SIGNS[entry.sign]} {x.right}")} for x in definition_lines(entry)], "steps": steps,
+            "definition": [_md(x) for x in definition_lines(entry)], "steps": steps,
             "facts": [{"head": f.head, "said": Tex(f.tex or markdown(f.said))} for f in entry.facts()], "code": [Tex(c) for c in entry.code]}
 
 

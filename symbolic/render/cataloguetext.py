@@ -141,6 +141,8 @@ def definition_lines(entry: Entry) -> list[TexLine]:
     """The defining equations as LaTeX: a = sigma(z) = ..., or name = right-hand side."""
     from ..latex import Printer
 
+    if entry.lines is not None:
+        return entry.lines()
     if entry.network is None:
         return []
     printer, out = Printer(entry.network, colour=False), []
