@@ -20,13 +20,14 @@ from typing import Any
 
 from .entries import function_entry, init_entry, layer_entry, loss_entry, vector_entry
 from .entry import Entry
-from .entrytexts import schedule_entry, update_entry
+from .entrytexts import schedule_entry, sentence_entry, update_entry
 from .errors import SpecError, nearest
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
 from .initial import INITS
 from .layertypes import LAYERS
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SCHEDULES
+from .slips import SLIPS
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ TABLES: list[Table] = [
     Table("optimizer", "Optimizers", lambda: OPTIMIZERS, update_entry),
     Table("schedule", "Schedules", lambda: SCHEDULES, schedule_entry),
     Table("initialisation", "Initialisations", lambda: INITS, init_entry),
+    Table("slip", "Slips", lambda: SLIPS, sentence_entry),
 ]
 
 

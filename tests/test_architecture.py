@@ -84,12 +84,10 @@ render.figures
 render.sectionpages
 render.documents
 render.errata
-doctor
-produce
-errata
 render.cataloguetext render.cataloguepages
 doctor
 produce
+errata
 reference
 cli
 __main__

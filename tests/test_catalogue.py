@@ -66,7 +66,7 @@ def test_the_list_holds_every_row() -> None:
     rows = json.loads(run("list", "--to", "json").stdout)
     assert [(r["table"], r["name"]) for r in rows] == EVERY
     assert all(r["because"].endswith(".") for r in rows) and {tuple(r) for r in rows} == {("table", "name", "formula", "because")}
-    assert {r["table"] for r in rows} >= {"activation", "vector function", "function", "loss", "layer", "optimizer", "schedule", "initialisation"}
+    assert {r["table"] for r in rows} >= {"activation", "vector function", "function", "loss", "layer", "optimizer", "schedule", "initialisation", "slip"}
 
 
 def test_the_list_fits_a_terminal() -> None:
@@ -93,7 +93,7 @@ def test_show(table: str, name: str) -> None:
     assert all(f.head in text for f in e.facts()) and all(well_formed(part.replace(r"\leftarrow", "=")) for f in e.facts() for part in f.tex.split("$")[1::2])
     assert all(well_formed(line) for line in shown["latex"]) and all(well_formed(line) for s in shown["steps"] for line in s["latex"])
     assert all(s["checked"] in ("proved", "30 digits") for s in shown["steps"])
-    assert shown["steps"] or table in ("initialisation", "optimizer", "schedule")
+    assert shown["steps"] or table in ("initialisation", "optimizer", "schedule", "slip")
     assert not re.search(r"None|Expr\(|<lambda|Fraction\(", text)
     if name in FUNCTIONS and table != "loss":
         wanted = [functions.ex.text(functions.slope_form(name, k)) for k in range(len(FUNCTIONS[name].args))]
