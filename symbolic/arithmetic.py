@@ -157,7 +157,11 @@ class HighPrecision(Arithmetic):
         return total
 
     def dot(self, xs: Sequence[Any], ys: Sequence[Any]) -> Any:
-        return mp.fdot(xs, ys)
+        """A sum of products, with the same zero as `add`."""
+        total = mp.fdot(xs, ys)
+        if total and abs(total) < max(map(abs, xs)) * max(map(abs, ys)) * mp.mpf(10) ** (12 - mp.dps):
+            return self.add([x * y for x, y in zip(xs, ys, strict=True)])
+        return total
 
     def determinant(self, rows: Matrix) -> Any:
         """By elimination; what only rounding has left of a singular matrix is zero (Hadamard: |det| <= product of the lengths of the rows)."""

@@ -296,7 +296,7 @@ class Numbers:
 
     def _product(self, e: Expr, digits: int) -> str:
         parts = [self._show(f, digits, MUL if i == 0 else MUL if f.op == "mul" else NEG + 1) for i, f in enumerate(e.args)]
-        signs = [r" \odot " if a.shape and b.shape else r" \cdot " for a, b in zip(e.args, e.args[1:], strict=False)]
+        signs = [r" \odot " if b.shape and any(a.shape for a in e.args[:i]) else r" \cdot " for i, b in enumerate(e.args[1:], 1)]
         return parts[0] + "".join(s + p for s, p in zip(signs, parts[1:], strict=True))
 
     def _call(self, e: Expr, digits: int) -> tuple[str, int]:
@@ -354,7 +354,8 @@ def matrix(cells: list[list[str]], widest: int) -> str:
             rows.append(" & ".join(r"\vdots" if j is not None else r"\ddots" for j in keep_columns))
         else:
             rows.append(" & ".join(cells[i][j] if j is not None else r"\cdots" for j in keep_columns))
-    return r"\begin{bmatrix}" + r" \\ ".join(rows) + r"\end{bmatrix}"
+    air = r" \\[5pt] " if any(r"\frac" in row for row in rows) else r" \\ "  # fractions one below the other would touch
+    return r"\begin{bmatrix}" + air.join(rows) + r"\end{bmatrix}"
 
 
 def _kept(count: int, widest: int) -> list[int | None]:

@@ -230,15 +230,14 @@ class Printer:
             right = self.show(factors[i], 0 if last and self._is_sum(factors[i]) else MUL)
             if not last and factors[i].op == "call" and factors[i].data == "log":
                 right = self._log(factors[i])  # a factor follows: where ln ends must be plain
-            between = self._between(factors[i - 1], factors[i])
+            entrywise = factors[i].shape and any(f.shape for f in factors[:i])
+            between = r" \odot " if entrywise else self._between(factors[i - 1], factors[i])
             out += (between or " " * (out[-1].isalpha() and right[0].isalpha())) + right  # never pi and r run together
         self._in_sum = before
         return out, MUL
 
     def _between(self, a: Expr, b: Expr) -> str:
         """The sign between two factors: a dot only where juxtaposition would mislead."""
-        if a.shape and b.shape:
-            return r" \odot "
         if _leading_number(b) or (a == b and a.op == "sym"):
             return r" \cdot "
         if a.op == "num":

@@ -46,7 +46,7 @@ class Problem:
     notes: remarks of the file, printed as they are.
     descent: how to go downhill, None without a learning rate; rivals: what is compared; portions: the same
     problem with some of its examples, for the steps that use only those; wanted: what is asked for beyond the
-    gradient; memo: what is worked out once for all pages.
+    gradient; memo: what is worked out once for all pages; spec: the file itself, for the sections that it asks for.
     """
 
     title: str
@@ -65,6 +65,7 @@ class Problem:
     portions: Mapping[tuple[int, ...], Problem] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     wanted: Wanted = field(default_factory=Wanted)
+    spec: Spec | None = None
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -125,7 +126,7 @@ def _with_plans(spec: Spec, problem: Problem) -> Problem:
         if plans:
             _check_moving(spec, problem, key, sum(p.steps for p in plans))
     used = {b for plan in (*filter(None, (descent,)), *compared) for b in plan.batches}
-    return replace(problem, descent=descent, rivals=compared, portions={b: _from_layers(_portion(spec, b)) for b in sorted(used)})
+    return replace(problem, spec=spec, descent=descent, rivals=compared, portions={b: _from_layers(_portion(spec, b)) for b in sorted(used)})
 
 
 def _check_moving(spec: Spec, problem: Problem, key: str, steps: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from . import gatepages, jacobianpages, linearpages, transformpages
 from .curvature import second_order
 from .descentpages import descent_sections
 from .lagrange import lagrange
@@ -21,6 +22,11 @@ READERS: list[Reader] = [
     lagrange,
     through_time,
     descent_sections,
+    gatepages.truth_table,
+    linearpages.normal_equations,
+    linearpages.collapse,
+    transformpages.transform,
+    jacobianpages.jacobians,
 ]
 
 

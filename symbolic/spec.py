@@ -231,6 +231,14 @@ class Spec(_Part, beyond.Beyond):
     claims: Claims = Field(
         default=(), description="Published values and formulas for 'chainrule verify'; dV in a formula is the gradient of the output with "
         "respect to V. Every other command leaves them alone.", examples=[{"y_hat": 0.7514, "gradients": {"z2": 0.1385}, "dL/dW2": "dz2 @ a1.T"}])
+    truth_table: Array | None = Field(
+        default=None, description="Outputs of a gate for the inputs 00, 01, 10, 11 (or 000 to 111), in place of inputs and targets.",
+        examples=[[0, 0, 0, 1]])
+    transform: Braces | None = Field(
+        default=None, description="Points of the plane (two rows; default: the unit square) moved by scale, rotate (degrees, counter-clockwise), "
+        "shear, translate, matrix; in place of equations.", examples=[{"points": [[0, 1, 1], [0, 0, 1]], "by": [{"scale": 0.5}, {"rotate": -10}]}])
+    normal_equations: Truth = Field(default=False, description="Solve a linear regression exactly, and say why gradient descent gets there.")
+    collapse: Truth = Field(default=False, description="Show that layers without activation are one layer.")
     _located: Located | None = PrivateAttr(None)
     _stacked: tuple[list[str], list[str]] | None = PrivateAttr(None)  # all names and the parameters, where layers are not all dense
     _exact: bool = PrivateAttr(True)
@@ -300,7 +308,7 @@ def _values_of(layers: list[Layer]) -> list[str]:
     return [f"{letter}{i}" for i in range(1, len(layers) + 1) for letter in "za"]
 
 
-_WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "equations", "at", "given", *beyond.WITH_NUMBERS)
+_WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "equations", "at", "given", "transform", *beyond.WITH_NUMBERS)
 
 
 def _has_decimal(raw: object) -> bool:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from . import specmodels
 from .choices import short
 from .claimtext import check_formula, subject
 from .errors import SpecError, nearest
@@ -34,8 +35,10 @@ def check(spec: Spec) -> None:
     """Raise ValueProblem for the first thing that does not fit; fill in the sizes that follow from others."""
     if len(spec.title) > LONGEST_TITLE:
         raise ValueProblem(f"{len(spec.title):,} characters; at most {LONGEST_TITLE} fit a page", "title")
+    specmodels.fill(spec)
     _check_form(spec)
     (_check_layers if spec.is_network else _check_equations)(spec)
+    specmodels.check(spec)
     _check_descent(spec)
     _check_claims(spec)
 

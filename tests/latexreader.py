@@ -13,6 +13,7 @@ from typing import Any
 from mpmath import mp
 
 Rows = list[list[Any]]
+AIR = re.compile(r"\\\\\[\d+pt\]")  # more space between two rows
 TOKEN = re.compile(r"\\begin\{bmatrix\}|\\end\{bmatrix\}|\\left|\\right|\\[a-zA-Z]+|\\\\|\\,|\d+(?:\.\d+)?|[-+(){}^&|']|[a-zA-Z]|\S")
 FUNCTIONS = {r"\ln": mp.log, r"\sin": mp.sin, r"\cos": mp.cos, r"\tanh": mp.tanh, r"\exp": mp.exp, r"\tan": mp.tan,
              r"\sigma": lambda v: 1 / (1 + mp.exp(-v)), "ReLU": lambda v: max(v, mp.mpf(0)), "LReLU": lambda v: max(v, v / 100), "softplus": lambda v: mp.log(1 + mp.exp(v)),
@@ -23,7 +24,7 @@ class Reader:
     """Recursive descent over the tokens; every value is a list of rows."""
 
     def __init__(self, source: str) -> None:
-        self.tokens, self.at = TOKEN.findall(source), 0
+        self.tokens, self.at = TOKEN.findall(AIR.sub(r"\\\\", source)), 0
 
     def value(self) -> Rows:
         """The value of the whole text."""
@@ -161,4 +162,4 @@ def times(a: Rows, b: Rows) -> Rows:
 def cells(source: str) -> list[list[str]]:
     """The printed entries of a result."""
     found = re.fullmatch(r"\\begin\{bmatrix\}(.*)\\end\{bmatrix\}", source)
-    return [[c.strip() for c in row.split("&")] for row in found[1].split(r"\\")] if found else [[source]]
+    return [[c.strip() for c in row.split("&")] for row in AIR.sub(r"\\\\", found[1]).split(r"\\")] if found else [[source]]

@@ -51,12 +51,13 @@ numbers
 choices
 plans
 yamltext
+gates transforms
 claimtext
 beyond
-stacked spec speccheck stackcheck
+stacked spec speccheck stackcheck specmodels
 wanted
 problem
-quadratic descent
+quadratic descent linear
 written
 claims
 sheet
@@ -66,6 +67,8 @@ lagrange
 through_time
 descentfigure
 descentpages
+render.plane
+gatepages jacobianpages linearpages transformpages
 sections
 report
 slopes
@@ -94,7 +97,7 @@ __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
 MATHEMATICS = """expr plain takes matrices arithmetic rules parsemoves parse optimizers network primitives layertypes losses layers initial derive forward_mode
-calculus index lesson values probe prove verify ways slips drift scenes second""".split()
+calculus index lesson values probe prove verify ways slips drift scenes second gates transforms linear""".split()
 LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400
 
