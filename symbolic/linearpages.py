@@ -14,11 +14,12 @@ from . import linear
 from .arithmetic import MP, Matrix, entries
 from .decimals import decimal, matrix
 from .errors import CheckError, SpecError
-from .latex import Printer, number, terminating
+from .latex import Printer
 from .lesson import plan
 from .network import from_equations
 from .render.plane import Plane
 from .sheet import Section, Sheet, TexLine
+from .texparts import number, terminating
 from .values import DIGITS
 from .verify import certify
 
