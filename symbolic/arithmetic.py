@@ -242,7 +242,7 @@ class Trees(Arithmetic):
         name, axis = e.data
         part = entries(e.args[0], env, self)
         lines = part if axis == 1 else [list(c) for c in zip(*part, strict=True)]
-        out = [[ex.node("pick", line, (name, k)) for k in range(len(line))] for line in lines]
+        out = [[ex.node("pick", line, (name, k)) for k in range(1 if name in ex.REDUCING else len(line))] for line in lines]
         return out if axis == 1 else [list(c) for c in zip(*out, strict=True)]
 
     def largest(self, xs: Sequence[Any], sign: int) -> Any:

@@ -118,8 +118,29 @@ def _apply(e: Expr, x: str, known: frozenset[str], rules: Mapping[str, Rule], us
         inner = _diff(arg, x)
         if rule_id in known and inner.op == "diff":
             inner = _apply(arg, x, known, rules, used)
-        terms.append(_times((outer, inner)))
-    return ex.add(*terms) if terms else ex.ZERO
+        terms.append(_times((outer, inner)) if e.op != "cases" else _on_its_piece(outer, inner))
+    return ex.ZERO if not terms else _one_cases(e, terms) if e.op == "cases" else ex.add(*terms)
+
+
+def _value_at(e: Expr, i: int) -> bool:
+    """Whether argument i of cases is the value of a piece, not a side of its condition."""
+    return i % 3 == 2 or i == len(e.args) - 1
+
+
+def _on_its_piece(mask: Expr, inner: Expr) -> Expr:
+    """A slope on the piece that a mask of ones and zeros marks."""
+    if mask.op != "cases":
+        return _times((mask, inner))
+    return Expr("cases", tuple(inner if _value_at(mask, i) and x == ex.ONE else x for i, x in enumerate(mask.args)), mask.data)
+
+
+def _one_cases(e: Expr, terms: list[Expr]) -> Expr:
+    """The sum of what the pieces give, piece by piece under the same conditions."""
+    terms = [t for t in terms if t != ex.ZERO]
+    if any(t.op != "cases" for t in terms):
+        return ex.add(*terms)
+    found = [ex.add(*(t.args[i] for t in terms)) if _value_at(e, i) else x for i, x in enumerate(e.args)]
+    return ex.ZERO if all(x == ex.ZERO for i, x in enumerate(found) if _value_at(e, i)) else Expr("cases", tuple(found), e.data)
 
 
 def _plain_slopes(e: Expr) -> Expr:

@@ -130,7 +130,7 @@ class Numbers:
         if digits >= MOST_DIGITS:  # nothing printable multiplies out, so only the result is shown
             return matrix(shown, self.widest), matrix(shown, self.widest)
         result = matrix(shown, self.widest)
-        if filled.op == "val" and matrix(self._cells(filled, digits), self.widest) == result:
+        if (filled.op == "num" and filled.data == 0) or filled.op == "val" and matrix(self._cells(filled, digits), self.widest) == result:
             return result, result
         return self._show(filled, digits, 0), result
 

@@ -46,6 +46,9 @@ class TexError(ChainruleError):
     exit_status = 1
 
 
+LONGEST_LIST = 300  # letters of a list of valid names; a longer one hides the sentence
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint with the nearest valid name, or the list of valid names.
 
@@ -55,6 +58,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'valid names: relu, tanh'
     """
     names = list(dict.fromkeys(known))
-    same = [n for n in names if n.lower() == name.lower()]
+    same = [n for n in names if _plain(n) == _plain(name)]
     close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else "valid names: " + ", ".join(names)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    listed = ", ".join(names)
+    if len(listed) > LONGEST_LIST:
+        listed = listed[:listed.rindex(",", 0, LONGEST_LIST)] + ", ..."
+    return f"valid names: {listed}"
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")

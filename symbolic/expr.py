@@ -8,7 +8,8 @@ Forward pass and gradients are written in the same nodes:
     matmul T sum most least over    matrices; over is a function of a whole vector (softmax),
     matrix                          one of a whole matrix (trace, inverse, determinant, norm)
     slope apply pick                f'(z), an unnamed function f(x), one output of a vector function
-    entry bigsum best local diff    index level: W_ji, a sum over j, a maximum, du_i/dv_j; d/dx[...]
+    entry bigsum best local same    index level: W_ji, a sum over j, a maximum, du_i/dv_j, 1 where i = j
+    diff                            a derivative still to be taken, d/dx[...]
 
 ``node`` builds exactly what it is told (for what an author wrote); the Python operators
 fold numbers, signs and ones (for what a rule produces).
@@ -32,6 +33,7 @@ Shape = tuple[Dim, ...]
 
 ENTRYWISE = frozenset({"add", "neg", "mul", "div", "pow", "call", "cases", "slope", "apply", "pick"})
 LEAVES = frozenset({"sym", "num", "ones", "eye", "grad", "partial"})
+REDUCING: set[str] = set()  # functions of a whole vector that give one number, filled by their rows
 
 
 class Samples(int):
@@ -179,7 +181,7 @@ def node(op: str, args: Iterable[Expr], data: Any = None) -> Expr:
     if op == "T":
         return a if not a.shape else Expr(op, args, data, (a.shape[1], a.shape[0]))
     if op == "over":
-        return Expr(op, args, data, a.shape)
+        return Expr(op, args, data, _reduced(a.shape, data[1]) if data[0] in REDUCING else a.shape)
     if op in ("sum", "most", "least"):
         return Expr(op, args, data, _reduced(a.shape, data)) if a.shape else a
     raise ValueError(f"no node {op!r}")

@@ -1,8 +1,6 @@
-r"""The table of functions: one row each, and everything follows from the row.
+r"""The table of functions: one row each, and everything follows from the row (``rows`` says what a row is).
 
-A row states a formula in the input ``z``. Its ``slope`` (the form a teacher writes, in the
-input ``z`` and the output ``a``) and ``numpy`` (a stable form) are second statements that a test
-holds to the first; without them SymPy differentiates the formula. A new activation is one line:
+A new activation is one line:
 
 >>> row("cube_demo", z**3, activation=True).slope_text()
 '3*z**2'
@@ -13,251 +11,239 @@ holds to the first; without them SymPy differentiates the formula. A new activat
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 import sympy as sp
+from mpmath import mp
+from sympy.core.singleton import Singleton
 
 from . import expr as ex
 from .expr import Expr
+from .rows import FUNCTIONS, VECTOR_FUNCTIONS, Row, VectorRow, a, definition, expand_rows, from_sympy, row, slope_form, u, v, vector_row, z
 
-z, a, u, v = sp.symbols("z a u v", real=True)
-SYMBOLS = {"z": z, "a": a, "u": u, "v": v}
+__all__ = ["FUNCTIONS", "VECTOR_FUNCTIONS", "Row", "VectorRow", "a", "definition", "expand_rows", "from_sympy", "row", "slope_form",
+           "u", "v", "vector_row", "z"]
 
+alpha = sp.Symbol("alpha", real=True)
 
-@dataclass(frozen=True, eq=False)
-class Row:
-    """An elementwise function.
-
-    formula: SymPy expression in z (or u and v), None for a primitive that SymPy and mpmath
-    know by name; slopes: one per argument, in the arguments and the output a; because: the
-    sentence a teacher says about the slope; kinks: inputs where there is no slope, with the
-    convention in ``at_kink``; prime: whether the slope is first written f'(z).
-    """
-
-    name: str
-    formula: sp.Expr | None
-    args: tuple[sp.Symbol, ...]
-    slopes: tuple[sp.Expr, ...]
-    function: Any
-    tex: str
-    because: str
-    kinks: tuple[int, ...] = ()
-    at_kink: str = ""
-    activation: bool = False
-    prime: bool = False
-
-    def __call__(self, *args: sp.Expr) -> sp.Expr:
-        """The function applied, as SymPy writes it: ``sigmoid(z)`` in another row's formula."""
-        return self.function(*args)
-
-    def expand(self, *args: sp.Expr) -> sp.Expr:
-        """The defining formula with the arguments put in, down to SymPy's own functions."""
-        if self.formula is None:
-            return self.function(*args)
-        return expand_rows(self.formula).subs(dict(zip(self.args, args, strict=True)), simultaneous=True)
-
-    @property
-    def numpy(self) -> Callable[..., Any]:
-        """The function on NumPy arrays (the stable form where the row states one)."""
-        return sp.lambdify(self.args, self.function(*self.args), modules="numpy")
-
-    def slope_text(self, k: int = 0) -> str:
-        return ex.text(slope_form(self.name, k))
-
-
-FUNCTIONS: dict[str, Row] = {}
-
-
-def row(name: str, formula: sp.Expr | None, *, slope: Any = None, tex: str = "", because: str = "",
-        numpy: str = "", kinks: tuple[int, ...] = (), at_kink: str = "", activation: bool = False,
-        args: tuple[sp.Symbol, ...] = (z,), function: Any = None) -> Row:
-    """Add a function to the table.
-
-    slope: a SymPy expression in the arguments and the output ``a`` (a tuple for two arguments);
-    left out, SymPy differentiates the formula. numpy: source with ``{z}``, where the formula
-    itself would overflow.
-    """
-    slopes = slope if isinstance(slope, tuple) else (slope,) * len(args)
-    if any(s is None for s in slopes):
-        whole = formula if formula is not None else function(*args)
-        slopes = tuple(sp.diff(whole, x) for x in args)
-    tex = tex or r"\operatorname{%s}" % name.replace("_", r"\,")
-    made = function or _sympy_function(name, formula, args, slopes, tex, numpy)
-    because = because or f"The slope of {name.replace('_', ' ')} follows from its formula."
-    FUNCTIONS[name] = Row(name, formula, args, slopes, made, tex, because, kinks, at_kink,
-                          activation, prime=activation and name != "identity")
-    slope_form.cache_clear()
-    definition.cache_clear()
-    return FUNCTIONS[name]
-
-
-def _sympy_function(name: str, formula: sp.Expr, args: tuple[sp.Symbol, ...], slopes: tuple[sp.Expr, ...],
-                    tex: str, numpy: str) -> Any:
-    """A genuine SymPy function, so that diff, latex and lambdify work on it at once."""
-    def put(self: Any, e: sp.Expr) -> sp.Expr:
-        return e.subs({**dict(zip(args, self.args, strict=True)), a: self}, simultaneous=True)
-
-    def numpycode(self: Any, printer: Any) -> str:
-        if numpy:
-            return numpy.format(**{str(s): printer._print(x) for s, x in zip(args, self.args, strict=True)})
-        return printer._print(put(self, formula))  # the rows in it print their own stable forms
-
-    return type(name, (sp.Function,), {
-        "nargs": len(args),
-        "fdiff": lambda self, argindex=1: put(self, slopes[argindex - 1]),
-        "_eval_is_extended_real": lambda self: all(x.is_extended_real for x in self.args),
-        "_eval_evalf": lambda self, prec: put(self, expand_rows(formula))._eval_evalf(prec),
-        "_latex": lambda self, printer: rf"{tex}\left({', '.join(map(printer._print, self.args))}\right)",
-        "_numpycode": numpycode,
-        "formula": formula,
-    })
-
-
-def expand_rows(e: sp.Expr) -> sp.Expr:
-    """Replace every function of our table by its formula, until only SymPy's own are left."""
-    def ours(f: Any) -> bool:
-        return isinstance(f, sp.Function) and getattr(FUNCTIONS.get(type(f).__name__), "formula", None) is not None
-
-    return e.replace(ours, lambda f: FUNCTIONS[type(f).__name__].expand(*f.args))
-
-
-# ---------------------------------------------------------------- SymPy -> our trees
-
-@lru_cache(maxsize=None)
-def slope_form(name: str, k: int = 0) -> Expr:
-    """The slope of a row for its k-th argument, as a tree in the names of its arguments and ``a``."""
-    return from_sympy(FUNCTIONS[name].slopes[k])
-
-
-@lru_cache(maxsize=None)
-def definition(name: str) -> Expr | None:
-    """The formula of a row as a tree; None for a primitive."""
-    formula = FUNCTIONS[name].formula
-    return None if formula is None else from_sympy(formula)
-
-
-def from_sympy(e: sp.Expr) -> Expr:
-    """A SymPy scalar as an ordered tree: numbers first, symbols before sums, positive terms first."""
-    if isinstance(e, sp.Symbol):
-        return ex.sym(e.name)
-    if e.is_Rational:
-        return ex.num(Fraction(int(e.p), int(e.q)))
-    if e.is_number:
-        return ex.num(e)
-    if isinstance(e, sp.Add):
-        terms = sorted(e.args, key=lambda t: (t.could_extract_minus_sign(), bool(t.is_number and t != 1), sp.default_sort_key(t)))
-        return ex.add(*map(from_sympy, terms))
-    if isinstance(e, sp.Mul):
-        below = [p for p in e.args if p.is_Pow and p.exp.is_Rational and p.exp.is_negative]
-        above = sorted((p for p in e.args if p not in below), key=lambda t: (not t.is_number, t.is_Add, sp.default_sort_key(t)))
-        top = ex.mul(*map(from_sympy, above))
-        return ex.div(top, ex.mul(*(from_sympy(1 / p) for p in below))) if below else top
-    if isinstance(e, sp.exp):
-        return ex.node("call", (from_sympy(e.args[0]),), "exp")
-    if isinstance(e, sp.Pow):
-        if e.exp.is_Rational and e.exp.is_negative:
-            return ex.div(1, from_sympy(1 / e))
-        if e.exp == sp.Rational(1, 2):
-            return ex.node("call", (from_sympy(e.base),), "sqrt")
-        return ex.power(from_sympy(e.base), from_sympy(e.exp))
-    if isinstance(e, sp.Piecewise):
-        return _cases(e)
-    if isinstance(e, sp.Heaviside):
-        return ex.node("cases", (from_sympy(e.args[0]), ex.ZERO, ex.ONE, ex.ZERO), (">",))
-    name = "abs" if isinstance(e, sp.Abs) else type(e).__name__
-    if name in FUNCTIONS:
-        return ex.node("call", map(from_sympy, e.args), name)
-    raise ValueError(f"no row for {name} in {e}; add a row to symbolic.functions.FUNCTIONS")
-
-
-def _cases(e: sp.Piecewise) -> Expr:
-    args: list[Expr] = []
-    signs: list[str] = []
-    for value, condition in e.args:
-        if condition == sp.true:
-            return ex.node("cases", (*args, from_sympy(value)), tuple(signs))
-        args += [from_sympy(condition.lhs), from_sympy(condition.rhs), from_sympy(value)]
-        signs.append(condition.rel_op)
-    raise ValueError(f"{e} needs a last case 'otherwise'")
-
-
-# ---------------------------------------------------------------- the rows
 
 def _either(value: Any, condition: Any, otherwise: Any) -> sp.Expr:
     return sp.Piecewise((value, condition), (otherwise, True))
 
 
-row("exp", None, function=sp.exp, slope=a, tex=r"\exp", because="The exponential is its own slope.")
-row("log", None, function=sp.log, slope=1/z, tex=r"\ln", because="The slope of the natural logarithm is one over its input.")
-row("sqrt", None, function=sp.sqrt, slope=1/(2*a), tex=r"\sqrt", because="The slope of the root is one over twice the root.")
-row("sin", None, function=sp.sin, slope=sp.cos(z), tex=r"\sin", because="The slope of the sine is the cosine.")
-row("cos", None, function=sp.cos, slope=-sp.sin(z), tex=r"\cos", because="The slope of the cosine is minus the sine.")
-row("tan", None, function=sp.tan, slope=1 + a**2, tex=r"\tan", because="The slope of the tangent is one plus its square.")
-row("asin", None, function=sp.asin, slope=1/sp.sqrt(1 - z**2), tex=r"\arcsin", because="The slope of the arcsine comes from the inverse function rule.")
-row("acos", None, function=sp.acos, slope=-1/sp.sqrt(1 - z**2), tex=r"\arccos", because="The slope of the arccosine is minus that of the arcsine.")
-row("atan", None, function=sp.atan, slope=1/(1 + z**2), tex=r"\arctan", because="The slope of the arctangent is one over one plus the square.")
-row("sinh", None, function=sp.sinh, slope=sp.cosh(z), tex=r"\sinh", because="The slope of the hyperbolic sine is the hyperbolic cosine.")
-row("cosh", None, function=sp.cosh, slope=sp.sinh(z), tex=r"\cosh", because="The slope of the hyperbolic cosine is the hyperbolic sine.")
-row("tanh", None, function=sp.tanh, slope=1 - a**2, tex=r"\tanh", activation=True,
-    because="The slope of tanh is one minus its output squared.")
-row("abs", sp.Piecewise((z, z > 0), (-z, z < 0), (0, True)), slope=sp.Piecewise((1, z > 0), (-1, z < 0), (0, True)),
-    kinks=(0,), at_kink="at 0, where there is no slope, 0 is used",
-    because="The slope of the absolute value is the sign of its input.")
-row("max", _either(u, u > v, v), args=(u, v), slope=(_either(1, u > v, 0), _either(0, u > v, 1)), tex=r"\max",
-    at_kink="where both are equal the second counts", because="The larger one passes the gradient on, the other gets nothing.")
-row("min", _either(v, u > v, u), args=(u, v), slope=(_either(0, u > v, 1), _either(1, u > v, 0)), tex=r"\min",
-    at_kink="where both are equal the first counts", because="The smaller one passes the gradient on, the other gets nothing.")
+def _between(low: Any, low_value: Any, value: Any, high: Any, high_value: Any) -> sp.Expr:
+    """One value up to low, one from high, and one between them."""
+    return sp.Piecewise((low_value, z <= low), (value, z < high), (high_value, True))
 
-row("identity", z, slope=sp.Integer(1), activation=True, because="The identity has slope one.")
+
+REALS, POSITIVE, FROM_0 = r"(-\infty, \infty)", r"(0, \infty)", r"[0, \infty)"
+
+# ---------------------------------------------------------------- the functions of a first course in calculus
+
+row("exp", None, function=sp.exp, slope=a, tex=r"\exp", because="The exponential is its own slope.",
+    range=POSITIVE, used="inside sigmoid and softmax")
+row("log", None, function=sp.log, slope=1/z, tex=r"\ln", because="The slope of the natural logarithm is one over its input.",
+    range=REALS, used="in likelihoods and cross-entropy")
+row("sqrt", None, function=sp.sqrt, slope=1/(2*a), tex=r"\sqrt", because="The slope of the root is one over twice the root.",
+    range=FROM_0, used="in norms and standard deviations", via=z**sp.Rational(1, 2))
+row("sin", None, function=sp.sin, slope=sp.cos(z), tex=r"\sin", because="The slope of the sine is the cosine.",
+    range="[-1, 1]", used="in rotations and position codes")
+row("cos", None, function=sp.cos, slope=-sp.sin(z), tex=r"\cos", because="The slope of the cosine is minus the sine.",
+    range="[-1, 1]", used="in rotations and position codes")
+row("tan", None, function=sp.tan, slope=1 + a**2, tex=r"\tan", because="The slope of the tangent is one plus its square.",
+    range=REALS, used="in geometry", via=sp.sin(z)/sp.cos(z))
+row("asin", None, function=sp.asin, slope=1/sp.sqrt(1 - z**2), tex=r"\arcsin", because="The slope of the arcsine comes from the inverse function rule.",
+    range=r"\left[-\tfrac{\pi}{2}, \tfrac{\pi}{2}\right]", used="in geometry")
+row("acos", None, function=sp.acos, slope=-1/sp.sqrt(1 - z**2), tex=r"\arccos", because="The slope of the arccosine is minus that of the arcsine.",
+    range=r"[0, \pi]", used="for the angle between two vectors")
+row("atan", None, function=sp.atan, slope=1/(1 + z**2), tex=r"\arctan", because="The slope of the arctangent is one over one plus the square.",
+    range=r"\left(-\tfrac{\pi}{2}, \tfrac{\pi}{2}\right)", used="in geometry")
+row("sinh", None, function=sp.sinh, slope=sp.cosh(z), tex=r"\sinh", because="The slope of the hyperbolic sine is the hyperbolic cosine.",
+    range=REALS, used="inside tanh", via=(sp.exp(z) - sp.exp(-z))/2)
+row("cosh", None, function=sp.cosh, slope=sp.sinh(z), tex=r"\cosh", because="The slope of the hyperbolic cosine is the hyperbolic sine.",
+    range=r"[1, \infty)", used="inside tanh", via=(sp.exp(z) + sp.exp(-z))/2)
+row("erf", None, function=sp.erf, slope=2*sp.exp(-z**2)/sp.sqrt(sp.pi), tex=r"\operatorname{erf}", numpy="erf({z})",
+    because="The error function is an area under a bell curve, so its slope is the height of the curve.",
+    range="(-1, 1)", used="inside the normal distribution and GELU",
+    convention="The error function comes from Python's own math module; NumPy has none.")
+row("abs", sp.Piecewise((z, z > 0), (-z, z < 0), (0, True)), slope=sp.Piecewise((1, z > 0), (-1, z < 0), (0, True)),
+    kinks=(0,), at_kink="at 0, where there is no slope, 0 is used", numpy="numpy.abs({z})",
+    because="The slope of the absolute value is the sign of its input.", range=FROM_0, used="in the mean absolute error and L1 penalties")
+row("max", _either(u, u > v, v), args=(u, v), slope=(_either(1, u > v, 0), _either(0, u > v, 1)), tex=r"\max", numpy="numpy.maximum({u}, {v})",
+    at_kink="where both are equal the second counts", because="The larger one passes the gradient on, the other gets nothing.",
+    range=REALS, used="in ReLU, hinge losses and pooling")
+row("min", _either(v, u > v, u), args=(u, v), slope=(_either(0, u > v, 1), _either(1, u > v, 0)), tex=r"\min", numpy="numpy.minimum({u}, {v})",
+    at_kink="where both are equal the first counts", because="The smaller one passes the gradient on, the other gets nothing.",
+    range=REALS, used="in clipping")
+row("normal_cdf", (1 + sp.erf(z/sp.sqrt(2)))/2, slope=sp.exp(-z**2/2)/sp.sqrt(2*sp.pi), tex=r"\Phi", numpy="(0.5*erfc(-({z})/numpy.sqrt(2)))",
+    because="The slope of the normal distribution function is the height of the bell curve.",
+    range="(0, 1)", used="inside GELU", convention="The error function in it comes from Python's own math module; NumPy has none.")
+
+# ---------------------------------------------------------------- activations
+
+row("identity", z, slope=sp.Integer(1), activation=True, numpy_slope="numpy.ones_like({z}, dtype=float)", because="The identity has slope one.", range=REALS,
+    used="in the last layer of a regression")
+row("step", _either(1, z > 0, 0), slope=sp.Integer(0), tex=r"\operatorname{step}", activation=True, numpy="numpy.where(({z}) > 0, 1.0, 0.0)",
+    numpy_slope="numpy.zeros_like({z}, dtype=float)", kinks=(0,), at_kink="at 0, where there is no slope, 0 is used",
+    because="The step is flat, so its slope is zero wherever it has one.", range=r"\{0, 1\}", used="in the perceptron and its gates",
+    convention="The step is 0 at 0 itself; others let it be 1 there.",
+    warning="Every gradient below a step is zero: gradient descent cannot train what stands below it.")
 sigmoid = row("sigmoid", 1/(1 + sp.exp(-z)), slope=a*(1 - a), tex=r"\sigma", activation=True,
-              numpy="(0.5*(1 + numpy.tanh(0.5*({z}))))",
-              because="The slope of the sigmoid is its output times one minus its output.")
-row("relu", _either(z, z > 0, 0), slope=_either(1, z > 0, 0), tex=r"\operatorname{ReLU}", activation=True,
+              numpy="numpy.exp(-numpy.logaddexp(0, -({z})))", numpy_slope="numpy.exp(-numpy.logaddexp(0, {z}) - numpy.logaddexp(0, -({z})))",
+              because="The slope of the sigmoid is its output times one minus its output.", range="(0, 1)",
+              used="for probabilities of two classes and the gates of an LSTM",
+              through=(1/(1 + sp.exp(-z)) - 1/(1 + sp.exp(-z))**2, a - a**2))
+FUNCTIONS["sigmoid"] = sigmoid = sigmoid.having(complement=sigmoid(-z))
+row("tanh", None, function=sp.tanh, slope=1 - a**2, tex=r"\tanh", activation=True,
+    numpy_slope="(4*numpy.exp(-numpy.logaddexp(0, 2*({z})) - numpy.logaddexp(0, -2*({z}))))",
+    because="The slope of tanh is one minus its output squared.", range="(-1, 1)", used="in recurrent networks",
+    via=(sp.exp(z) - sp.exp(-z))/(sp.exp(z) + sp.exp(-z)),
+    through=(1 - ((sp.exp(z) - sp.exp(-z))/(sp.exp(z) + sp.exp(-z)))**2,))
+row("relu", _either(z, z > 0, 0), slope=_either(1, z > 0, 0), tex=r"\operatorname{ReLU}", activation=True, numpy="numpy.maximum(0, {z})",
     kinks=(0,), at_kink="at 0, where there is no slope, 0 is used",
-    because="ReLU passes the gradient where its input is positive and stops it elsewhere.")
+    because="ReLU passes the gradient where its input is positive and stops it elsewhere.", range=FROM_0,
+    used="in the hidden layers of most networks")
 row("leaky_relu", _either(z, z > 0, z/100), slope=_either(1, z > 0, sp.Rational(1, 100)), tex=r"\operatorname{LReLU}",
     activation=True, kinks=(0,), at_kink="at 0, where there is no slope, 1/100 is used",
-    because="Leaky ReLU has slope one where its input is positive and 1/100 elsewhere.")
-row("softplus", sp.log(1 + sp.exp(z)), slope=sigmoid(z), tex=r"\operatorname{softplus}", activation=True,
-    numpy="numpy.logaddexp(0, {z})", because="The slope of softplus is the sigmoid.")
-row("silu", z*sigmoid(z), tex=r"\operatorname{SiLU}", activation=True,
-    because="Product rule: the sigmoid, plus the input times the slope of the sigmoid.")
+    because="Leaky ReLU has slope one where its input is positive and 1/100 elsewhere.", range=REALS,
+    used="where ReLU units die", convention="The slope of the negative piece is 1/100, as in PyTorch; others take 1/5 or 3/10.")
+row("prelu", _either(z, z > 0, alpha*z), args=(z, alpha), slope=(_either(1, z > 0, alpha), _either(0, z > 0, z)), tex=r"\operatorname{PReLU}",
+    activation=True, kinks=(0,), at_kink="at 0, where there is no slope, alpha is used", start=Fraction(1, 4),
+    because="PReLU has slope one where its input is positive and alpha elsewhere; there alpha itself has the slope z.", range=REALS,
+    used="in image classifiers", convention="The slope alpha is learned, one for each layer, and starts at 1/4 (He and others, 2015).")
+row("elu", _either(z, z > 0, sp.exp(z) - 1), slope=_either(1, z > 0, a + 1), tex=r"\operatorname{ELU}", activation=True,
+    numpy="numpy.where(({z}) > 0, {z}, numpy.expm1(numpy.minimum({z}, 0)))", numpy_slope="numpy.exp(numpy.minimum({z}, 0))",
+    because="ELU has slope one where its input is positive and its output plus one elsewhere.", range=r"(-1, \infty)",
+    used="for smooth units with a mean near zero", convention="The negative piece is not scaled (alpha = 1), so that both pieces have slope 1 at 0.")
 
+
+class _SeluConstant(sp.NumberSymbol):
+    """A constant of SELU, from the closed form of Klambauer et al. (2017): outputs of mean 0 and variance 1 stay so."""
+
+    is_real = is_positive = True
+    is_irrational = None
+    letter = ""
+
+    def _as_mpf_val(self, prec: int) -> Any:
+        with mp.workprec(prec + 20):
+            tail, far, e = mp.erfc(1/mp.sqrt(2)), mp.erfc(mp.sqrt(2)), mp.e
+            below = 2*far*e**2 + mp.pi*tail**2*e - 2*(2 + mp.pi)*tail*mp.sqrt(e) + mp.pi + 2
+            scale = (1 - tail*mp.sqrt(e))*mp.sqrt(2*mp.pi/below)
+            return (scale if self.letter == r"\lambda" else -mp.sqrt(2/mp.pi)/(tail*mp.sqrt(e) - 1))._mpf_
+
+    def approximation_interval(self, number_class: Any) -> None:
+        """No bounds are known to SymPy; the number itself decides."""
+
+    def _latex(self, printer: Any) -> str:
+        return self.letter
+
+    def _sympystr(self, printer: Any) -> str:
+        return self.letter[1:]
+
+    def _mpmathcode(self, printer: Any) -> str:
+        return f"{printer._module_format('mpmath.mpf')}('{self.evalf(120)}')"
+
+
+class SeluScale(_SeluConstant, metaclass=Singleton):
+    """lambda = 1.0507..."""
+
+    letter = r"\lambda"
+
+
+class SeluAlpha(_SeluConstant, metaclass=Singleton):
+    """alpha = 1.6732..."""
+
+    letter = r"\alpha"
+
+
+_scale, _alpha = SeluScale(), SeluAlpha()
+row("selu", _either(_scale*z, z > 0, _scale*_alpha*(sp.exp(z) - 1)), slope=_either(_scale, z > 0, a + _scale*_alpha), tex=r"\operatorname{SELU}", activation=True,
+    numpy="(%.17g*numpy.where(({z}) > 0, {z}, %.17g*numpy.expm1(numpy.minimum({z}, 0))))" % (_scale, _alpha),
+    numpy_slope="(%.17g*numpy.where(({z}) > 0, 1, %.17g*numpy.exp(numpy.minimum({z}, 0))))" % (_scale, _alpha),
+    kinks=(0,), at_kink="at 0, where there is no slope, 1.7581 is used, the slope from the left",
+    because="SELU is ELU stretched: its slope is the scale on the right, and the output plus a constant on the left.", range=r"(-\lambda\alpha, \infty)",
+    used="in deep networks that normalize themselves",
+    convention="The constants are lambda = 1.0507 and alpha = 1.6733 of Klambauer and others (2017), which keep mean 0 and variance 1.")
+row("softplus", sp.log(1 + sp.exp(z)), slope=sigmoid(z), tex=r"\operatorname{softplus}", activation=True,
+    numpy="numpy.logaddexp(0, {z})", because="The slope of softplus is the sigmoid.", range=POSITIVE, used="for outputs that must be positive",
+    through=(1/(1 + sp.exp(-z)),))
+row("softsign", z/(1 + FUNCTIONS["abs"](z)), slope=1/(1 + FUNCTIONS["abs"](z))**2, tex=r"\operatorname{softsign}", activation=True,
+    because="The slope of softsign is one over the square of its denominator.", range="(-1, 1)", used="in place of tanh, with longer tails")
+row("silu", z*sigmoid(z), tex=r"\operatorname{SiLU}", activation=True, numpy_slope=sigmoid(z)*(1 + z*sigmoid(-z)),
+    because="Product rule: the sigmoid, plus the input times the slope of the sigmoid.", range=r"[-0.2785, \infty)",
+    used="in image classifiers and, inside gates, in language models", convention="This is swish with beta = 1.")
+row("gelu", z*FUNCTIONS["normal_cdf"](z), slope=FUNCTIONS["normal_cdf"](z) + z*sp.exp(-z**2/2)/sp.sqrt(2*sp.pi), tex=r"\operatorname{GELU}", activation=True,
+    because="Product rule: the normal distribution function, plus the input times the height of the bell curve.", range=r"[-0.1700, \infty)",
+    used="in transformers", convention="The exact form, with the normal distribution function; the error function in it comes from Python's own math module.")
+_bend = sp.sqrt(2/sp.pi)*(z + sp.Rational(44715, 10**6)*z**3)
+row("gelu_tanh", z/2*(1 + sp.tanh(_bend)),
+    slope=sp.Mul(sp.Rational(1, 2), 1 + sp.tanh(_bend), evaluate=False) + z/2*(1 - sp.tanh(_bend)**2)*sp.sqrt(2/sp.pi)*(1 + 3*sp.Rational(44715, 10**6)*z**2),
+    tex=r"\operatorname{GELU}_{\tanh}", activation=True, numpy=z*sigmoid(2*_bend),
+    numpy_slope=sigmoid(2*_bend)*(1 + 2*z*sigmoid(-2*_bend)*sp.diff(_bend, z)),
+    because="Product rule: half of one plus tanh, plus the input times the slope of that.", range=r"[-0.1700, \infty)",
+    used="in transformers before erf was fast", convention="The tanh form of Hendrycks and Gimpel (2016), which is close to GELU but not equal to it.")
+row("mish", z*sp.tanh(FUNCTIONS["softplus"](z)),
+    slope=sp.tanh(FUNCTIONS["softplus"](z)) + z*sigmoid(z)*(1 - sp.tanh(FUNCTIONS["softplus"](z))**2), tex=r"\operatorname{mish}", activation=True,
+    because="Product rule, and the chain rule through tanh and softplus.", range=r"[-0.3088, \infty)", used="in object detectors")
+row("hard_sigmoid", _between(-3, 0, z/6 + sp.Rational(1, 2), 3, 1), slope=_between(-3, 0, sp.Rational(1, 6), 3, 0), tex=r"\operatorname{hardsigmoid}",
+    activation=True, numpy="numpy.clip((({z}) + 3)/6, 0, 1)", kinks=(-3, 3), at_kink="at -3 and 3, where there is no slope, 0 is used",
+    because="The hard sigmoid has slope 1/6 between its corners and zero outside.", range="[0, 1]", used="on small devices",
+    convention="The line has slope 1/6, as in PyTorch and Keras 3; Keras 2 took 1/5.")
+row("hard_tanh", _between(-1, -1, z, 1, 1), slope=_between(-1, 0, 1, 1, 0), tex=r"\operatorname{hardtanh}",
+    activation=True, numpy="numpy.clip({z}, -1, 1)", kinks=(-1, 1), at_kink="at -1 and 1, where there is no slope, 0 is used",
+    because="The hard tanh has slope one between its corners and zero outside.", range="[-1, 1]", used="on small devices")
+row("relu6", _between(0, 0, z, 6, 6), slope=_between(0, 0, 1, 6, 0), tex=r"\operatorname{ReLU6}",
+    activation=True, numpy="numpy.clip({z}, 0, 6)", kinks=(0, 6), at_kink="at 0 and 6, where there is no slope, 0 is used",
+    because="ReLU6 has slope one between 0 and 6 and zero outside.", range="[0, 6]", used="in networks for telephones, with few bits a number")
 
 # ---------------------------------------------------------------- functions of a whole vector
 
-@dataclass(frozen=True, eq=False)
-class VectorRow:
-    """A function of a whole vector: its defining equation, and its pullback as a teacher writes it.
 
-    define(z, axis) and pull(g, a, axis) build trees; the pullback is a second statement, proved
-    against the definition for every shape in which it is used.
-    """
+def _log_sum(z: Expr, axis: int | None) -> Expr:
+    return ex.node("call", (ex.total(ex.node("call", (z,), "exp"), axis),), "log")
 
-    name: str
-    define: Callable[[Expr, int | None], Expr]
-    pull: Callable[[Expr, Expr, int | None], Expr]
-    tex: str
-    because: str
-    activation: bool = True
+
+def _back(e: Expr, axis: int | None, like: Expr) -> Expr:
+    """One number a vector, repeated over the vector."""
+    return ex.spread(e, axis, like.shape) if e.shape else e
 
 
 def _softmax(z: Expr, axis: int | None) -> Expr:
     e = ex.node("call", (z,), "exp")
-    below = ex.total(e, axis)
-    return ex.node("div", (e, ex.spread(below, axis, z.shape) if below.shape else below))
+    return ex.node("div", (e, _back(ex.total(e, axis), axis, z)))
 
 
-def _softmax_pull(g: Expr, p: Expr, axis: int | None) -> Expr:
-    inner = ex.total(g * p, axis)
-    return p * (g - (ex.spread(inner, axis, p.shape) if inner.shape else inner))
+def _softmax_of(z: Expr, axis: int | None) -> Expr:
+    return ex.node("over", (z,), ("softmax", axis))
 
 
-VECTOR_FUNCTIONS: dict[str, VectorRow] = {
-    "softmax": VectorRow("softmax", _softmax, _softmax_pull, r"\operatorname{softmax}",
-                         "Every output of softmax depends on every input: each gets its own share minus the average."),
-}
+def _same(i: str, j: str) -> Expr:
+    return Expr("same", (), (i, j))
+
+
+_SUM = "numpy.exp({z} - {z}.max(axis={axis}, keepdims=True))"
+_LSE = "({z}.max(axis={axis}, keepdims=True) + numpy.log(%s.sum(axis={axis}, keepdims=True)))" % _SUM
+_SOFTMAX = f"{_SUM}/{_SUM}.sum(axis={{axis}}, keepdims=True)"
+
+vector_row(
+    "softmax", define=_softmax, tex=r"\operatorname{softmax}",
+    pull=lambda g, z, p, axis: p*(g - _back(ex.total(g*p, axis), axis, p)),
+    jacobian=lambda z, p, axis, i, j, at: at(p, i)*(_same(i, j) - at(p, j)),
+    because="Every output of softmax depends on every input: each gets its own share minus the average.",
+    numpy_code=_SOFTMAX, numpy_pull_code="{a}*({g} - ({g}*{a}).sum(axis={axis}, keepdims=True))",
+    range=r"(0, 1)^K", used="for probabilities of several classes and in attention")
+vector_row(
+    "log_softmax", define=lambda z, axis: ex.node("add", (z, ex.neg(_back(_log_sum(z, axis), axis, z)))), tex=r"\operatorname{logsoftmax}",
+    pull=lambda g, z, a, axis: g - _softmax_of(z, axis)*_back(ex.total(g, axis), axis, a),
+    jacobian=lambda z, a, axis, i, j, at: _same(i, j) - at(_softmax_of(z, axis), j),
+    because="Every output loses the same logarithm of a sum, whose slope is softmax.",
+    numpy_code="{z} - " + _LSE, numpy_pull_code="{g} - numpy.exp({a})*{g}.sum(axis={axis}, keepdims=True)",
+    range=r"(-\infty, 0)^K", used="inside a stable cross-entropy")
+vector_row(
+    "logsumexp", define=_log_sum, tex=r"\operatorname{logsumexp}", activation=False, reduces=True,
+    pull=lambda g, z, a, axis: _back(g, axis, z)*_softmax_of(z, axis),
+    jacobian=lambda z, a, axis, i, j, at: at(_softmax_of(z, axis), j),
+    because="The slope of the logarithm of the sum of exponentials is softmax.",
+    numpy_code=_LSE, numpy_pull_code="{g}*numpy.exp({z} - {a})",
+    range=REALS, used="as a smooth maximum and inside cross-entropy")

@@ -14,6 +14,7 @@ from typing import Any
 from . import expr as ex
 from .arithmetic import Arithmetic, Env, entries
 from .expr import Expr
+from .functions import VECTOR_FUNCTIONS
 from .takes import MOVES, ROLES
 
 UNITS, EXAMPLES = "jiklpqrstuv", "mnuvw"
@@ -54,7 +55,7 @@ def position(letter: str, where: dict[str, int]) -> int:
 def entry(e: Expr, i: str | None, j: str | None, taken: frozenset[str] = frozenset()) -> Expr:
     """The entry (i, j) of a tree; None stands for a dimension of size 1. Bound indices are fresh letters."""
     taken = taken | {x for x in (i, j) if x}
-    if not e.shape and e.op in ex.LEAVES:
+    if not e.shape and (e.op in ex.LEAVES or e.op == "over"):
         return e
     if e.op == "matrix" and not e.shape:
         return _whole(e, taken)
@@ -208,6 +209,31 @@ def chain(of: str, term_entry: Expr, through: str, wrt: str, free: tuple[str, ..
     return _sum(line, over) if over else line
 
 
+def vector_chain(of: str, through: Expr, call: Expr, wrt: Expr, free: tuple[str | None, str | None]) -> tuple[Expr, Expr]:
+    """For u = f(v), a function of a whole vector: dL/dv_j as the sum of dL/du_i * du_i/dv_j, named and with the entry of the Jacobian put in.
+
+    call: the function applied to v; free: the running indices of v.
+    """
+    name, axis = call.data
+    row, taken = VECTOR_FUNCTIONS[name], frozenset(x for x in free if x)
+    j = free[axis]
+    assert j is not None
+    i = None if row.reduces else fresh(wrt.shape[axis], taken)
+
+    def place(letter: str | None) -> tuple[str, ...]:
+        both = (letter, free[1]) if axis == 0 else (free[0], letter)
+        return tuple(x for x in both if x)
+
+    def at(e: Expr, letter: str) -> Expr:
+        return Expr("entry", (e,), place(letter))
+
+    g = Expr("grad", (), (of, through.data), through.shape)
+    upstream = Expr("entry", (g,), place(i)) if through.shape else g
+    factors = Expr("local", (), ((through.data, place(i)), (wrt.data, place(j)))), row.jacobian(wrt, through, axis, i or j, j, at)
+    lines = [_times(upstream, f) for f in factors]
+    return (lines[0], lines[1]) if i is None else (_sum(lines[0], ((i, wrt.shape[axis]),)), _sum(lines[1], ((i, wrt.shape[axis]),)))
+
+
 def _upstream(e: Expr) -> Any:
     if e.op == "entry" and e.args[0].op == "grad":
         return e.args[0].data
@@ -234,6 +260,10 @@ def at_index(e: Expr, env: Env, where: dict[str, int], arithmetic: Arithmetic) -
         return entries(e, env, arithmetic)[0][0]
     if e.op == "num":
         return arithmetic.number(e.data)
+    if e.op == "same":
+        return arithmetic.number(Fraction(where[e.data[0]] == where[e.data[1]]))
+    if e.op == "over":
+        return entries(e, env, arithmetic)[0][0]
     xs = [at_index(x, env, where, arithmetic) for x in e.args]
     if e.op == "cases":
         names = tuple(ex.sym(f"_{k}") for k in range(len(xs)))

@@ -309,9 +309,12 @@ class Printer:
         inner = ", ".join(shown if len(shown) <= 4 else [*shown[:2], r"\dots", shown[-1]])
         return rf"{VECTOR_FUNCTIONS[name].tex}_{{{k + 1}}}" + parens(inner)
 
-    def _cases(self, e: Expr) -> str:
+    def _cases(self, e: Expr) -> str | tuple[str, int]:
         if len(e.data) == 1 and e.args[2] == ex.ONE and e.args[3] == ex.ZERO:
             return rf"\mathbf{{1}}[{self(e.args[0])} {RELATION[e.data[0]]} {self(e.args[1])}]"
+        if len(e.data) == 2 and e.args[2] == ex.ZERO == e.args[6] and e.args[0] == e.args[3] and e.data == ("<=", "<"):
+            where = rf"\mathbf{{1}}[{self(e.args[1])} < {self(e.args[0])} < {self(e.args[4])}]"
+            return (where, ATOM) if e.args[5] == ex.ONE else (rf"{self.show(e.args[5], MUL)}\,{where}", MUL)
         rows = [f"{self(e.args[3 * i + 2])} & {self(e.args[3 * i])} {RELATION[s]} {self(e.args[3 * i + 1])}" for i, s in enumerate(e.data)]
         return r"\begin{cases}" + r" \\ ".join([*rows, rf"{self(e.args[-1])} & \text{{otherwise}}"]) + r"\end{cases}"
 
@@ -364,7 +367,7 @@ class Printer:
         if x.op == "grad":
             return self.grad(*x.data, e.data)
         body = self.show(x, 0)
-        return rf"{body if x.op == 'eye' else parens(body)}_{{{''.join(e.data)}}}"
+        return rf"{body if x.op in ('eye', 'over') else parens(body)}_{{{''.join(e.data)}}}"
 
     def _bigsum(self, e: Expr) -> tuple[str, int]:
         letters = ",".join(x for x, _ in e.data)
@@ -377,6 +380,9 @@ class Printer:
     def _local(self, e: Expr) -> str:
         (u, at), (v, of) = e.data
         return self.fraction(self.name(u, at), self.name(v, of))
+
+    def _same(self, e: Expr) -> str:
+        return r"\mathbf{1}[%s = %s]" % e.data
 
     def _diff(self, e: Expr) -> tuple[str, int]:
         d = "d" if self.straight else r"\partial"

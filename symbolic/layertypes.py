@@ -136,20 +136,23 @@ class LayerType:
 
 # ---------------------------------------------------------------- layers of units
 
-def activate(name: str, z: Expr, *, rows: bool) -> Expr:
-    """An activation applied; a function of the whole vector runs over the features of each example."""
-    if name in VECTOR_FUNCTIONS:
+def activate(name: str, z: Expr, board: Board) -> Expr:
+    """An activation applied; a function of the whole vector runs over the features of each example.
+
+    One with more arguments (PReLU) learns them: the board writes them down, once a layer.
+    """
+    if name in VECTOR_FUNCTIONS and VECTOR_FUNCTIONS[name].activation:
         if not z.shape:
             raise SpecError(f"{name} over a single unit is always 1; it needs at least 2 units")
-        return ex.node("over", (z,), (name, 1 if rows else 0))
+        return ex.node("over", (z,), (name, 1 if board.at.rows else 0))
     if name not in FUNCTIONS or not FUNCTIONS[name].activation:
         raise SpecError(f"unknown activation {name!r}", hint=nearest(name, activations()))
-    return ex.node("call", (z,), name)
+    return ex.node("call", (z, *(board.parameter(s.name, ()) for s in FUNCTIONS[name].args[1:])), name)
 
 
 def activations() -> list[str]:
     """The names that a layer may have as its activation."""
-    return [n for n, r in FUNCTIONS.items() if r.activation] + list(VECTOR_FUNCTIONS)
+    return [n for n, r in (*FUNCTIONS.items(), *VECTOR_FUNCTIONS.items()) if r.activation]
 
 
 def _dense(plan: LayerPlan, at: Place, board: Board) -> Expr:
@@ -295,7 +298,7 @@ def _rnn(plan: LayerPlan, at: Place, board: Board) -> Expr:
     cell, h = _state(plan, at, board, ""), None
     for t in range(_steps(at, "rnn")):
         z = board.let("z", cell(at.example(t), h), str(t + 1), letters=board.unit_letters)
-        h = board.let("h", activate(plan.activation, z, rows=at.rows), str(t + 1))
+        h = board.let("h", activate(plan.activation, z, board), str(t + 1))
     return _last(board, h)
 
 

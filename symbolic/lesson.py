@@ -251,6 +251,7 @@ def _path_lines(derivation: Derivation, step: Step) -> list[Line]:
 
 
 def _join(terms: list[Expr]) -> Expr:
+    terms = [t for t in terms if t != ex.ZERO] or [ex.ZERO]
     return terms[0] if len(terms) == 1 else Expr("add", tuple(terms))
 
 
@@ -283,15 +284,22 @@ def _index_step(network: Network, step: Step) -> list[Shown]:
     i, j = (letter if d != 1 else None for letter, d in zip(symbol.letters, symbol.shape, strict=True)) if symbol.shape else (None, None)
     free = tuple(x for x in (i, j) if x)
     lines: list[Line] = []
-    pieces, chains = [], []
+    pieces, chains, jacobian = [], [], []
     for term in step.terms:
         lines += _forward_line(network, term.through, symbol)
         piece = index.entry(term.final, i, j)
-        chain = index.chain(step.of, piece, term.through, step.wrt, free) if term.upstream is not ex.ONE else None
+        reached = piece if piece != ex.ZERO else index.entry(term.expr, i, j)  # a step: the chain rule holds, and comes to zero
+        chain = index.chain(step.of, reached, term.through, step.wrt, free) if term.upstream is not ex.ONE else None
+        whole = network.equation(term.through).rhs
+        if term.upstream is not ex.ONE and whole.op == "over" and whole.args[0] == symbol.expr:
+            chain, put_in = index.vector_chain(step.of, network.symbols[term.through].expr, whole, symbol.expr, (i, j))
+            jacobian += [put_in]
         pieces.append(piece)
         chains.append(chain)
     if all(c is not None for c in chains):
         lines.append(Line(_join([c for c in chains if c is not None]), "chain rule: add over every entry that is reached", "index", free=(i, j)))
+    if len(jacobian) == len(step.terms) and _join(jacobian) != _join(pieces):
+        lines.append(Line(_join(jacobian), "every output depends on every input", "index", free=(i, j)))
     lines.append(Line(_join(pieces), step.because, "index", free=(i, j)))
     if step.shape and any(n.op == "T" for n in ex.walk(step.result)):
         whole = Expr("entry", (step.result,), free)

@@ -29,7 +29,8 @@ LARGEST_EXPONENT = 1000
 LARGEST_TREE, DEEPEST_CALLS, MOST_PRODUCTS = 150, 12, 6
 LARGEST_ONES = 400
 LARGEST, SMALLEST = 1e300, 1e-300  # what a float can hold, and so a JSON file
-SYNONYMS = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "swish": "silu"}
+SYNONYMS = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "swish": "silu", "hardsigmoid": "hard_sigmoid", "hardtanh": "hard_tanh",
+            "logsoftmax": "log_softmax", "leakyrelu": "leaky_relu", "heaviside": "step"}
 REDUCTIONS = {"sum": "sum", "mean": "sum", "max": "most", "min": "least"}
 CONSTANTS = ("pi",)
 _BINARY = {ast.Add: "add", ast.Sub: "add", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow", ast.MatMult: "matmul"}
@@ -278,7 +279,7 @@ class _Reader:
         for k in n.keywords:
             if k.arg != "axis" or name not in (*REDUCTIONS, *VECTOR_FUNCTIONS):
                 raise SpecError(f"{name} has no option {k.arg!r} in {shorten(self.source)!r}",
-                                hint="axis= belongs to sum, mean, max, min and softmax")
+                                hint=f"axis= belongs to sum, mean, max, min, {', '.join(list(VECTOR_FUNCTIONS)[:-1])} and {list(VECTOR_FUNCTIONS)[-1]}")
             if not isinstance(k.value, ast.Constant) or k.value.value not in (0, 1) or isinstance(k.value.value, bool):
                 raise SpecError(f"axis must be 0 (down the rows) or 1 (along the columns) in {shorten(self.source)!r}")
             return int(k.value.value)

@@ -85,6 +85,8 @@ def text(e: Expr) -> str:
     if e.op == "local":
         (u, at), (v, of) = e.data
         return f"(d{u}[{','.join(at)}]/d{v}[{','.join(of)}])"
+    if e.op == "same":
+        return "[{} = {}]".format(*e.data)
     if e.op == "slope":
         return f"{e.data[0]}'({', '.join(map(text, e.args))})"
     if e.op == "cases":

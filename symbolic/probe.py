@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,12 +21,13 @@ from .arithmetic import MP, Env, HighPrecision, Matrix
 from .derive import Step
 from .errors import CheckError
 from .expr import Expr
-from .functions import definition
+from .functions import FUNCTIONS, definition
 from .network import Network
 from .takes import MOVES
 from .values import forward, shifted
 
 LARGEST = 8  # sizes above this are checked on a smaller copy of the network
+ROW_POINTS = ((-37, -7, -3, 3, 7, 37), (-38, -6, -2, 2, 6, 38))  # in eighths, for the slopes of the table; no two are equal
 TRIES = 40   # attempts to find a point inside the domain
 
 
@@ -76,6 +78,14 @@ def random_point(network: Network, k: int, near: Mapping[Any, Matrix] | None = N
     if tied is not None:
         return tied
     raise CheckError(f"no point was found at which {network.output} is defined, so its derivation cannot be checked")
+
+
+def row_points(name: str) -> list[dict[str, Matrix]]:
+    """Inputs on every piece of a row of the table, by the names of its arguments; some may lie outside its domain."""
+    names = [s.name for s in FUNCTIONS[name].args]
+    around = [mp.mpf(kink) + side for kink in FUNCTIONS[name].kinks for side in (-0.125, 0.125)]
+    grids = ([mp.mpf(x) / 8 for x in ROW_POINTS[k % 2]] + around for k in range(len(names)))
+    return [{n: [[v]] for n, v in zip(names, values, strict=True)} for values in itertools.product(*grids)]
 
 
 def _has_pieces(network: Network) -> bool:

@@ -36,7 +36,7 @@ class SymPy(Arithmetic):
     """SymPy expressions; every function of the table by its defining formula."""
 
     def number(self, value: Any) -> Any:
-        return sp.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
+        return sp.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value.doit()
 
     def add(self, terms: Sequence[Any]) -> Any:
         return sp.Add(*terms)
@@ -152,7 +152,7 @@ def _proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.S
             continue
         env[output, name] = _symbols(f"G_{name}", shapes[name])
         total += sp.Add(*(g * r for gs, rs in zip(env[output, name], own, strict=True) for g, r in zip(gs, rs, strict=True)))
-    claimed = entries(claim, env, SYMPY)
+    claimed = spread_out(entries(claim, env, SYMPY), shape)
     return all(is_zero(_meant(_diff(total, v) - c, meaning))
                for vs, cs in zip(env[wrt], claimed, strict=True) for v, c in zip(vs, cs, strict=True))
 

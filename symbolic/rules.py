@@ -98,17 +98,18 @@ def _unnamed(e: Expr, g: Expr, k: int) -> Expr:
 
 def _over(e: Expr, g: Expr, k: int) -> Expr:
     name, axis = e.data
-    return VECTOR_FUNCTIONS[name].pull(g, e, axis)
+    return VECTOR_FUNCTIONS[name].pull(g, e.args[0], e, axis)
 
 
 def _pick(e: Expr, g: Expr, k: int) -> Expr:
     """One scalar output of a vector function: its row's pullback of a gradient at that output alone."""
     name, at = e.data
-    shape = (len(e.args), 1)
-    outputs = [[ex.node("pick", e.args, (name, i))] for i in range(len(e.args))]
-    seed = [[g if i == at else ex.ZERO] for i in range(len(e.args))]
-    pulled = VECTOR_FUNCTIONS[name].pull(ex.sym("_g", shape), ex.sym("_p", shape), 0)
-    return entries(pulled, {"_g": seed, "_p": outputs}, TIDY)[k][0]
+    z = ex.sym("_z", (len(e.args), 1))
+    shape = ex.node("over", (z,), (name, 0)).shape
+    outputs = [[ex.node("pick", e.args, (name, i))] for i in range(int(shape[0]) if shape else 1)]
+    seed = [[g if i == at else ex.ZERO] for i in range(len(outputs))]
+    pulled = VECTOR_FUNCTIONS[name].pull(ex.sym("_g", shape), z, ex.sym("_p", shape), 0)
+    return entries(pulled, {"_g": seed, "_z": [[x] for x in e.args], "_p": outputs}, TIDY)[k][0]
 
 
 def _cases(e: Expr, g: Expr, k: int) -> Expr:

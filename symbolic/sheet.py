@@ -169,6 +169,8 @@ class Sheet:
             started = started or line.kind in ("gradient", "path", "index")
         value = self._value(s, scalar)
         numbers = self._number_line(p, s, value, scalar) if value is not None and "numbers" in self.lesson.levels else ()
+        if lines and lines[-1].right == "0" == "".join(x.right for x in numbers):  # zero is said once
+            numbers = ()
         return TexStep(s, tuple(lines), numbers, value)
 
     def _line(self, p: Printer, plain: Printer, s: Shown, line: Line, left: str) -> TexLine:

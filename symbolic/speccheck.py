@@ -164,10 +164,13 @@ def _size_of(value: Values | Size) -> tuple[int | None, int | str | None]:
 
 
 def _check_words(layer: Layer, index: int) -> None:
+    from .parse import SYNONYMS
+
     _check_known("layer type", layer.type, "layers", index, "type")
     row = _layer_types()[layer.type]
     if "activation" not in layer.model_fields_set:
         layer.activation = row.activation
+    layer.activation = SYNONYMS.get(layer.activation, layer.activation)
     _check_known("activation", layer.activation, "layers", index, "activation")
     own = {"type", "activation", "residual", "weights", *(("units", "W", "b", "bias") if row.sized else ()), *row.options} - {"ids"}
     for key in sorted(layer.model_fields_set - own):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import SpecError, nearest
 from .expr import Samples, Shape, show_shape
+from .functions import FUNCTIONS
 from .initial import draw
 from .layers import LAYERS, lay, place_of, stack
 from .layertypes import Place
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Cells = list[list[Any]]
 DRAWN = ("w", "u", "e")  # letters of parameters that are drawn; a scale starts at 1, everything else at 0
+
+STARTS = {s.name: row.start for row in FUNCTIONS.values() if row.start is not None for s in row.args[1:]}  # what an activation learns
 
 
 def plan_of(layer: Layer, spec: Spec, index: int) -> LayerPlan:
@@ -96,6 +99,8 @@ def parameters(spec: Spec, network: Network, leaves: dict[str, Cells]) -> tuple[
             elif spec.init is not None and all(isinstance(d, int) for d in network.symbols[name].shape):
                 leaves[name] = _first(network, name, spec)
                 drawn.append(name)
+            elif key in STARTS and given:
+                leaves[name] = [[STARTS[key]]]
     return tuple(drawn)
 
 
@@ -119,6 +124,8 @@ def _first(network: Network, name: str, spec: Spec) -> Cells:
     shape = symbol.shape or (1, 1)
     rows, columns = int(shape[0]), int(shape[1])
     letter = symbol.base.split("_")[0]
+    if letter in STARTS:
+        return [[STARTS[letter]] * columns for _ in range(rows)]
     if letter == "gamma":
         return [[1] * columns for _ in range(rows)]
     assert spec.init is not None

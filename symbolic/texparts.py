@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 ATOM = 9  # binds as a single letter does
+LARGEST_BELOW = 10_000  # a denominator beyond this is written as a decimal: 0.044715
 MATRIX_TEX = {"trace": r"\operatorname{tr}", "det": r"\det", "logdet": r"\ln\det"}
 
 
@@ -44,7 +45,7 @@ def number(value: Any, *, decimal: bool = False) -> str:
         return str(sympy.latex(value, ln_notation=True))
     if value.denominator == 1:
         return str(value.numerator)
-    if decimal and (text := terminating(value)):
+    if (decimal or value.denominator > LARGEST_BELOW) and (text := terminating(value)):
         return text
     sign = "-" if value < 0 else ""
     return rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"

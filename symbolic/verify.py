@@ -22,7 +22,7 @@ from typing import Any
 from mpmath import mp
 
 from . import expr as ex
-from .arithmetic import MP, Matrix, entries
+from .arithmetic import MP, Matrix, entries, spread_out
 from .derive import Derivation, Step
 from .errors import CheckError
 from .expr import Expr
@@ -30,12 +30,11 @@ from .functions import FUNCTIONS, slope_form
 from .index import at_index, position
 from .lesson import Lesson, Line, Shown
 from .network import FIXED, Network, split_values
-from .probe import Draw, dimensions, kinks, random_point, resized, resizer, shrink
+from .probe import Draw, dimensions, kinks, random_point, resized, resizer, row_points, shrink
 from .values import DIGITS, downstream, forward, gradients, inner, shifted
 
 AGREE = 30        # digits to which a line must agree
 POINTS = 2        # random points for every line
-ROW_POINTS = ((-37, -7, -3, 3, 7, 37), (-38, -6, -2, 2, 6, 38))  # in eighths, for the slopes of the table; no two are equal
 ONE_BY_ONE = 50   # up to this many parameters each is compared, beyond it random directions
 
 
@@ -176,11 +175,8 @@ class _Checker:
         The points of a network may all lie on one side of a kink; these do not.
         """
         for name in sorted({e.data for eq in self.lesson.network.equations for e in ex.walk(eq.rhs) if e.op == "call"}):
-            names = [s.name for s in FUNCTIONS[name].args]
-            around = [mp.mpf(kink) + side for kink in FUNCTIONS[name].kinks for side in (-0.125, 0.125)]
-            tried = 0
-            for values in itertools.product(*([mp.mpf(x) / 8 for x in ROW_POINTS[k % 2]] + around for k in range(len(names)))):
-                point = {n: [[v]] for n, v in zip(names, values, strict=True)}
+            names, tried = [s.name for s in FUNCTIONS[name].args], 0
+            for point in row_points(name):
                 try:
                     self._row(name, names, point)
                 except ArithmeticError:
@@ -204,9 +200,11 @@ class _Checker:
         derivation = scalar if shown.level == "scalar" and scalar is not None else self.lesson.derivation
         scene = self._scene(derivation.network)
         for k, env in enumerate(scene.points):
-            local = self._local(scene, shown.source, env, k)
-            for line in shown.lines:
-                self._line(scene, shown, line, local, env)
+            def check(k: int = k, env: dict[Any, Matrix] = env) -> None:
+                local = self._local(scene, shown.source, env, k)
+                for line in shown.lines:
+                    self._line(scene, shown, line, local, env)
+            _sharply(check)
         return "proved" if self._proved(derivation.network, shown.source) else f"{AGREE} digits"
 
     def every_step(self, derivation: Derivation) -> None:
@@ -214,8 +212,10 @@ class _Checker:
         scene = self._scene(derivation.network)
         for step in derivation.steps.values():
             if step.terms and not self._alike(derivation.network, step):
-                local = self._local(scene, step, scene.points[0], 0)
-                self._compare(self._directed(scene, step.result, local), local.expected, step.of, step.wrt, step.result)
+                def check(step: Step = step) -> None:
+                    local = self._local(scene, step, scene.points[0], 0)
+                    self._compare(self._directed(scene, step.result, local), local.expected, step.of, step.wrt, step.result)
+                _sharply(check)
 
     def complete(self, derivation: Derivation) -> None:
         """No term is missing: what an equation does not send back to a value in it has the slope zero."""
@@ -247,9 +247,11 @@ class _Checker:
         elif line.kind == "path":
             expected = self._whole_path(scene, shown.source, point, local.direction)
             self._compare(self._directed(scene, line.rhs, local), expected, shown.of, shown.wrt, line.rhs)
-        elif line.kind == "local" and line.lhs is not None:
+        elif line.kind == "local" and line.lhs is not None and line.lhs.op == "partial":
             (got,), = entries(scene.resize(line.rhs), local.env, MP)
             self._compare(got, local.env[line.lhs.data][0][0], *line.lhs.data[:2], line.rhs)
+        elif line.kind == "local" and line.lhs is not None:
+            self._jacobian(scene, line, line.lhs, local.env)
         else:
             self._entries(scene, shown, line, local.env)
 
@@ -265,12 +267,21 @@ class _Checker:
         if line.kind == "forward" and line.lhs is not None:
             expected = env[line.lhs.args[0].data if line.lhs.op == "entry" else line.lhs.data]
         else:
-            expected = entries(scene.resize(shown.source.result), env, MP)
+            expected = spread_out(entries(scene.resize(shown.source.result), env, MP), scene.network.symbols[shown.wrt].shape)
         rhs = scene.resize(line.rhs)
         for p, row in enumerate(expected):
             for q, value in enumerate(row):
                 where = {letter: at for letter, at in ((i, p), (j, q)) if letter}
                 self._compare(at_index(rhs, env, where, MP), value, shown.of, shown.wrt, line.rhs)
+
+    def _jacobian(self, scene: _Scene, line: Line, left: Expr, env: Lookup) -> None:
+        """du_i/dv_j with running indices: every entry of it."""
+        sizes = {letter: int(d) for name, letters in left.data
+                 for letter, d in zip(letters, (d for d in scene.network.symbols[name].shape if d != 1), strict=True)}
+        rhs = scene.resize(line.rhs)
+        for places in itertools.product(*map(range, sizes.values())):
+            where = dict(zip(sizes, places, strict=True))
+            self._compare(at_index(rhs, env, where, MP), env[left.data](where), left.data[0][0], left.data[1][0], line.rhs)
 
     def _compare(self, got: Any, expected: Any, of: str, wrt: str, claim: Expr) -> None:
         self.worst = max(self.worst, agreement(got, expected, of, wrt, claim))
@@ -369,11 +380,16 @@ class _Checker:
                 return inner(change, values[network.output, network.output]) if network.symbols[network.output].shape else change[0][0]
 
             got = inner(g, direction)
-            try:
-                self._compare(got, slope(), step.of, step.wrt, step.result)
-            except CheckError:  # close to a pole a smaller step decides, with the digits that it needs
-                with mp.workdps(3 * DIGITS):
-                    self._compare(got, slope(), step.of, step.wrt, step.result)
+            _sharply(lambda got=got, slope=slope: self._compare(got, slope(), step.of, step.wrt, step.result))
+
+
+def _sharply(check: Callable[[], None]) -> None:
+    """A check, made again with a smaller step and more digits where it fails: close to a pole differences need them."""
+    try:
+        check()
+    except CheckError:
+        with mp.workdps(3 * DIGITS):
+            check()
 
 
 def _directions(value: Matrix, each: bool, name: str) -> list[Matrix]:

@@ -36,6 +36,8 @@ def read_index(e: Expr, env: Any, where: dict[str, int]) -> Any:
         return sum(read_index(inner, env, {**where, letter: k}) for k in range(int(size)))
     if e.op == "cases":
         raise LookupError
+    if e.op == "same":
+        return mp.mpf(where[e.data[0]] == where[e.data[1]])
     xs = [read_index(x, env, where) for x in e.args]
     match e.op:
         case "add": return sum(xs)

@@ -10,10 +10,12 @@ HIPS autograd; Python itself reads the equations. Slopes come from central diffe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+import autograd.extend
 import mpmath
 import numpy as np
 import sympy as sp
@@ -32,7 +34,7 @@ class Kink(Exception):
 class Library:
     """Elementary functions, entry by entry; a subclass names the arithmetic."""
 
-    names = "exp log sqrt sin cos tan asin acos atan sinh cosh tanh".split()
+    names = "exp log sqrt sin cos tan asin acos atan sinh cosh tanh erf".split()
 
     def call(self, name: str, x: Any) -> Any:
         raise NotImplementedError
@@ -57,17 +59,40 @@ class Library:
             "relu": lambda x: self.where(x, zero, x, zero), "abs": lambda x: self.where(x, zero, x, -x),
             "leaky_relu": lambda x: self.where(x, zero, x, hundredth * x),
             "softmax": lambda x, axis=None: self._softmax(exp, x, axis),
+            "log_softmax": lambda x, axis=None: log(self._softmax(exp, x, axis)),
+            "logsumexp": lambda x, axis=None: self._log_sum(exp, log, x, axis),
             "max": lambda *xs, axis=None: self._best(xs, axis, lambda a, b: self.where(a, b, a, b)),
             "min": lambda *xs, axis=None: self._best(xs, axis, lambda a, b: self.where(a, b, b, a)),
             "sum": lambda x, axis=None: x.sum(axis=axis, keepdims=True),
             "mean": lambda x, axis=None: x.sum(axis=axis, keepdims=True) / (x.size if axis is None else x.shape[axis]),
             "ones": lambda r, c: self.each(self.number, np.ones((r, c), dtype=object)), "pi": self.number(sp.pi),
         }
-        f["swish"] = f["silu"]
+        f |= self._activations(f)
         for name, row in FUNCTIONS.items():  # a row added later: its formula, compiled by SymPy
             if name not in f and len(row.args) == 1:
                 f[name] = lambda x, row=row: self.each(lambda v: self.formula(row.expand(sp.Symbol("t", real=True)), v), x)
         return f
+
+    def _activations(self, f: dict[str, Any]) -> dict[str, Any]:
+        """The activations as papers and libraries define them."""
+        exp, log, tanh, number = f["exp"], f["log"], f["tanh"], lambda text: self.number(Fraction(text))
+        zero, one, half, six = (number(x) for x in ("0", "1", "1/2", "6"))
+        scale, alpha = number("1.0507009873554804934193349852946"), number("1.6732632423543772848170429916717")
+
+        def cut(x: Any, low: Any, high: Any) -> Any:
+            return self.where(x, low, self.where(x, high, high, x), low)
+
+        def normal(x: Any) -> Any:
+            return half * (1 + f["erf"](x / f["sqrt"](number("2"))))
+
+        return {
+            "swish": f["silu"], "step": lambda x: self.where(x, zero, one + zero * x, zero * x), "softsign": lambda x: x / (1 + f["abs"](x)),
+            "elu": lambda x: self.where(x, zero, x, exp(x) - 1), "selu": lambda x: scale * self.where(x, zero, x, alpha * (exp(x) - 1)),
+            "prelu": lambda x, slope: self.where(x, zero, x, slope * x), "normal_cdf": normal, "gelu": lambda x: x * normal(x),
+            "gelu_tanh": lambda x: half * x * (1 + tanh(f["sqrt"](number("2") / f["pi"]) * (x + number("0.044715") * x**3))),
+            "mish": lambda x: x * tanh(log(1 + exp(x))), "hard_sigmoid": lambda x: cut(x / six + half, zero, one),
+            "hard_tanh": lambda x: cut(x, -one, one), "relu6": lambda x: cut(x, zero, six),
+        }
 
     def formula(self, e: sp.Expr, value: Any) -> Any:
         return sp.lambdify(sp.Symbol("t", real=True), e, "mpmath")(value)
@@ -75,6 +100,10 @@ class Library:
     def _softmax(self, exp: Callable[[Any], Any], x: Any, axis: int | None) -> Any:
         axis = (1 if x.shape[0] == 1 else 0) if axis is None else axis
         return exp(x) / exp(x).sum(axis=axis, keepdims=True)
+
+    def _log_sum(self, exp: Callable[[Any], Any], log: Callable[[Any], Any], x: Any, axis: int | None) -> Any:
+        axis = (1 if x.shape[0] == 1 else 0) if axis is None else axis
+        return log(exp(x).sum(axis=axis, keepdims=True))
 
     def _best(self, xs: tuple[Any, ...], axis: int | None, better: Callable[[Any, Any], Any]) -> Any:
         if len(xs) == 2:
@@ -136,7 +165,7 @@ class Floats(Library):
         return f(*xs)
 
     def call(self, name: str, x: Any) -> Any:
-        return getattr(self.np, self.named.get(name, name))(x)
+        return autograd_erf(x) if name == "erf" else getattr(self.np, self.named.get(name, name))(x)
 
     def where(self, left: Any, right: Any, yes: Any, no: Any) -> Any:
         return self.np.where(left > right, yes, no)
@@ -145,7 +174,25 @@ class Floats(Library):
         return value.astype(float) if isinstance(value, np.ndarray) else float(value)
 
     def formula(self, e: sp.Expr, value: Any) -> Any:
-        return sp.lambdify(sp.Symbol("t", real=True), e, self.np)(value)
+        return autograd_function(e, (sp.Symbol("t", real=True),))(value)
+
+
+autograd_erf = autograd.extend.primitive(np.vectorize(math.erf, otypes=[float]))
+autograd.extend.defvjp(autograd_erf, lambda ans, x: lambda g: g * 2 / np.sqrt(np.pi) * np.exp(-x * x))
+
+
+def autograd_function(e: sp.Expr, args: tuple[sp.Symbol, ...]) -> Callable[..., Any]:
+    """A SymPy formula in autograd's NumPy: pieces by where, the error function with its slope from the calculus book."""
+    import autograd.numpy as anp
+
+    def select(conditions: Any, values: Any, default: float) -> Any:
+        out = default
+        for condition, value in zip(reversed(conditions), reversed(values), strict=True):
+            out = anp.where(condition, value, out)
+        return out
+
+    known = {n: getattr(anp, n) for n in dir(anp) if not n.startswith("_")} | {"erf": autograd_erf, "select": select, "numpy": anp}
+    return sp.lambdify(args, e, modules=[known, "numpy"])
 
 
 def exact(value: Any) -> Fraction:
@@ -179,6 +226,7 @@ class Forward:
             given = {**spec["inputs"], **spec["targets"]}
             for i, layer in enumerate(spec["layers"], 1):
                 given |= {f"{k}{i}": layer[k] for k in ("W", "b") if k in layer}
+                given |= {f"alpha{i}": layer.get("weights", {}).get("alpha", "0.25")} if layer.get("activation") == "prelu" else {}
             self.leaves = {n: self.array(rows(v)) for n, v in given.items()}
         else:  # a flat list is a column
             self.leaves = {n: self.array([[v] for v in rows(x)[0]] if isinstance(x, list) and not isinstance(x[0], list) else rows(x))
@@ -213,7 +261,8 @@ class Forward:
             z = z + env[f"b{i}"] if f"b{i}" in env else z
             env[f"z{i}"] = z = held.get(f"z{i}", z)
             name = layer.get("activation", "identity")
-            a = self.functions[name](z, axis=1) if name == "softmax" else self.functions[name](z)
+            more = {"axis": 1} if name in ("softmax", "log_softmax") else {"slope": env[f"alpha{i}"]} if name == "prelu" else {}
+            a = self.functions[name](z, **more)
             env[f"a{i}"] = a = held.get(f"a{i}", a)
         entry, factor, mean = ENTRY_LOSSES[self.spec["loss"]]
         losses = entry(self.functions, a, env[y]).sum(axis=1, keepdims=True) * self.lib.number(factor)

@@ -17,6 +17,7 @@ TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 ROOMS = """
 errors
 plain expr takes
+rows
 functions
 matrices
 arithmetic
@@ -39,6 +40,7 @@ values
 probe
 prove
 verify
+slopes
 ways
 slips
 drift
@@ -71,7 +73,6 @@ render.plane
 gatepages jacobianpages linearpages transformpages
 sections
 report
-slopes
 numpycode numpytree
 entry
 entrytexts
@@ -97,7 +98,7 @@ __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
 MATHEMATICS = """expr plain takes matrices arithmetic rules parsemoves parse optimizers network primitives layertypes losses layers initial derive forward_mode
-calculus index lesson values probe prove verify ways slips drift scenes second gates transforms linear""".split()
+calculus index lesson values probe prove verify ways slips drift scenes second gates transforms linear slopes""".split()
 LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400
 

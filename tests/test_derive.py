@@ -14,7 +14,7 @@ from oracle import DIGITS, Floats, Forward, Kink, Symbols, flat
 from specs import Spec, equations, networks
 
 from symbolic.derive import derive
-from symbolic.expr import Expr, walk
+from symbolic.expr import walk
 from symbolic.lesson import plan
 from symbolic.network import entry_symbols, scalarize
 from symbolic.problem import Problem, build
@@ -42,6 +42,8 @@ def in_file_shape(spec: Spec, name: str, value: np.ndarray) -> Any:
     if "layers" not in spec:
         flat_list = isinstance(spec["at"].get(name, value.shape[1] == 1 and value.shape[0] > 1 and [0]), list) and value.shape[1] == 1
         return value[0, 0] if value.shape == (1, 1) else list(value[:, 0]) if flat_list and name not in ("W", "V") else value.tolist()
+    if name.startswith("alpha"):
+        return value[0, 0]
     batch = isinstance(spec["inputs"]["x"][0], list)
     return value.tolist() if name.startswith("W") or (batch and not name.startswith("b")) else list(value[0])
 
@@ -70,7 +72,7 @@ def compare_with_differences(spec: Spec) -> None:
         for name, value in out["gradients"].items():
             assert agrees(value, in_file_shape(spec, name, slopes[aliased(spec, name)])), f"gradient of {name}"
         if "learning_rate" in spec:
-            parameters = [n for n in f.leaves if n[0] in "Wb"]
+            parameters = [n for n in f.leaves if n[0] in "Wb" or n.startswith("alpha")]
             after = {n: f.leaves[n] - mp.mpf("0.1") * slopes[n] for n in parameters}
             assert list(out["updated"]) == parameters
             assert all(agrees(out["updated"][n], in_file_shape(spec, n, after[n])) for n in parameters)

@@ -101,7 +101,7 @@ def test_nothing_is_simplified_away() -> None:
 def test_names_and_synonyms() -> None:
     assert names_in("relu(W @ x) + b*b + pi") == ["W", "x", "b"] and functions_in("relu(W @ x) + exp(b)") == ["relu", "exp"]
     for other, name in SYNONYMS.items():
-        assert read(f"{other}(a)") == read(f"{name}(a)")
+        assert read(f"{other}(x)") == read(f"{name}(x)")
         assert other in known_functions() and name in known_functions()
 
 

@@ -49,7 +49,7 @@ CASES = {
              for args in (((s,), (S,)) if len(f.args) == 1 else ((s, t), (S, R), (s, S), (S, s)))],
     "apply": [node("apply", (x,), "f") for x in (s, A)],
     "over": [node("over", (x,), (name, k)) for name in VECTOR_FUNCTIONS for x, k in ((A, 0), (A, 1), (col, 0), (row, 1))],
-    "pick": [node("pick", (s, t, sym("r")), (name, k)) for name in VECTOR_FUNCTIONS for k in range(3)],
+    "pick": [node("pick", (s, t, sym("r")), (name, k)) for name, f in VECTOR_FUNCTIONS.items() for k in range(1 if f.reduces else 3)],
     "cases": [node("cases", (x, num(c(1, 2)), x * x, y), (sign,)) for x, y in ((s, t), (A, B), (A, s)) for sign in (">", "<=")]
     + [node("cases", (s, num(-1), num(0), s, num(1), s * t, t), ("<", "<"))],
     "matmul": [p for p in PRODUCTS if p.op == "matmul"],

@@ -248,11 +248,12 @@ def _step_frames(view: View, step: TexStep) -> list[dict[str, Any]]:
 
 
 def _said(step: TexStep, view: View) -> str:
-    """The reason as far as a slide has room for it: whole sentences."""
-    sentences = [f"{x}." for x in " ".join([step.shown.because, *words.kink_notes(step.shown, view.network)]).rstrip(".").split(". ")]
-    while len(sentences) > 1 and len(" ".join(sentences)) > 190:
+    """The reason as far as a slide has room for it: whole sentences, first what a function's row says about it."""
+    notes = view.notes[id(step.shown)]
+    sentences = [f"{x}." for x in step.shown.because.rstrip(".").split(". ")]
+    while len(sentences) > 1 and len(" ".join([*sentences, *notes])) > 190:
         sentences.pop()
-    return " ".join(sentences)
+    return " ".join([*sentences, *notes])
 
 
 # ---------------------------------------------------------------- key
@@ -346,7 +347,7 @@ def markdown_context(problem: Problem, certified: Certified, request: Request) -
     for step in sheet.steps():
         s = step.shown
         title, subtitle = words.step_title(s, view._symbol(step), sheet.network, scalar if s.level == "scalar" else printer)
-        steps.append({"title": Tex(title), "subtitle": Tex(subtitle), "because": Tex(markdown(" ".join([s.because, *words.kink_notes(s, sheet.network)]))),
+        steps.append({"title": Tex(title), "subtitle": Tex(subtitle), "because": Tex(markdown(" ".join([s.because, *view.notes[id(s)]]))),
                       "checked": Tex(s.checked), "rows": [_md(x) for x in (*step.lines, *step.numbers)]})
     heads, rows = view.table()
     return {"title": Tex(markdown(problem.title or "Derivation")), "checked": Tex(markdown(words.checked(certified))),

@@ -189,9 +189,14 @@ class View:
         title, subtitle = words.step_title(s, symbol, self.network, self.scalar_printer if s.level == "scalar" else self.printer)
         if s.shape and s.level != "scalar":
             subtitle = f"{subtitle}\\quad ${show_shape(s.shape).replace('x', chr(92) + 'times')}$"
-        kinks = words.kink_notes(s, self.network)
+        kinks = self.notes[id(s)]
         return {"title": Tex(title), "subtitle": Tex(subtitle), "because": Tex(escape(" ".join([s.because, *kinks]))),
                 "badge": Tex(rf"\checkmarkbox{{{s.checked}}}")}
+
+    @cached_property
+    def notes(self) -> dict[int, list[str]]:
+        """What is said once about the functions that a step passes."""
+        return words.notes(self.sheet.lesson)
 
     @property
     def scalar_printer(self) -> Printer:

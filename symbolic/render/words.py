@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from .. import expr as ex
-from ..functions import FUNCTIONS
+from ..functions import FUNCTIONS, VECTOR_FUNCTIONS
 from ..latex import Printer
-from ..lesson import Shown
+from ..lesson import Lesson, Shown
 from ..layertypes import LAYERS
 from ..network import LayerPlan, Network, Symbol
 from ..problem import Problem
-from ..values import DIGITS
+from ..values import DIGITS, downstream
 from ..verify import Certified
 from .text import escape
 
@@ -45,15 +45,23 @@ def step_title(s: Shown, symbol: Symbol, network: Network, printer: Printer) -> 
     return title, level + rule
 
 
-def kink_notes(s: Shown, network: Network) -> list[str]:
-    """The convention at every kink that a step passes."""
-    notes = []
-    for term in s.source.terms:
-        for eq in network.equations:
-            if eq.name == term.through:
-                rows = {e.data for e in ex.walk(eq.rhs) if e.op == "call" and FUNCTIONS[e.data].at_kink}
-                notes += [f"Convention: {FUNCTIONS[r].at_kink}." for r in sorted(rows)]
-    return list(dict.fromkeys(notes))
+def notes(lesson: Lesson) -> dict[int, list[str]]:
+    """The conventions of the functions that each step passes (by id): which version, what happens at a kink.
+
+    Each is said once a level, at the first step that meets it.
+    """
+    rows = {eq.name: [FUNCTIONS[e.data] if e.op == "call" else VECTOR_FUNCTIONS[e.data[0]] for e in ex.walk(eq.rhs) if e.op in ("call", "over")]
+            for eq in lesson.network.equations}
+    found: dict[int, list[str]] = {}
+    said: set[tuple[str, str]] = set()
+    for s in lesson.steps:
+        through = {t.through.split("[")[0]: None for t in s.source.terms}
+        if any(line.kind == "path" for line in s.lines):
+            through |= dict.fromkeys(downstream(lesson.network, s.parent or s.wrt))
+        new = dict.fromkeys(note for name in through for row in rows.get(name, ()) for note in row.notes if (s.level, note) not in said)
+        said |= {(s.level, note) for note in new}
+        found[id(s)] = list(new)
+    return found
 
 
 def summary(problem: Problem) -> str:
