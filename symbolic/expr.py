@@ -8,8 +8,7 @@ Forward pass and gradients are written in the same nodes:
     matmul T sum most least over    matrices; over is a function of a whole vector (softmax),
     matrix                          one of a whole matrix (trace, inverse, determinant, norm)
     slope apply pick                f'(z), an unnamed function f(x), one output of a vector function
-    entry bigsum best local same    index level: W_ji, a sum over j, a maximum, du_i/dv_j, 1 where i = j
-    diff                            a derivative still to be taken, d/dx[...]
+    entry bigsum best local same    index level: W_ji, a sum over j, a maximum, du_i/dv_j, 1 where i = j; diff: d/dx[...]
 
 ``node`` builds exactly what it is told (for what an author wrote); the Python operators
 fold numbers, signs and ones (for what a rule produces).

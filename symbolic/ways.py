@@ -119,7 +119,7 @@ def slope_of_another(network: Network) -> Iterator[Changed]:
     for eq in (e for e in _activations(network, last=None) if e.rhs.op == "call"):
         for other in (n for n, r in FUNCTIONS.items() if r.prime and n != eq.rhs.data):
             yield _ruled(_names(eq) | {"other": other.replace("_", " ")}, "call",
-                         _at(eq, lambda e, g, k, pull, other=other: g * local_slope(ex.node("call", e.args, other))))
+                         _at(eq, lambda e, g, k, pull, other=other: g * local_slope(ex.node("call", e.args[:1], other))))
 
 
 def diagonal(network: Network) -> Iterator[Changed]:
