@@ -38,6 +38,10 @@ class Arithmetic:
     def number(self, value: Any) -> Any:
         return value
 
+    def leaf(self, e: Expr) -> Any:
+        """A number as it stands in a tree."""
+        return self.number(e.data)
+
     def add(self, terms: Sequence[Any]) -> Any:
         out = terms[0]
         for t in terms[1:]:
@@ -203,6 +207,9 @@ class Trees(Arithmetic):
     def number(self, value: Any) -> Any:
         return ex.num(value)
 
+    def leaf(self, e: Expr) -> Any:
+        return e  # with how it was written
+
     def add(self, terms: Sequence[Any]) -> Any:
         terms = [t for t in terms if t != ex.ZERO] or [ex.ZERO]
         flat = [s for t in terms for s in (t.args if t.op == "add" else (t,))]
@@ -280,7 +287,7 @@ def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
     if e.op in ("sym", "grad", "partial"):
         return env[e.data]
     if e.op == "num":
-        return [[arithmetic.number(e.data)]]
+        return [[arithmetic.leaf(e)]]
     if e.op in ("apply", "slope") and e in env:  # a given value, such as f'(1) = 2
         return env[e]
     if e.op == "val":  # numbers as printed

@@ -58,6 +58,16 @@ def positive(raw: object) -> Number:
     return number
 
 
+def weight(raw: object) -> Number | None:
+    """The lambda of a penalty; nothing, or {}, leaves it symbolic."""
+    if raw is None or raw == {}:
+        return None
+    number = leaf(raw)
+    if float(number) < 0:
+        raise ValueProblem(f"expected a number that is not negative, not {short(raw)}")
+    return number
+
+
 def short(raw: object) -> str:
     """What a person wrote, short enough for a sentence."""
     text = "a list" if isinstance(raw, (list, tuple)) else "braces" if isinstance(raw, dict) else repr(str(raw))

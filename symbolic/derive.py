@@ -16,12 +16,12 @@ de/da = 4*(de/db) + (de/dd)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import expr as ex
 from .expr import ONE, Expr
 from .functions import FUNCTIONS
-from .network import FIXED, Equation, Network
+from .network import FIXED, Equation, Network, Shortcut
 from .rules import RULES, Rule, local_slope, pull
 
 PLAIN = frozenset({"sum", "constant-multiple", "transpose"})  # rules that need no sentence beside another
@@ -47,12 +47,18 @@ class Term:
 
 @dataclass(frozen=True)
 class Step:
-    """The gradient of the output with respect to one value, in terms of named gradients."""
+    """The gradient of the output with respect to one value, in terms of named gradients.
+
+    shortcut: a theorem that gives it in a short form; inserted: the gradient with what it needs from
+    above put in, which the theorem then shortens.
+    """
 
     of: str
     wrt: str
     shape: ex.Shape
     terms: tuple[Term, ...]
+    shortcut: Shortcut | None = None
+    inserted: Expr | None = None
 
     @property
     def chain(self) -> Expr:
@@ -60,9 +66,14 @@ class Step:
         return ex.add(*(t.expr for t in self.terms)) if self.terms else ONE
 
     @property
-    def result(self) -> Expr:
+    def general(self) -> Expr:
         """The sum of the terms with every slope in its own form."""
         return ex.add(*(t.final for t in self.terms)) if self.terms else ONE
+
+    @property
+    def result(self) -> Expr:
+        """The gradient: the short form of a theorem, or else the general form."""
+        return self.shortcut.result if self.shortcut else self.general
 
     @property
     def used(self) -> tuple[tuple[str, str], ...]:
@@ -75,6 +86,8 @@ class Step:
         """The id of the step's rule: the outermost one, fork-sum over several equations."""
         if not self.terms:
             return "identity"
+        if self.shortcut:
+            return self.shortcut.rule
         if len(self.terms) > 1:
             return "fork-sum"
         ids = list(dict.fromkeys(u[0] for u in self.used))
@@ -85,6 +98,8 @@ class Step:
         """The reason, as sentences."""
         if not self.terms:
             return "Every value has slope one with respect to itself."
+        if self.shortcut:
+            return self.shortcut.because
         said = [b for _, b in self.used if b]
         fork = ["This value is used more than once: the gradients of all paths add up."] if len(self.terms) > 1 else []
         return " ".join(dict.fromkeys(fork + said)) or "The value is passed on unchanged."
@@ -113,8 +128,8 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
     """Derive the gradient of the last equation with respect to every value.
 
     wrt: limits the steps that are shown, never those that are derived. rules: the table to use;
-    a table with one wrong row gives the wrong gradients that a mistake would give.
-    Raises ChainruleError when an operation has no rule.
+    a table with one wrong row gives the wrong gradients that a mistake would give (without theorems,
+    which would hide it). Raises ChainruleError when an operation has no rule.
     """
     shapes = {s.name: s.shape for s in network.symbols.values()}
     skip = {s.name for s in network.symbols.values() if s.kind in FIXED}
@@ -125,15 +140,18 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
     found: dict[str, list[Term]] = {name: [] for name in shapes}
     steps: dict[str, Step] = {}
     output = network.output
+    shortcuts = {s.wrt: s for s in network.shortcuts} if rules is RULES else {}
 
     def close(name: str) -> None:
-        steps[name] = Step(output, name, shapes[name], tuple(found[name]))
+        step = Step(output, name, shapes[name], tuple(found[name]))
+        steps[name] = replace(step, shortcut=shortcuts[name], inserted=_inserted(step, steps)) if name in shortcuts else step
 
     for i in range(len(network.equations) - 1, -1, -1):
         eq = network.equations[i]
         if eq.name == output or found[eq.name]:  # else nothing after it uses it, so its gradient is zero
             close(eq.name)
-            for term_name, term in _terms(eq, output, shapes[eq.name], rules, named, plain):
+            direct = eq.name == output or (not plain and steps[eq.name].result == ONE)  # L = D + ...: D has slope one
+            for term_name, term in _terms(eq, output, shapes[eq.name], rules, named, plain, direct):
                 if term_name not in skip:
                     found[term_name].insert(0, term)  # terms in the order of the equations
         for name in sorted(first_use.get(i, ()), key=lambda n: network.symbols[n].kind != "parameter"):
@@ -155,11 +173,10 @@ def _first_uses(network: Network) -> dict[int, list[str]]:
 
 
 def _terms(eq: Equation, output: str, shape: ex.Shape, rules: Mapping[str, Rule],
-           named: Mapping[Expr, Expr], plain: bool) -> Iterator[tuple[str, Term]]:
-    """What one equation sends back, a term for every value that it uses."""
-    is_output = eq.name == output
+           named: Mapping[Expr, Expr], plain: bool, direct: bool) -> Iterator[tuple[str, Term]]:
+    """What one equation sends back, a term for every value that it uses; direct: its own gradient is one."""
     # A vector-valued output has no slope of one: its seed is the direction asked about.
-    upstream = ex.grad(output, eq.name, shape) if not is_output or shape else ONE
+    upstream = ex.grad(output, eq.name, shape) if not direct or shape else ONE
     scalar = not shape and all(not e.shape for e in ex.walk(eq.rhs))
     gathered: dict[str, tuple[list[Expr], list[tuple[str, str]]]] = {}
     for name, g, used in passes(eq.rhs, ONE if scalar else upstream, (), rules):
@@ -220,6 +237,30 @@ def rebuilt(e: Expr, args: Sequence[Expr]) -> Expr:
     return Expr(e.op, tuple(args), e.data, e.shape, e.role)
 
 
+def _inserted(step: Step, steps: Mapping[str, Step]) -> Expr:
+    """The general form with the gradients from above put in."""
+    return _put({t.upstream: steps[t.through].result for t in step.terms if t.upstream != ONE}, step.general)
+
+
+def _put(table: Mapping[Expr, Expr], e: Expr) -> Expr:
+    if e in table:
+        return table[e]
+    return rebuilt(e, [_put(table, x) for x in e.args]) if e.args else e
+
+
+def composed(network: Network, step: Step) -> tuple[Expr, Expr]:
+    """The loss and a theorem's claim, both written in the value itself: what lies between is put in."""
+    rhs = {t.through: network.equation(t.through).rhs for t in step.terms if t.upstream != ONE}
+    loss = next(eq.rhs for eq in network.equations if eq.rhs.names & (rhs.keys() or {step.wrt}))
+
+    def put(e: Expr) -> Expr:
+        if e.op == "sym" and e.data in rhs:
+            return rhs[e.data]
+        return Expr(e.op, tuple(map(put, e.args)), e.data, e.shape, e.role) if e.args else e
+
+    return put(loss), put(step.result)
+
+
 # ---------------------------------------------------------------- whole paths
 
 def count_paths(derivation: Derivation, name: str) -> int:
@@ -231,17 +272,23 @@ def count_paths(derivation: Derivation, name: str) -> int:
     return counts.get(name, 0)
 
 
-def paths(derivation: Derivation, name: str) -> list[list[tuple[str, Term]]]:
-    """Every path from the output to a value: (value reached, term) from the output down."""
+def paths(derivation: Derivation, name: str, *, short: bool = False) -> list[list[tuple[str, Term]]]:
+    """Every path from the output to a value: (value reached, term) from the output down.
+
+    short: a path begins where a theorem gives the gradient already; all that lies above it is in its first step.
+    """
     step = derivation.steps[name]
     if not step.terms:
         return [[]]
-    return [[*before, (name, t)] for t in step.terms for before in paths(derivation, t.through)]
+    if short and step.shortcut:
+        return [[(name, step.terms[0])]]
+    return [[*before, (name, t)] for t in step.terms for before in paths(derivation, t.through, short=short)]
 
 
-def path_product(path: list[tuple[str, Term]], *, final: bool) -> Expr:
-    """The product of the local derivatives along a path, each marked with its place on it."""
-    return ex.mul(*(((t.local_final if final else t.local) or ONE).with_role(str(k)) for k, (_, t) in enumerate(path)))
+def path_product(path: list[tuple[str, Term]], *, final: bool, after: Expr | None = None) -> Expr:
+    """The product of the local derivatives along a path, each marked with its place on it; after: in place of the first."""
+    factors = [(t.local_final if final else t.local) or ONE for _, t in path]
+    return ex.mul(*(f.with_role(str(k)) for k, f in enumerate(factors if after is None else [after, *factors[1:]])))
 
 
 def path_partials(path: list[tuple[str, Term]], network: Network) -> Expr:
@@ -255,7 +302,9 @@ def _part(term: Term, name: str, network: Network) -> str:
     if not network.layers:
         return ""
     if term.through == network.output:
-        return "loss"
+        return "loss" if network.symbols[name].kind != "parameter" else "penalty"
+    if term.upstream == ONE:
+        return "data loss"
     slope = next((e.data for e in ex.walk(network.equation(term.through).rhs) if e.op in ("call", "pick")), None)
     if slope is not None:
         return f"slope {slope if isinstance(slope, str) else slope[0]}"

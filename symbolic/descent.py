@@ -24,7 +24,7 @@ from .problem import Problem
 from .prove import SYMPY
 from .quadratic import Quadratic, fate, flat, quadratic
 from .values import DIGITS, forward, gradients, inner
-from .verify import AGREE, difference
+from .verify import AGREE
 
 LIMIT = 10**6  # a loss this many times the first one (or 1) has left the picture
 LARGEST = 1e300  # numbers beyond this fit no float

@@ -45,6 +45,8 @@ row("exp", None, function=sp.exp, slope=a, tex=r"\exp", because="The exponential
     range=POSITIVE, used="inside sigmoid and softmax")
 row("log", None, function=sp.log, slope=1/z, tex=r"\ln", because="The slope of the natural logarithm is one over its input.",
     range=REALS, used="in likelihoods and cross-entropy")
+row("log1p", sp.log(1 + z), slope=1/(1 + z), numpy="numpy.log1p({z})", because="The slope of the natural logarithm is one over its input, here one plus z.",
+    range=REALS, used="inside a stable logarithm")
 row("sqrt", None, function=sp.sqrt, slope=1/(2*a), tex=r"\sqrt", because="The slope of the root is one over twice the root.",
     range=FROM_0, used="in norms and standard deviations", via=z**sp.Rational(1, 2))
 row("sin", None, function=sp.sin, slope=sp.cos(z), tex=r"\sin", because="The slope of the sine is the cosine.",
@@ -76,6 +78,14 @@ row("max", _either(u, u > v, v), args=(u, v), slope=(_either(1, u > v, 0), _eith
 row("min", _either(v, u > v, u), args=(u, v), slope=(_either(0, u > v, 1), _either(1, u > v, 0)), tex=r"\min", numpy="numpy.minimum({u}, {v})",
     at_kink="where both are equal the first counts", because="The smaller one passes the gradient on, the other gets nothing.",
     range=REALS, used="in clipping")
+row("huber", sp.Piecewise((v*(u - v/2), u > v), (v*(-u - v/2), u < -v), (u**2/2, True)), args=(u, v), tex=r"\operatorname{huber}",
+    slope=(sp.Piecewise((v, u > v), (-v, u < -v), (u, True)), sp.Piecewise((u - v, u > v), (-u - v, u < -v), (0, True))),
+    at_kink="where the size of the error is the limit both pieces have the same slope",
+    because="A small error is passed on as it is; a large one counts as the limit, with its sign.", range=REALS, used="in the Huber loss")
+_safe = _either(z, z > 0, 1)  # its logarithm is 0 wherever z has none
+row("xlogx", z*sp.log(_safe), slope=sp.log(_safe) + _either(1, z > 0, 0), kinks=(0,),
+    at_kink="at 0, where there is no slope, 0 is used, and 0 ln 0 counts as 0",
+    because="Product rule: the logarithm, plus one.", range=r"\left[-\tfrac{1}{e}, \infty\right)", used="in the entropy of the targets")
 row("normal_cdf", (1 + sp.erf(z/sp.sqrt(2)))/2, slope=sp.exp(-z**2/2)/sp.sqrt(2*sp.pi), tex=r"\Phi", numpy="(0.5*erfc(-({z})/numpy.sqrt(2)))",
     because="The slope of the normal distribution function is the height of the bell curve.",
     range="(0, 1)", used="inside GELU", convention="The error function in it comes from Python's own math module; NumPy has none.")
@@ -207,6 +217,7 @@ def _log_sum(z: Expr, axis: int | None) -> Expr:
 def _back(e: Expr, axis: int | None, like: Expr) -> Expr:
     """One number a vector, repeated over the vector."""
     return ex.spread(e, axis, like.shape) if e.shape else e
+
 
 
 def _softmax(z: Expr, axis: int | None) -> Expr:

@@ -280,6 +280,7 @@ class Printer:
             case "sqrt": return rf"\sqrt{{{inner[0]}}}"
             case "abs": return rf"\left|{inner[0]}\right|"
             case "identity": return inner[0], self._show(e.args[0])[1]
+            case "xlogx": return rf"{self.show(e.args[0], POW)} {FUNCTIONS['log'].tex}{' ' + inner[0] if e.args[0].op in ('sym', 'entry', 'num') else parens(inner[0])}", MUL
         if e.data in ("max", "min") and e.args[0].op == "call" and e.args[0].data == e.data:  # max(max(a, b), c) is max(a, b, c)
             inner[0] = self.show(e.args[0], 0)[len(FUNCTIONS[e.data].tex) + 1:-1]
         tex = FUNCTIONS[e.data].tex

@@ -50,11 +50,11 @@ def place_of(inputs: Mapping[str, Any], first: LayerPlan, *, features: Dim, samp
 
 
 def stack(inputs: tuple[str, Dim] | tuple[Mapping[str, Any], Dim], target: str, layers: Sequence[LayerPlan], loss: str, *,
-          samples: Dim | None = None, rows: bool = False, reduction: str = "mean") -> Network:
+          samples: Dim | None = None, rows: bool = False, reduction: str = "mean", options: Mapping[str, Any] | None = None) -> Network:
     """Layers one upon another, and a loss: z1, a1, z2, a2 (= y_hat), L.
 
     inputs: name (or names) and number of features; samples: examples in a batch, None for a single example.
-    Raises SpecError, naming the layer, for sizes that do not fit.
+    options: values for the options of the loss. Raises SpecError, naming the layer, for sizes that do not fit.
     """
     given, features = inputs
     names = {given: None} if isinstance(given, str) else given
@@ -77,7 +77,7 @@ def stack(inputs: tuple[str, Dim] | tuple[Mapping[str, Any], Dim], target: str, 
     for d in sorted({d for s in symbols.values() for d in s.shape if isinstance(d, str)}):
         symbols[d] = Symbol(d, (), "size", d)
     count = int(place.a.shape[0]) * int(place.a.shape[1]) if place.maps and place.a.shape else place.features
-    equations.append(loss_equation(loss, place.a, y.expr, outputs=count, samples=place.samples, reduction=reduction))
+    equations.append(loss_equation(loss, place.a, y.expr, outputs=count, samples=place.samples, reduction=reduction, rows=rows, options=options))
     symbols["L"] = Symbol("L", (), "value", "L")
     if len(layers) == 1:  # with one layer the board writes w, b, z without a number
         symbols = {k: replace(s, layer=None) for k, s in symbols.items()}

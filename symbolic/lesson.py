@@ -21,12 +21,13 @@ from .derive import Derivation, Step, count_paths, derive, path_partials, path_p
 from .errors import ChainruleError, nearest
 from .expr import Expr
 from .matrices import MATRIX_FUNCTIONS, MOST_WRITTEN_OUT
-from .network import Network, Symbol, scalarize
+from .network import Network, Shortcut, Symbol, scalarize
 from .rules import RULES, Rule
 
 LEVELS = ("scalar", "index", "matrix", "numbers")
 DEFAULT_LEVELS = ("scalar", "matrix", "numbers")
 MOST_PATHS = 4       # more whole paths than this are never written out
+MOST_PARTS = 150     # nor paths whose product has more parts than this
 MOST_SCALARS = 1500  # beyond this the scalar level is left out
 
 
@@ -173,7 +174,7 @@ def _scalar_steps(network: Network, scalar: Derivation, wrt: tuple[str, ...], ev
             continue
         name = step.wrt
         symbol = scalar.network.symbols[name]
-        few = count_paths(scalar, name) <= MOST_PATHS
+        few = _writable(scalar, name)
         if not plain and (name not in chosen or (symbol.kind != "parameter" and name not in _asked(wrt, symbol)
                                                   and _short_everywhere(scalar, chosen))):
             continue
@@ -188,6 +189,8 @@ def _scalar_steps(network: Network, scalar: Derivation, wrt: tuple[str, ...], ev
             lines = worked if done else [*worked, *lines]
         fork = count_paths(scalar, name) > 1
         rule, because = (("fork-sum" if fork else "chain"), _ALONG[fork]) if whole else (step.rule, step.because)
+        if whole and (said := [s.because for s in _theorems(scalar, name)]):
+            because = f"{because} {said[0]}"
         out.append(Shown(step.of, name, "scalar", rule, because, tuple(lines), step, symbol.parent))
     return out
 
@@ -203,7 +206,13 @@ def _asked(wrt: tuple[str, ...], symbol: Symbol) -> tuple[str, ...]:
 def _short_everywhere(scalar: Derivation, chosen: set[str]) -> bool:
     """Whether every chosen weight has few enough paths, so that no intermediate step is needed."""
     kinds = scalar.network.symbols
-    return all(count_paths(scalar, n) <= MOST_PATHS for n in chosen if kinds[n].kind == "parameter")
+    return all(_writable(scalar, n) for n in chosen if kinds[n].kind == "parameter")
+
+
+def _writable(scalar: Derivation, name: str) -> bool:
+    """Whether the whole paths to a value can be written out."""
+    return count_paths(scalar, name) <= MOST_PATHS and \
+        sum(1 for p in paths(scalar, name) for _ in ex.walk(path_product(p, final=True))) <= MOST_PARTS
 
 
 def _representatives(network: Network, wrt: tuple[str, ...], every: bool) -> set[str]:
@@ -231,23 +240,45 @@ def _longer(step: Step, derivation: Derivation) -> bool:
 def _local_lines(step: Step) -> list[Line]:
     """dL/dv = sum of dL/du * du/dv, then with the local derivatives put in."""
     output = step.of
-    chain = [ex.partial(t.through, step.wrt) if t.through == output else
+    chain = [ex.partial(t.through, step.wrt) if t.upstream == ex.ONE else
              Expr("mul", (ex.grad(output, t.through), ex.partial(t.through, step.wrt))) for t in step.terms]
     direct = len(chain) == 1 and chain[0].op == "partial"
     lines = [] if direct else [Line(chain[0] if len(chain) == 1 else Expr("add", tuple(chain)), "chain rule")]
     lines.append(Line(_join([t.expr for t in step.terms]), "local derivatives"))
-    if step.result not in (lines[-1].rhs,):
-        lines.append(Line(step.result, "the slope in its own form"))
-    return lines
+    if step.general not in (lines[-1].rhs,):
+        lines.append(Line(step.general, "the slope in its own form"))
+    return lines + _theorem_lines(step)
+
+
+def _theorem_lines(step: Step) -> list[Line]:
+    """How a theorem shortens a gradient: what comes from above put in, then what is left of it."""
+    shown = [step.general]
+    if step.shortcut and step.inserted is not None:
+        shown += [e for e in (step.inserted, step.result) if e != step.general]
+    whys = ["what comes from above, put in"] * (len(shown) - 2) + [f"theorem: {step.rule}"]
+    return [Line(e, why) for e, why in zip(shown[1:], whys, strict=False) if e != shown[0]]
 
 
 def _path_lines(derivation: Derivation, step: Step) -> list[Line]:
-    """The whole product from the output down to a weight, every factor named, then put in."""
+    """The whole product from the output down to a weight, every factor named, then put in, then as a theorem has it."""
     found = paths(derivation, step.wrt)
     named = [path_partials(p, derivation.network) for p in found]
     put_in = [path_product(p, final=True) for p in found]
     why = "chain rule, one factor an edge" if len(found) == 1 else "one product a path; the paths add up"
-    return [Line(_join(named), why, "path"), Line(_join(put_in), "local derivatives", "path")]
+    lines = [Line(_join(named), why, "path"), Line(_join(put_in), "local derivatives", "path")]
+    if not _theorems(derivation, step.wrt):
+        return lines
+    short = paths(derivation, step.wrt, short=True)
+    heads = [derivation.steps[p[0][0]] for p in short]
+    cut = [path_product(p, final=True, after=s.result if s.shortcut else None) for p, s in zip(short, heads, strict=True)]
+    if all(s.inserted == s.general for s in heads):  # the theorem begins at the loss itself, so nothing is seen to cancel
+        lines.pop()
+    return [*lines, Line(_join(cut), "theorem: what stands before the activation cancels", "path")]
+
+
+def _theorems(derivation: Derivation, name: str) -> list[Shortcut]:
+    """The theorems that shorten the paths to a value."""
+    return [s for p in paths(derivation, name, short=True) if p and (s := derivation.steps[p[0][0]].shortcut)]
 
 
 def _join(terms: list[Expr]) -> Expr:
@@ -273,8 +304,9 @@ def _worked_locals(scalar: Derivation, step: Step, assume: Collection[str], rule
 
 def _matrix_step(step: Step) -> Shown:
     lines = [Line(step.chain, "rule of the equation")]
-    if step.result != step.chain:
-        lines.append(Line(step.result, "the slope in its own form"))
+    if step.general != step.chain:
+        lines.append(Line(step.general, "the slope in its own form"))
+    lines += _theorem_lines(step)
     return Shown(step.of, step.wrt, "matrix", step.rule, step.because, tuple(lines), step)
 
 
@@ -301,6 +333,7 @@ def _index_step(network: Network, step: Step) -> list[Shown]:
     if len(jacobian) == len(step.terms) and _join(jacobian) != _join(pieces):
         lines.append(Line(_join(jacobian), "every output depends on every input", "index", free=(i, j)))
     lines.append(Line(_join(pieces), step.because, "index", free=(i, j)))
+    lines += [Line(index.entry(x.rhs, i, j), x.because, "index", free=(i, j)) for x in _theorem_lines(step)]
     if step.shape and any(n.op == "T" for n in ex.walk(step.result)):
         whole = Expr("entry", (step.result,), free)
         lines.append(Line(whole, "row by column: the entry of a matrix product with a transpose", "index", free=(i, j)))

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from . import expr as ex
-from .arithmetic import TREES, entries
+from .arithmetic import TIDY, TREES, entries
 from .errors import SpecError
 from .expr import Dim, Expr, Shape
 from .parse import names_in, parse
@@ -79,11 +79,22 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
+class Shortcut:
+    """A theorem that holds of one value: the gradient of the output with respect to it, in a short form."""
+
+    wrt: str
+    result: Expr
+    rule: str
+    because: str
+
+
+@dataclass(frozen=True)
 class Network:
     """Named equations in order; the last one is the output (the loss).
 
     constants: exact numbers of values that nothing changes; aliases: other names of a value (y_hat for the last activation); layers: the plan it was
-    stacked from, empty for plain equations.
+    stacked from, empty for plain equations. shortcuts: theorems that hold of it; ones: sums of
+    targets that are 1, which those theorems need.
     """
 
     equations: tuple[Equation, ...]
@@ -92,6 +103,8 @@ class Network:
     layers: tuple[LayerPlan, ...] = ()
     rows: bool = False
     constants: Mapping[str, Any] = field(default_factory=dict)
+    shortcuts: tuple[Shortcut, ...] = ()
+    ones: tuple[Expr, ...] = ()
 
     @property
     def plain_stack(self) -> bool:
@@ -196,4 +209,26 @@ def scalarize(network: Network) -> Network:
             equations += [Equation(s.name, e) for e, s in zip(row, symbol_row, strict=True)]
     constants = {s.name: [[v]] for name, rows in network.constants.items()
                  for symbol_row, row in zip(split[name], rows, strict=True) for s, v in zip(symbol_row, row, strict=True)}
-    return Network(tuple(equations), symbols, network.aliases, network.layers, network.rows, constants)
+    return replace(network, equations=tuple(equations), symbols=symbols, constants=constants,
+                   shortcuts=tuple(each for s in network.shortcuts for each in _apart(s, split[s.wrt], env)),
+                   ones=tuple(e for tree in network.ones for row in entries(tree, env, TIDY) for e in row))
+
+
+def _apart(shortcut: Shortcut, symbols: list[list[Symbol]], env: Mapping[Any, Any]) -> list[Shortcut]:
+    """A theorem about a matrix as one about each of its entries."""
+    cells = entries(shortcut.result, env, TIDY)
+    return [replace(shortcut, wrt=s.name, result=e) for ss, es in zip(symbols, cells, strict=True) for s, e in zip(ss, es, strict=True)]
+
+
+def sums_of_one(network: Network) -> list[list[tuple[str, int, int]]]:
+    """The places (name, row, column) of the targets that sum to 1, one list a sum."""
+    out = []
+    for tree in network.ones:
+        if tree.op != "sum":  # every entry its own symbol
+            out.append([(t.data, 0, 0) for t in tree.args])
+            continue
+        name, (rows, columns) = tree.args[0].data, (int(d) for d in tree.args[0].shape)
+        lines = [[(name, i, j) for i in range(rows)] for j in range(columns)] if tree.data == 0 else \
+            [[(name, i, j) for j in range(columns)] for i in range(rows)]
+        out += lines
+    return out

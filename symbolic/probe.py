@@ -22,7 +22,7 @@ from .derive import Step
 from .errors import CheckError
 from .expr import Expr
 from .functions import FUNCTIONS, definition
-from .network import Network
+from .network import Network, sums_of_one
 from .takes import MOVES
 from .values import forward, shifted
 
@@ -58,7 +58,8 @@ def random_point(network: Network, k: int, near: Mapping[Any, Matrix] | None = N
     Raises CheckError when no such point is found.
     """
     unnamed = sorted({e.data for eq in network.equations for e in ex.walk(eq.rhs) if e.op == "apply"})
-    leaves = network.names("input", "target", "parameter")
+    leaves = network.names("input", "target", "parameter", "constant")
+    sums = sums_of_one(network)
     smooth, tied = not _has_pieces(network), None
     for attempt in range(TRIES):
         draw = Draw(f"point/{k}/{attempt}")
@@ -66,6 +67,7 @@ def random_point(network: Network, k: int, near: Mapping[Any, Matrix] | None = N
         env: dict[Any, Any] = {name: draw.matrix(network.symbols[name].shape, low, high) for name in leaves}
         if near and attempt >= TRIES // 2:
             env.update({name: shifted(near[name], env[name], mp.mpf(2) ** -attempt) for name in leaves if name in near})
+        _make_one(env, sums, draw)
         env.update({name: draw.function() for name in unnamed})
         env.update({name: [[MP.number(v) for v in row] for row in rows] for name, rows in network.constants.items()})
         try:
@@ -86,6 +88,14 @@ def row_points(name: str) -> list[dict[str, Matrix]]:
     around = [mp.mpf(kink) + side for kink in FUNCTIONS[name].kinks for side in (-0.125, 0.125)]
     grids = ([mp.mpf(x) / 8 for x in ROW_POINTS[k % 2]] + around for k in range(len(names)))
     return [{n: [[v]] for n, v in zip(names, values, strict=True)} for values in itertools.product(*grids)]
+
+
+def _make_one(env: dict[Any, Matrix], sums: list[list[tuple[str, int, int]]], draw: Draw) -> None:
+    """Shares that sum to 1 wherever a theorem needs that."""
+    for places in sums:
+        shares = [draw.number(0.1, 0.9) for _ in places]
+        for (name, i, j), share in zip(places, shares, strict=True):
+            env[name][i][j] = share / mp.fsum(shares)
 
 
 def _has_pieces(network: Network) -> bool:
@@ -132,13 +142,15 @@ def shrink(network: Network) -> tuple[Network, Callable[[Expr], Expr]]:
     symbols = {n: replace(s, shape=resize(s.expr).shape) for n, s in network.symbols.items()}
     symbols = {n: replace(s, kind="input") if s.kind == "size" else s for n, s in symbols.items()}
     equations = tuple(replace(eq, rhs=resize(eq.rhs)) for eq in network.equations)
-    return replace(network, equations=equations, symbols=symbols), resize
+    shortcuts = tuple(replace(s, result=resize(s.result)) for s in network.shortcuts)
+    return replace(network, equations=equations, symbols=symbols, shortcuts=shortcuts, ones=tuple(map(resize, network.ones))), resize
 
 
 def resized(step: Step, resize: Callable[[Expr], Expr]) -> Step:
     """A step with its sizes changed."""
     terms = tuple(replace(t, upstream=resize(t.upstream), expr=resize(t.expr), final=resize(t.final)) for t in step.terms)
-    return replace(step, terms=terms, shape=resize(ex.sym(step.wrt, step.shape)).shape)
+    shortcut = step.shortcut and replace(step.shortcut, result=resize(step.shortcut.result))
+    return replace(step, terms=terms, shape=resize(ex.sym(step.wrt, step.shape)).shape, shortcut=shortcut)
 
 
 class Ties(HighPrecision):

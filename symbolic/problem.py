@@ -16,13 +16,15 @@ from .claimtext import Claim, formula, slope_name, subject
 from .errors import ShapeError, SpecError, nearest
 from .expr import Expr, Shape
 from .layers import LAYERS
-from .losses import LOSSES
+from .losscheck import class_indices
+from .losses import DOMAINS, LOSSES, lambdas, regularized
 from .network import Network, from_equations
 from .numbers import ValueProblem
 from .parse import functions_in, known_functions, names_in, parse
 from .plans import Plan, planned, rivals
 from .primitives import primitive
 from .stacked import count, forms, measure, network_of, parameters
+from .theorems import applied
 from .values import DIGITS
 from .wanted import Wanted, wanted
 from .yamltext import spoken
@@ -34,6 +36,17 @@ MOST_NUMBERS = 5000
 MOST_EQUATIONS = 500
 MOST_UPDATES = 20_000  # numbers that are learned, times steps
 Cells = list[list[Any]]  # exact numbers, in rows, as the network holds them
+
+
+@dataclass(frozen=True)
+class LossPlan:
+    """The loss that a spec chose: row, options, reduction, penalties; classes: targets given as numbers of classes."""
+
+    name: str
+    options: Mapping[str, Fraction]
+    reduction: str
+    penalties: tuple[str, ...] = ()
+    classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,7 @@ class Problem:
     claims: tuple[Claim, ...] = ()
     wanted: Wanted = field(default_factory=Wanted)
     spec: Spec | None = None
+    loss: LossPlan | None = None
     memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -203,9 +217,10 @@ def _from_layers(spec: Spec) -> Problem:
         given_forms[name] = measure(given)[2].replace("rows", "matrix") if images else measure(given)[2]
         if (cells := _cells(given)) is not None:
             leaves[name] = cells if images or network.symbols[name].kind == "constant" else _oriented(cells, rows)
+    classes, y = _classes(spec, network, y)
     if (cells := _cells(y)) is not None:
         leaves[y_name] = cells if _is_image(network, y_name) else _oriented(cells, rows)
-    _check_targets(spec, y_name, leaves.get(y_name))
+    _check_targets(spec, y_name, y)
     leaves.update(network.constants)
     y_form = measure(y)[2]
     if y_form != "unknown":
@@ -213,8 +228,14 @@ def _from_layers(spec: Spec) -> Problem:
     if spec.init is not None or any(layer.W is not None or layer.weights for layer in spec.layers):
         _check_size(spec, count(network))
     drawn = parameters(spec, network, leaves)
+    network = applied(network, str(spec.loss), targets=leaves.get(y_name), reduction=spec.reduction)
+    penalties = tuple(spec.regularization)
+    if penalties:
+        network = regularized(network, penalties)
+        leaves.update({lam: [[spec.regularization[p]]] for p, lam in lambdas(penalties).items() if spec.regularization[p] is not None})
+    loss = LossPlan(str(spec.loss), options_of(spec), spec.reduction, penalties, classes)
     return Problem(spec.title, network, leaves, notes=spec.remarks, learning_rate=spec.learning_rate, wrt=tuple(spec.wrt), ask=tuple(spec.ask),
-                   forms=forms(network, given_forms), drawn=drawn, exact=spec.exact and not drawn)
+                   forms=forms(network, given_forms), drawn=drawn, exact=spec.exact and not drawn, loss=loss)
 
 
 def _is_image(network: Network, target: str) -> bool:
@@ -223,9 +244,32 @@ def _is_image(network: Network, target: str) -> bool:
     return images[-1] and bool(network.symbols[target].shape)
 
 
-def _check_targets(spec: Spec, name: str, cells: Cells | None) -> None:
-    if LOSSES[spec.loss].probabilities and any(not 0 <= v <= 1 for row in cells or [] for v in row):
-        raise SpecError(f"targets, {name}: {spec.loss} needs targets between 0 and 1", where=spec.where("targets", name))
+def _classes(spec: Spec, network: Network, y: Any) -> tuple[tuple[int, ...], Any]:
+    """The classes that the target counts, and the target with a 1 at the place of each."""
+    (name,) = network.names("target")
+    shape = network.symbols[name].shape or (1, 1)
+    outputs, across = shape[network.rows], shape[not network.rows]
+    classes = class_indices(spec.loss, y, int(outputs), across if ex.is_samples(across) else None, name) if isinstance(outputs, int) else ()
+    if not classes:
+        return (), y
+    written = tuple(tuple(Fraction(int(k == c)) for k in range(int(outputs))) for c in classes)
+    return classes, written if ex.is_samples(across) else written[0]
+
+
+def options_of(spec: Spec) -> dict[str, Fraction]:
+    """Every option of the loss with the value it has."""
+    return {o.name: Fraction(spec.loss_options.get(o.name, o.default)) for o in LOSSES[str(spec.loss)].options}
+
+
+def _check_targets(spec: Spec, name: str, y: Any) -> None:
+    """Every example's targets are such as the loss is made for."""
+    domain = DOMAINS[LOSSES[str(spec.loss)].domain]
+    cells = _cells(y) or []
+    for k, example in enumerate(cells):
+        if not domain.holds(example):
+            listed = isinstance(y, (tuple, list)) and isinstance(y[0], (tuple, list))
+            raise SpecError(f"targets, {name}{f', row {k + 1}' if listed else ''}: {spec.loss} needs {domain.expected}",
+                            where=spec.where("targets", name, *[k] * listed))
 
 
 def _cells(value: Any) -> Cells | None:

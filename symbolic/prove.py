@@ -13,7 +13,7 @@ once every exponential (and any other function value) is a symbol of its own.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -122,19 +122,22 @@ def _cancels(e: sp.Expr) -> bool:
     return bool(sp.expand(top) == 0)
 
 
-def proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.Shape, claim: Expr, shapes: dict[str, ex.Shape]) -> bool:
+def proves(uses: Sequence[tuple[str, Expr]], output: str, direct: Collection[str], wrt: str, shape: ex.Shape, claim: Expr,
+           shapes: dict[str, ex.Shape], ones: Sequence[Sequence[tuple[str, int, int]]] = ()) -> bool:
     """Prove a step: the derivative of sum G*r over the equations that use wrt equals the claim.
 
     uses: (name, right-hand side) of the equations; G: a symbol for every entry of dL/d(name),
-    1 for the scalar output itself. Raises nothing; False when the proof was not found.
+    1 for the names in direct (the scalar output itself). ones: places of entries that sum to 1, the
+    hypothesis of a theorem. Raises nothing; False when the proof was not found.
     """
     try:
-        return _proves(uses, output, wrt, shape, claim, shapes)
+        return _proves(uses, output, direct, wrt, shape, claim, shapes, ones)
     except (NotImplementedError, sp.PolynomialError, TypeError, ValueError, RecursionError):
         return False
 
 
-def _proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.Shape, claim: Expr, shapes: dict[str, ex.Shape]) -> bool:
+def _proves(uses: Sequence[tuple[str, Expr]], output: str, direct: Collection[str], wrt: str, shape: ex.Shape, claim: Expr,
+            shapes: dict[str, ex.Shape], ones: Sequence[Sequence[tuple[str, int, int]]]) -> bool:
     if sum(n.op == "matmul" for tree in (*(r for _, r in uses), claim) for n in ex.walk(tree)) > MOST_PRODUCTS:
         return False  # written out, such a product has more terms than anybody waits for
     trees = [*(r for _, r in uses), claim]
@@ -142,12 +145,14 @@ def _proves(uses: Sequence[tuple[str, Expr]], output: str, wrt: str, shape: ex.S
         return False
     names = set().union(*(r.names for _, r in uses), claim.names, {wrt}, (n for n, _ in uses))
     env: dict[Any, Matrix] = {name: _symbols(name, shapes[name]) for name in sorted(names)}
+    for *others, (last, i, j) in ones:
+        env[last][i][j] = 1 - sp.Add(*(env[name][p][q] for name, p, q in others))
     total, meaning = sp.Integer(0), {}
     for name, rhs in uses:
         own = entries(rhs, env, SYMPY)
         # While differentiating, the equation's own name is held; afterwards it means its formula.
         meaning.update({s: r for ss, rs in zip(env[name], own, strict=True) for s, r in zip(ss, rs, strict=True)})
-        if name == output and not shapes[name]:
+        if name in direct and not shapes[name]:
             total += own[0][0]
             continue
         env[output, name] = _symbols(f"G_{name}", shapes[name])

@@ -11,12 +11,15 @@ from . import gatepages, jacobianpages, linearpages, transformpages
 from .curvature import second_order
 from .descentpages import descent_sections
 from .lagrange import lagrange
+from .losspage import decay_section, loss_section
 from .modes import modes
 from .sheet import Section, Sheet
 from .through_time import through_time
 
 Reader = Callable[[Sheet], list[Section]]
 READERS: list[Reader] = [
+    loss_section,
+    decay_section,
     modes,
     second_order,
     lagrange,

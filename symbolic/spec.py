@@ -26,7 +26,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic import WithJsonSchema, WrapValidator, model_validator
 
 from . import beyond
-from .choices import NAMED, braces, expression as _expression, named, positive as _positive, short, truth as _truth
+from .choices import NAMED, braces, expression as _expression, named, positive as _positive, short, truth as _truth, weight as _weight
 from .claimtext import Claim, read_claims, schema as claims_schema
 from .errors import SpecError, nearest
 from .numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     Array: TypeAlias = Values
     Scalar: TypeAlias = Number
     Rate: TypeAlias = Number
+    Weight: TypeAlias = Number | None
     Value: TypeAlias = "Values | Size"
     Whole: TypeAlias = int
     Seed: TypeAlias = int
@@ -109,6 +110,7 @@ else:  # as pydantic sees them; Any with one function each keeps its start-up sh
         return Annotated[Any, PlainValidator(function), WithJsonSchema(schema)]
 
     Array, Scalar, Rate = _leaf(parse_values, _ARRAY), _leaf(leaf, _NUMBER), _leaf(_positive, _NUMBER)
+    Weight = _leaf(_weight, {"anyOf": [_NUMBER, {"type": "object", "maxProperties": 0}, {"type": "null"}]})
     Whole, Batch = _leaf(whole, _WHOLE), _leaf(_batch, {"anyOf": [_WHOLE, _TEXT]})
     Seed = _leaf(lambda raw: whole(raw, 0, 2**32 - 1), {"type": "integer", "minimum": 0})
     Truth, Expression = _leaf(_truth, {"type": "boolean"}), _leaf(_expression, {"anyOf": [_TEXT, {"type": "number"}]})
@@ -200,9 +202,17 @@ class Spec(_Part, beyond.Beyond):
         default_factory=dict, description="Name and value of the input: numbers (a list is one example, a list of lists has one row an "
         "example) or sizes.", examples=[{"x": [0.05, 0.10]}, {"x": {"size": 2, "batch": "n"}}])
     targets: dict[str, Value] = Field(
-        default_factory=dict, description="Name and value of the target, like inputs; {} leaves it symbolic.", examples=[{"y": [0.01]}])
+        default_factory=dict, description="Name and value of the target, like inputs; {} leaves it symbolic. For losses over classes a "
+        "whole number beside one example, or a flat list of them beside a batch, is the number of the class, counted from 0; anything "
+        "else is taken as written.", examples=[{"y": [0.01]}, {"y": [2, 0, 1]}])
     layers: list[Layer] = Field(default_factory=list, description="The layers, first to last.")
     loss: str | None = Field(default=None, description="Loss function.", examples=["half_squared_error", "mse"])
+    loss_options: dict[str, Scalar] = Field(
+        default_factory=dict, description="Numbers of the loss: delta of huber (1), gamma of focal (2).", examples=[{"delta": 0.5}])
+    regularization: dict[str, Weight] = Field(
+        default_factory=dict, description="What keeps weights small, with its lambda: l2 (lambda/2 times the squares of all weights), ridge "
+        "(lambda times them), l1 (lambda times their sizes); {} after the name leaves lambda symbolic.",
+        examples=[{"l2": 0.01}, {"l1": 0.001}])
     learning_rate: Rate | None = Field(default=None, description="Step of the update; without it no update.", examples=[0.5])
     optimizer: Named | None = Field(
         default=None, description="How to go downhill: a name, or a name with steps, batch, order, seed and the options of its row; "
@@ -272,9 +282,10 @@ class Spec(_Part, beyond.Beyond):
         """Every named value, in the order of computing."""
         if not self.is_network:
             return list(dict.fromkeys([*self.equations, *self.free_names()]))
+        data = ["D"] * bool(self.regularization)
         if self._stacked:
-            return self._stacked[0]
-        return [*self.inputs, *self.targets, *self.parameters(), *_values_of(self.layers), "y_hat", "L"]
+            return [*self._stacked[0][:-1], *data, "L"]
+        return [*self.inputs, *self.targets, *self.parameters(), *_values_of(self.layers), "y_hat", *data, "L"]
 
     def parameters(self) -> list[str]:
         """W1, b1, W2, ... of a network; the names that equations leave open."""
@@ -308,7 +319,7 @@ def _values_of(layers: list[Layer]) -> list[str]:
     return [f"{letter}{i}" for i in range(1, len(layers) + 1) for letter in "za"]
 
 
-_WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "equations", "at", "given", "transform", *beyond.WITH_NUMBERS)
+_WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "loss_options", "regularization", "equations", "at", "given", "transform", *beyond.WITH_NUMBERS)
 
 
 def _has_decimal(raw: object) -> bool:

@@ -11,12 +11,13 @@ from . import specmodels
 from .choices import short
 from .claimtext import check_formula, subject
 from .errors import SpecError, nearest
+from .losscheck import check_last, check_loss, class_indices
 from .numbers import Values, ValueProblem, shape
 from .spec import Layer, Size, Spec, expression_parser
 from .yamltext import Step
 
 LONGEST_TITLE = 500
-_NETWORK_ONLY = ("inputs", "targets", "loss", "reduction", "convention", "init")
+_NETWORK_ONLY = ("inputs", "targets", "loss", "loss_options", "regularization", "reduction", "convention", "init")
 _EQUATIONS_ONLY = ("at", "given")
 _GENERATED = {"W": "weights", "b": "bias", "z": "pre-activation", "a": "activation"}
 _GIVEN = re.compile(r"\s*([A-Za-z]\w*)\s*('*)\s*\((.+)\)\s*")
@@ -112,10 +113,13 @@ def _check_layers(spec: Spec) -> None:
     if spec.loss is None:
         raise ValueProblem("missing loss", "loss", hint=nearest("", _tables()["loss"]))
     _check_known("loss", spec.loss, "loss")
+    check_loss(spec)
     if spec.init is not None:
         _check_known("scheme", spec.init.scheme, "init", "scheme")
     for key, name in (*(("inputs", n) for n in spec.inputs), ("targets", y_name)):
         _check_own_name(name, key, name)
+        if spec.regularization and name in ("D", "lam", "lam_1", "lam_2"):
+            raise ValueProblem(f"{name!r} is a name that regularization needs", key, name, hint="choose another, such as x or y")
     if y_name in spec.inputs:
         raise ValueProblem(f"{x_name!r} is already the name of the input", "targets", y_name, hint="call it y")
     for key, name, value in (("inputs", x_name, x), ("targets", y_name, y)):
@@ -132,7 +136,8 @@ def _check_layers(spec: Spec) -> None:
         for index, layer in enumerate(spec.layers):
             width = Width(layer, index, rows=spec.convention == "rows")
             features = width.check(features, x if index == 0 else None, ("inputs", x_name))
-        check_target(y, ("targets", y_name), features or 1, examples)
+        check_last(spec, features or 1)
+        check_target(y, ("targets", y_name), features or 1, examples, spec.loss)
     _check_listed(spec.wrt, spec.wrt_names(), "wrt")
     _check_ask(spec)
 
@@ -259,8 +264,13 @@ def _times(size: tuple[int, ...]) -> str:
     return " x ".join(map(str, size)) if len(size) == 2 else f"{size[0]} number{'s' * (size[0] != 1)}"
 
 
-def check_target(y: Values | Size, path: tuple[Step, ...], units: int, examples: int | str | None) -> None:
-    """Raise ValueProblem for a target that is not one number a unit and one row an example; fill in its sizes."""
+def check_target(y: Values | Size, path: tuple[Step, ...], units: int, examples: int | str | None, loss: str | None) -> None:
+    """Raise ValueProblem for a target that is not one number a unit and one row an example; fill in its sizes.
+
+    A loss over classes also takes the number of the class.
+    """
+    if class_indices(loss, y, units, examples, str(path[-1])):
+        return
     if isinstance(y, Size):  # what is left out is as the network has it
         y.size = units if y.size is None else y.size
         y.batch = examples if y.batch is None else y.batch

@@ -8,6 +8,7 @@ from dataclasses import replace
 from .errors import SpecError
 from .layers import LAYERS, lay
 from .layertypes import Place
+from .losscheck import check_last
 from .numbers import ValueProblem, shape
 from .spec import Size, Spec
 from .speccheck import Width, check_target
@@ -60,7 +61,8 @@ def _check_inputs(spec: Spec) -> None:
 def _check_output(spec: Spec, place: Place) -> None:
     (name, y), = spec.targets.items()
     if not place.maps:
-        check_target(y, ("targets", name), place.features, place.samples)  # type: ignore[arg-type]
+        check_last(spec, int(place.features))
+        check_target(y, ("targets", name), place.features, place.samples, spec.loss)  # type: ignore[arg-type]
         return
     wanted = tuple(int(d) for d in place.a.shape) or (1, 1)
     if not isinstance(y, Size) and (shape(y) if len(shape(y)) == 2 else (1, *shape(y)) if shape(y) else (1, 1)) != wanted:

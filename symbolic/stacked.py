@@ -59,7 +59,7 @@ def network_of(spec: Spec) -> Network:
     (target,) = spec.targets
     plans = [plan_of(layer, spec, k) for k, layer in enumerate(spec.layers)]
     return stack((dict(spec.inputs), features), target, plans, str(spec.loss), samples=samples, rows=spec.convention == "rows",
-                 reduction=spec.reduction)
+                 reduction=spec.reduction, options=spec.loss_options)
 
 
 def keys_of(spec: Spec, network: Network) -> dict[int, dict[str, str]]:

@@ -38,6 +38,12 @@ def read_index(e: Expr, env: Any, where: dict[str, int]) -> Any:
         raise LookupError
     if e.op == "same":
         return mp.mpf(where[e.data[0]] == where[e.data[1]])
+    if e.op == "entry" and e.args[0].op == "over" and e.args[0].data[0] in ("softmax", "log_softmax"):
+        over, letters = e.args[0], iter(e.data)
+        i, j = (place(next(letters), where) if d != 1 else 0 for d in over.shape)
+        z = env[over.args[0].data]
+        share = mp.exp(z[i][j]) / sum(map(mp.exp, z[i] if over.data[1] == 1 else [row[j] for row in z]))
+        return share if over.data[0] == "softmax" else mp.log(share)
     xs = [read_index(x, env, where) for x in e.args]
     match e.op:
         case "add": return sum(xs)
@@ -45,6 +51,9 @@ def read_index(e: Expr, env: Any, where: dict[str, int]) -> Any:
         case "neg": return -xs[0]
         case "div": return xs[0] / xs[1]
         case "pow": return xs[0] ** xs[1]
+        case "cases":
+            chosen = [xs[3 * k + 2] for k, sign in enumerate(e.data) if (xs[3 * k] > xs[3 * k + 1] if sign == ">" else xs[3 * k] < xs[3 * k + 1])]
+            return (chosen or xs[-1:])[0]
         case "call" if e.data in ("exp", "log", "tanh", "sqrt"): return getattr(mp, "ln" if e.data == "log" else e.data)(xs[0])
         case "call" if e.data == "sigmoid": return 1 / (1 + mp.exp(-xs[0]))
     raise LookupError(e.op)

@@ -206,13 +206,33 @@ def rows(value: Any) -> list[list[Fraction]]:
     return [[exact(v) for v in r] for r in value] if isinstance(value[0], list) else [[exact(v) for v in value]]
 
 
-ENTRY_LOSSES = {  # name: (entry, factor, mean over outputs)
+def zero_free(y: Any) -> Any:
+    """y with 1 for 0, so that y ln y is 0 there."""
+    return y + (y == 0)
+
+
+def huber(f: Mapping[str, Any], e: Any, d: Any) -> Any:
+    """Half the square up to d, a straight line beyond."""
+    near = f["min"](f["abs"](e), d + 0 * e)
+    return near * near / 2 + d * (f["abs"](e) - near)
+
+
+ENTRY_LOSSES = {  # name: (entry, factor, mean over outputs); an entry may look along axis 1, the outputs
     "half_squared_error": (lambda f, p, y: (p - y) * (p - y), Fraction(1, 2), False),
     "squared_error": (lambda f, p, y: (p - y) * (p - y), Fraction(1), False),
     "mse": (lambda f, p, y: (p - y) * (p - y), Fraction(1), True),
+    "mae": (lambda f, p, y: f["abs"](p - y), Fraction(1), True),
+    "huber": (lambda f, p, y, delta=1: huber(f, p - y, delta), Fraction(1), True),
     "cross_entropy": (lambda f, p, y: y * f["log"](p), Fraction(-1), False),
+    "cross_entropy_with_logits": (lambda f, p, y: y * (p - f["log"](f["exp"](p).sum(axis=1, keepdims=True))), Fraction(-1), False),
     "binary_cross_entropy": (lambda f, p, y: y * f["log"](p) + (1 - y) * f["log"](1 - p), Fraction(-1), True),
+    "binary_cross_entropy_with_logits": (lambda f, p, y: y * f["log"](1 + f["exp"](-p)) + (1 - y) * f["log"](1 + f["exp"](p)), Fraction(1), True),
+    "kl_divergence": (lambda f, p, y: y * (f["log"](zero_free(y)) - f["log"](p)), Fraction(1), False),
+    "hinge": (lambda f, p, y: f["max"](1 - y * p, 0 * p), Fraction(1), True),
+    "multiclass_hinge": (lambda f, p, y: (1 - y) * f["max"](1 + p - (y * p).sum(axis=1, keepdims=True), 0 * p), Fraction(1), False),
+    "focal": (lambda f, p, y, gamma=2: y * (1 - p) ** gamma * f["log"](p) + (1 - y) * p ** gamma * f["log"](1 - p), Fraction(-1), True),
 }
+PENALTIES = {"l2": lambda f, W: W * W / 2, "ridge": lambda f, W: W * W, "l1": lambda f, W: f["abs"](W)}
 
 
 class Forward:
@@ -265,9 +285,15 @@ class Forward:
             a = self.functions[name](z, **more)
             env[f"a{i}"] = a = held.get(f"a{i}", a)
         entry, factor, mean = ENTRY_LOSSES[self.spec["loss"]]
-        losses = entry(self.functions, a, env[y]).sum(axis=1, keepdims=True) * self.lib.number(factor)
+        options = {k: self.lib.number(exact(v)) for k, v in self.spec.get("loss_options", {}).items()}
+        losses = entry(self.functions, a, env[y], **options).sum(axis=1, keepdims=True) * self.lib.number(factor)
         losses = losses / a.shape[1] if mean else losses
         env["L"] = losses.sum(keepdims=True) / (len(losses) if self.spec.get("reduction", "mean") == "mean" else 1)
+        if added := self.spec.get("regularization"):
+            env["D"] = env["L"] = held.get("D", env["L"])
+            for name, weight in added.items():
+                penalty = sum(PENALTIES[name](self.functions, env[f"W{i}"]).sum() for i in range(1, len(self.spec["layers"]) + 1))
+                env["L"] = env["L"] + self.lib.number(exact(weight)) * penalty
         return env
 
     @property

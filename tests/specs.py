@@ -12,7 +12,23 @@ from symbolic.losses import LOSSES
 Spec = dict[str, Any]
 numbers = st.integers(-150, 150).map(lambda k: f"{k / 100:g}")
 shares = st.integers(5, 95).map(lambda k: f"{k / 100:g}")
-LOGARITHMIC = {"cross_entropy": ("softmax", "sigmoid"), "binary_cross_entropy": ("sigmoid", "softmax")}
+LAST = {"cross_entropy": ("softmax", "sigmoid"), "binary_cross_entropy": ("sigmoid", "softmax"), "focal": ("sigmoid", "softmax"),
+        "kl_divergence": ("softmax", "sigmoid"), "binary_cross_entropy_with_logits": ("identity",), "cross_entropy_with_logits": ("identity",)}
+
+
+@st.composite
+def targets(draw: st.DrawFn, loss: str, outputs: int) -> list[str]:
+    """One example's targets, such as the loss is made for."""
+    domain = LOSSES[loss].domain
+    if domain == "unit" and LOSSES[loss].classes and outputs > 1 and draw(st.booleans()):
+        domain = draw(st.sampled_from(["distribution", "one-hot"]))
+    if domain == "one-hot":
+        true = draw(st.integers(0, outputs - 1))
+        return [str(int(k == true)) for k in range(outputs)]
+    if domain == "distribution":
+        parts = [draw(st.integers(1, 9)) for _ in range(outputs)]
+        return [f"{p}/{sum(parts)}" for p in parts]
+    return [draw(st.sampled_from(["-1", "1"]) if domain == "sign" else shares) for _ in range(outputs)]
 
 
 def matrix(draw: st.DrawFn, rows: int, columns: int, entry: st.SearchStrategy[str] = numbers) -> list[list[str]]:
@@ -26,17 +42,18 @@ def networks(draw: st.DrawFn, layers: int = 4, units: int = 8, names: tuple[str,
     sizes = [draw(st.integers(1, units)) for _ in range(depth + 1)]
     samples = draw(st.sampled_from([None, None, 1, 2, 3])) if batches else None
     loss = draw(st.sampled_from(sorted(LOSSES)))
+    sizes[-1] = max(sizes[-1], LOSSES[loss].least_outputs)
     by_rows = draw(st.booleans())
     made = []
     for i, (fan_in, out) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
-        allowed = LOGARITHMIC.get(loss, names or activations()) if i == depth else names or activations()
+        allowed = LAST.get(loss, names or activations()) if i == depth else names or activations()
         allowed = [a for a in allowed if out > 1 or a not in ("softmax", "log_softmax", "logsumexp")]
         W = matrix(draw, fan_in, out) if by_rows else matrix(draw, out, fan_in)
         layer: Spec = {"units": out, "activation": draw(st.sampled_from(allowed)), "W": W}
         if draw(st.booleans()):
             layer["b"] = matrix(draw, 1, out)[0]
         made.append(layer)
-    x, y = (matrix(draw, samples or 1, n, e) for n, e in ((sizes[0], numbers), (sizes[-1], shares)))
+    x, y = matrix(draw, samples or 1, sizes[0]), [draw(targets(loss, sizes[-1])) for _ in range(samples or 1)]
     spec = {"inputs": {"x": x if samples else x[0]}, "targets": {"y": y if samples else y[0]}, "layers": made, "loss": loss,
             "learning_rate": "0.1", "convention": "rows" if by_rows else "columns"}
     return spec | ({"reduction": draw(st.sampled_from(["mean", "sum"]))} if samples else {})

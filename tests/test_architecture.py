@@ -21,6 +21,7 @@ rows
 functions
 matrices
 arithmetic
+floats
 rules
 parsemoves
 parse
@@ -30,6 +31,7 @@ primitives
 losses
 layertypes
 layers
+theorems
 initial
 derive
 forward_mode
@@ -56,7 +58,7 @@ yamltext
 gates transforms
 claimtext
 beyond
-stacked spec speccheck stackcheck specmodels
+stacked spec speccheck stackcheck losscheck specmodels
 wanted
 problem
 quadratic descent linear
@@ -71,6 +73,7 @@ descentfigure
 descentpages
 render.plane
 gatepages jacobianpages linearpages transformpages
+losspage
 sections
 report
 numpycode numpytree
@@ -97,7 +100,7 @@ cli
 __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
-MATHEMATICS = """expr plain takes matrices arithmetic rules parsemoves parse optimizers network primitives layertypes losses layers initial derive forward_mode
+MATHEMATICS = """expr plain takes matrices arithmetic floats rules parsemoves parse optimizers network primitives layertypes losses layers theorems initial derive forward_mode
 calculus index lesson values probe prove verify ways slips drift scenes second gates transforms linear slopes""".split()
 LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400

@@ -44,5 +44,5 @@ def test_markdown_and_json(one_section: None, tmp_path: Path) -> None:
 
 
 def test_without_a_section_the_file_stays_as_it_was(tmp_path: Path) -> None:
-    produce(SPEC, tmp_path, Request(formats=("json",)), lambda line: None)
-    assert "sections" not in json.loads((tmp_path / "02-two-layers.json").read_text())
+    produce(SPEC.parent / "03-graph.yaml", tmp_path, Request(formats=("json",)), lambda line: None)
+    assert "sections" not in json.loads((tmp_path / "03-graph.json").read_text())

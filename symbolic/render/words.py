@@ -20,6 +20,7 @@ RULE_WORDS = {
     "broadcast-to-sum": "broadcast forward, sum backward", "fork-sum": "sum over the paths", "vector-function": "function of the whole vector",
     "matrix-function": "function of the whole matrix",
     "subgradient": "slope on each piece", "identity": "passed on unchanged",
+    "softmax-cross-entropy fusion": "softmax and cross-entropy cancel", "sigmoid-cross-entropy fusion": "sigmoid and cross-entropy cancel",
 }
 
 

@@ -1,0 +1,403 @@
+"""Every row of the losses: derived, checked, compared with HIPS autograd, and stable in float64; theorems, classes, regularization."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mpmath import mp
+from oracle import Floats as AutogradFloats
+from oracle import Forward, flat
+
+from symbolic import expr as ex
+from symbolic import losses, losspage, theorems
+from symbolic.arithmetic import MP, HighPrecision, entries
+from symbolic.derive import derive
+from symbolic.errors import CheckError, SpecError
+from symbolic.floats import evaluate, stable
+from symbolic.lesson import plan
+from symbolic.losses import DOMAINS, LOSSES, PENALTIES, loss_equation
+from symbolic.network import Network, scalarize
+from symbolic.parse import parse
+from symbolic.problem import Problem, build
+from symbolic.produce import Request, produce
+from symbolic.report import report
+from symbolic.rules import RULES
+from symbolic.sheet import Section, Sheet
+from symbolic.spec import build as spec_of
+from symbolic.spec import load
+from symbolic.theorems import THEOREMS
+from symbolic.values import DIGITS, forward, gradients
+from symbolic.verify import Certified, certify
+
+LEVELS = ("scalar", "index", "matrix")
+TARGETS = {"any": ([0.4, -1.3, 2.5], [1.1, 0.2, 0.3]), "unit": ([0.2, 0.9, 0.4], [1, 0, 1]), "distribution": ([0.2, 0.7, 0.1], [0, 1, 0]),
+           "sign": ([-1, 1, 1], [1, -1, -1]), "one-hot": ([0, 0, 1], [1, 0, 0])}
+LAST = {"unit": "sigmoid", "distribution": "softmax"}
+PROBABILITIES = ("cross_entropy", "binary_cross_entropy", "kl_divergence", "focal")
+
+
+def spec_for(loss: str, *, batch: bool = False, rows: bool = False, reduction: str = "mean", **more: Any) -> dict[str, Any]:
+    """One layer of two inputs and three outputs, with targets that the loss is made for."""
+    row = LOSSES[loss]
+    W = [[0.7, -0.4], [0.5, 0.9], [-0.3, 0.2]]
+    last = LAST[row.domain] if loss in PROBABILITIES else "identity"
+    layer = {"activation": last, "W": [list(c) for c in zip(*W, strict=True)] if rows else W, "b": [0.1, 0.2, -0.3]}
+    x, y = [[0.3, 0.9], [-1.2, 0.4]], list(TARGETS[row.domain])
+    return {"inputs": {"x": x if batch else x[0]}, "targets": {"y": y if batch else y[0]}, "layers": [layer], "loss": loss,
+            "convention": "rows" if rows else "columns"} | ({"reduction": reduction} if batch else {}) | more
+
+
+def solved(spec: dict[str, Any], levels: tuple[str, ...] = LEVELS) -> tuple[Problem, Certified]:
+    problem = build(spec_of(spec))
+    return problem, certify(plan(problem.network, levels), problem.numbers())
+
+
+def compare(spec: dict[str, Any], levels: tuple[str, ...] = LEVELS) -> Certified:
+    """Loss and gradients of every parameter and of the input, against autograd on the test's own transcription."""
+    autograd = pytest.importorskip("autograd")
+    problem, certified = solved(spec, levels)
+    f = Forward(spec, AutogradFloats())
+    found = report(Sheet(problem, certified))
+    value, theirs = autograd.value_and_grad(lambda leaves: f.run({**f.leaves, **leaves})["L"].sum())({n: f.leaves[n] for n in f.leaves if n != "y"})
+    assert np.isclose(found["loss"], value, rtol=1e-11)
+    for name, expected in theirs.items():
+        assert np.allclose(flat(found["gradients"][name]), expected.ravel(), rtol=1e-10, atol=1e-12), name
+    return certified
+
+
+CASES = [(False, rows, "mean") for rows in (False, True)] + [(True, rows, r) for rows in (False, True) for r in ("mean", "sum")]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_in_every_layout_is_certified_and_agrees_with_autograd(loss: str) -> None:
+    for k, (batch, rows, reduction) in enumerate(CASES):
+        compare(spec_for(loss, batch=batch, rows=rows, reduction=reduction), LEVELS if k == 5 else ("matrix",))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_wrong_constant_in_a_row_is_noticed(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = LOSSES[loss]
+    monkeypatch.setitem(LOSSES, loss, dataclasses.replace(row, scale=row.scale * 1001 / 1000))
+    with pytest.raises(AssertionError):
+        compare(spec_for(loss), ("matrix",))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_mean_over_the_outputs_is_where_the_row_says(loss: str) -> None:
+    y_hat, y = ex.sym("y_hat", (3, 1)), ex.sym("y", (3, 1))
+    row = LOSSES[loss]
+    assert (row.outputs == "mean") == (loss in ("mae", "huber", "binary_cross_entropy", "binary_cross_entropy_with_logits", "hinge", "focal", "mse"))
+    leaves = {"y_hat": [[mp.mpf(v)] for v in (0.3, 0.6, 0.1)], "y": [[mp.mpf(v)] for v in TARGETS[row.domain][1]]}
+    alone = Forward({"inputs": {"x": [0]}, "targets": {"y": [0]}, "layers": [], "loss": loss})
+    with mp.workdps(40):
+        got = entries(loss_equation(loss, y_hat, y, outputs=3, samples=None).rhs, leaves, MP)[0][0]
+        expected = alone._network({"x": np.array([[v[0] for v in leaves["y_hat"]]]), "y": np.array([[v[0] for v in leaves["y"]]])}, {})["L"][0, 0]
+        assert abs(got - expected) < mp.mpf(10) ** -35
+
+
+def test_options_move_the_loss() -> None:
+    compare(spec_for("huber", loss_options={"delta": 0.25}))
+    compare(spec_for("focal", batch=True, loss_options={"gamma": 1}))
+    compare(spec_for("focal", loss_options={"gamma": 0}), ("matrix",))
+    cross = solved(spec_for("binary_cross_entropy"), ("matrix",))[1].values
+    focal = solved(spec_for("focal", loss_options={"gamma": 0}), ("matrix",))[1].values
+    assert cross is not None and focal is not None and abs(cross["L"][0][0] - focal["L"][0][0]) < mp.mpf(10) ** -60
+
+
+def test_rows_are_complete() -> None:
+    for row in LOSSES.values():
+        assert row.because.endswith(".") and row.used.endswith(".") and not row.convention.endswith(".") and row.domain in DOMAINS
+        assert row.outputs in ("sum", "mean") and row.outputs in row.convention
+    assert all(p.because.endswith(".") and not p.convention.endswith(".") for p in PENALTIES.values())
+
+
+# ---------------------------------------------------------------- what may be written
+
+YAML = "inputs: {{x: {x}}}\ntargets:\n  y:\n    {y}\nlayers: [{{units: {units}, activation: {last}}}]\nloss: {loss}\n{more}"
+MISTAKES = [
+    (dict(loss="binary_cross_entropy", last="sigmoid", y="[0.5, 2]"), "net.yaml:3: targets, y: binary_cross_entropy needs targets between 0 and 1"),
+    (dict(loss="focal", last="sigmoid", y="[0.5, -1]"), "net.yaml:3: targets, y: focal needs targets between 0 and 1"),
+    (dict(loss="cross_entropy", x="[[1], [2]]", last="softmax", y="- [1, 0]\n    - [1.5, 0]"),
+     "net.yaml:5: targets, y, row 2: cross_entropy needs targets between 0 and 1"),
+    (dict(loss="kl_divergence", last="softmax", y="[0.5, 0.4]"), "targets, y: kl_divergence needs targets between 0 and 1 that sum to 1"),
+    (dict(loss="hinge", y="[1, 0]"), "net.yaml:3: targets, y: hinge needs targets that are -1 or 1"),
+    (dict(loss="multiclass_hinge", y="[1, 1]"), "net.yaml:3: targets, y: multiclass_hinge needs one target 1 and the others 0, or the number of the class"),
+    (dict(loss="cross_entropy", last="softmax", y="2"), "net.yaml:3: targets y: 2 is not a class; expected a whole number from 0 to 1; classes are counted from 0"),
+    (dict(loss="cross_entropy", last="softmax", x="[[1], [2]]", y="[0, 0.5]"), "1/2 is not a class (example 2); expected a whole number from 0 to 1"),
+    (dict(loss="multiclass_hinge", x="[[1], [2]]", y="[0, 1, 1]"), "3 classes, but the input has 2 examples"),
+    (dict(loss="mse", x="[[1], [2]]", y="[0, 1]"), "expected 2 rows, one an example"),
+    (dict(loss="binary_cross_entropy_with_logits", last="sigmoid", y="[0, 1]"),
+     "net.yaml:5: layer 1, activation: sigmoid, but binary_cross_entropy_with_logits takes the logits of the last layer, without an activation; "
+     "write identity, or the loss binary_cross_entropy"),
+    (dict(loss="cross_entropy_with_logits", units=1, y="[1]"), "loss: cross_entropy_with_logits needs a last layer of at least 2 units"),
+    (dict(loss="huber", y="[0, 1]", more="loss_options: {gamma: 1}"), "net.yaml:7: loss_options gamma: huber has no option 'gamma'; valid names: delta"),
+    (dict(loss="mse", y="[0, 1]", more="loss_options: {delta: 1}"), "net.yaml:7: loss_options delta: mse has no option 'delta'; delete it"),
+    (dict(loss="huber", y="[0, 1]", more="loss_options: {delta: 0}"), "net.yaml:7: loss_options delta: expected a positive decimal or fraction"),
+    (dict(loss="mse", y="[0, 1]", more="regularization: {l3: 1}"), "net.yaml:7: regularization l3: unknown penalty 'l3'; valid names: l2, ridge, l1"),
+    (dict(loss="mse", y="[0, 1]", more="regularization: {l2: 1, ridge: 2}"), "regularization: l2 and ridge are the same squares"),
+    (dict(loss="mse", y="[0, 1]", more="regularization: {l2: -1}"), "regularization l2: expected a number that is not negative, not '-1'"),
+    (dict(loss="hubber", y="[0, 1]"), "loss: unknown loss 'hubber'; did you mean 'huber'?"),
+]
+
+
+@pytest.mark.parametrize(("parts", "sentence"), MISTAKES)
+def test_a_mistake_is_told_in_one_sentence_with_its_line(parts: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(YAML.format(**{"x": "[1]", "units": 2, "last": "identity", "more": ""} | parts))
+    with pytest.raises(SpecError) as e:
+        build(load(path))
+    assert sentence in str(e.value)
+
+
+@pytest.mark.parametrize("rows", [False, True])
+@pytest.mark.parametrize("loss", [n for n, row in LOSSES.items() if row.classes])
+def test_the_number_of_a_class_is_its_one_hot_target(loss: str, rows: bool) -> None:
+    for batch, number, written in ((False, 2, [0, 0, 1]), (True, [2, 0], [[0, 0, 1], [1, 0, 0]])):
+        by_number, by_hand = (spec_for(loss, batch=batch, rows=rows) | {"targets": {"y": y}} for y in (number, written))
+        one, other = build(spec_of(by_number)), build(spec_of(by_hand))
+        assert one.leaves == other.leaves and one.network.equations == other.network.equations and one.network.shortcuts == other.network.shortcuts
+        assert one.loss is not None and one.loss.classes == tuple(flat(number) if batch else [number])
+
+
+def test_a_list_beside_one_example_is_taken_as_written() -> None:
+    problem = build(spec_of(spec_for("cross_entropy") | {"targets": {"y": [0, 1, 0]}}))
+    assert problem.leaves["y"] == [[0], [1], [0]] and problem.loss is not None and not problem.loss.classes
+
+
+# ---------------------------------------------------------------- theorems
+
+@pytest.fixture
+def tables() -> Iterator[None]:
+    before = theorems.THEOREMS
+    yield
+    theorems.THEOREMS = before
+
+
+def fused_spec(theorem: theorems.Theorem, **layout: Any) -> dict[str, Any]:
+    spec = spec_for(theorem.loss, **layout)
+    spec["layers"][0]["activation"] = theorem.activation
+    batch = layout.get("batch", False)
+    return spec | {"targets": {"y": [[0.2, 0.7, 0.1], [0, 1, 0]] if batch else [0.2, 0.7, 0.1]}}
+
+
+@pytest.mark.parametrize("theorem", THEOREMS, ids=lambda t: f"{t.activation}-{t.loss}")
+def test_a_theorem_agrees_with_the_general_form_and_is_proved_at_every_level(theorem: theorems.Theorem) -> None:
+    for batch, rows, reduction in CASES:
+        spec = fused_spec(theorem, batch=batch, rows=rows, reduction=reduction)
+        problem = build(spec_of(spec))
+        assert problem.network.shortcuts, "the theorem applies"
+        short, general = (derive(problem.network, (), table) for table in (RULES, dict(RULES)))
+        assert any(s.shortcut for s in short.steps.values()) and not any(s.shortcut for s in general.steps.values())
+        with mp.workdps(DIGITS):
+            values = forward(problem.network, problem.numbers() or {})
+            a, b = gradients(short, values), gradients(general, values)
+            for key in a:
+                assert all(abs(p - q) < mp.mpf(10) ** -40 for ps, qs in zip(a[key], b[key], strict=True) for p, q in zip(ps, qs, strict=True)), key
+    certified = compare(spec)
+    said = [s for s in certified.lesson.steps if theorem.because in s.because]
+    assert {s.level for s in said} == set(LEVELS) and all(s.checked == "proved" for s in said)
+    found = [s for s in said if s.rule == theorem.rule]
+    assert {s.level for s in found} >= {"index", "matrix"} and all(s.lines[-1].rhs != s.source.general and len(s.lines) >= 2 for s in found)
+    assert next(s for s in found if s.level == "matrix").lines[-1].rhs == found[-1].source.result
+
+
+@pytest.mark.parametrize("theorem", THEOREMS, ids=lambda t: f"{t.activation}-{t.loss}")
+@pytest.mark.parametrize("wrong", ["1001/1000*({})", "({}) + 1/1000", "-({})", "({}) * y_hat"])
+def test_a_wrong_theorem_stops_the_run(theorem: theorems.Theorem, wrong: str, tables: None) -> None:
+    theorems.THEOREMS = (dataclasses.replace(theorem, gradient=wrong.format(theorem.gradient)),)
+    with pytest.raises(CheckError, match="nothing was written"):
+        solved(fused_spec(theorem), ("matrix",))
+
+
+def test_a_theorem_without_its_hypothesis_stops_the_run(tables: None) -> None:
+    for theorem in THEOREMS:
+        if theorem.sums_to_one:
+            theorems.THEOREMS = (dataclasses.replace(theorem, sums_to_one=False),)
+            with pytest.raises(CheckError):
+                solved(fused_spec(theorem), ("matrix",))
+
+
+def test_targets_that_do_not_sum_to_one_get_the_general_form() -> None:
+    for loss in ("cross_entropy", "cross_entropy_with_logits"):
+        spec = fused_spec(next(t for t in THEOREMS if t.loss == loss)) | {"targets": {"y": [0.2, 0.7, 0.2]}}
+        certified = compare(spec)
+        assert not certified.lesson.network.shortcuts and all("fusion" not in s.rule and "Theorem" not in s.because for s in certified.lesson.steps)
+
+
+def test_symbolic_targets_have_the_hypothesis_stated() -> None:
+    spec = {"inputs": {"x": {"size": 2, "batch": "n"}}, "targets": {"y": {}}, "layers": [{"units": 3, "activation": "softmax"}], "loss": "cross_entropy"}
+    problem, certified = solved(spec)
+    (step,) = (s for s in certified.lesson.steps if s.wrt == "z1" and s.level == "matrix")
+    assert "if the targets of every example sum to 1" in step.because and ex.text(step.lines[-1].rhs) == "(a1 - y)/n" and step.checked == "proved"
+    (section,) = losspage.loss_section(Sheet(problem, certified))
+    assert "Taken for granted here: the targets of every example sum to 1." in section.said
+
+
+def test_whole_paths_end_in_the_short_form() -> None:
+    spec = spec_for("binary_cross_entropy") | {"layers": [{"activation": "sigmoid", "W": [[0.7, -0.4]], "b": [0.1]}], "targets": {"y": [1]}}
+    _, certified = solved(spec, ("scalar",))
+    (step,) = (s for s in certified.lesson.steps if s.wrt == "W1[1]")
+    assert ex.text(step.lines[-1].rhs) == "(a1 - y)*x[1]" and len(step.lines) == 3 and "Theorem" in step.because
+
+
+def test_the_scalar_network_keeps_theorem_and_hypothesis() -> None:
+    network = scalarize(build(spec_of(fused_spec(THEOREMS[1], batch=True))).network)
+    assert [ex.text(s.result) for s in network.shortcuts][:2] == ["1/2*(a1[0,0] - y[0,0])", "1/2*(a1[0,1] - y[0,1])"]
+    assert [ex.text(e) for e in network.ones] == ["y[0,0] + y[1,0] + y[2,0]", "y[0,1] + y[1,1] + y[2,1]"]
+
+
+# ---------------------------------------------------------------- regularization
+
+@pytest.mark.parametrize("added", [{"l2": 0.1}, {"ridge": 0.1}, {"l1": 0.05}, {"l1": 0.05, "l2": 0.1}])
+def test_a_penalty_is_added_to_weights_and_not_to_biases(added: dict[str, float]) -> None:
+    deep = {"layers": [{"activation": "tanh", "W": [[0.7, -0.4]], "b": [0.1]}, {"activation": "sigmoid", "W": [[0.3], [0.2], [-0.6]], "b": [0.1, 0, 1]}]}
+    spec = spec_for("mse", batch=True, regularization=added)
+    values = compare(spec).values
+    plain = solved({k: v for k, v in spec.items() if k != "regularization"}, ("matrix",))[1].values
+    assert values is not None and plain is not None and values["L", "b1"] == plain["L", "b1"] and values["D"] == plain["L"]
+    compare(spec_for("binary_cross_entropy", regularization=added, **deep), ("matrix",))
+
+
+def test_lambda_may_be_left_symbolic_and_the_loss_stays_the_total() -> None:
+    problem, certified = solved(spec_for("mse", regularization={"l2": None}))
+    assert [ex.text(eq.rhs) for eq in problem.network.equations][-1] == "D + lam/2*sum(W1**2)"
+    assert ex.text(certified.lesson.derivation.steps["W1"].result) == "(dL/dz1) @ x.T + lam*W1"
+    assert "lam" not in report(Sheet(problem, certified))["gradients"]
+    problem, certified = solved(spec_for("mse", regularization={"l2": 0.5}), ("matrix",))
+    found = report(Sheet(problem, certified))
+    assert found["loss"] > found["forward"]["D"] and found["gradients"]["D"] == 1
+
+
+def test_weight_decay_is_shown_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, line in (("l2", r"(1 - \eta\,\lambda)\,W - \eta"), ("ridge", r"(1 - 2\eta\,\lambda)\,W - \eta")):
+        sheet = Sheet(*solved(spec_for("mse", batch=True, regularization={name: 0.1}), ("matrix",)))
+        (section,) = losspage.decay_section(sheet)
+        assert section.lines[0].right.startswith(line) and section.checked
+    monkeypatch.setitem(losspage.DECAY, "ridge", losspage.DECAY["l2"])
+    with pytest.raises(CheckError, match="weight decay of W1"):
+        losspage.decay_section(sheet)
+    assert losspage.decay_section(Sheet(*solved(spec_for("mse", regularization={"l1": 0.1}), ("matrix",)))) == []
+
+
+# ---------------------------------------------------------------- what the page says
+
+def said(spec: dict[str, Any]) -> Section:
+    problem = build(spec_of(spec))
+    (section,) = losspage.loss_section(Sheet(problem, Certified(plan(problem.network, ("matrix",)), problem.numbers(), 0.0)))
+    return section
+
+
+def test_the_page_says_conventions_options_and_classes() -> None:
+    for loss, row in LOSSES.items():
+        section = said(spec_for(loss, batch=True))
+        assert row.because in section.said and row.convention in section.said and "the mean over the examples" in section.said
+    assert "KL(y || y_hat)" in said(spec_for("kl_divergence")).said
+    huber = said(spec_for("huber", loss_options={"delta": 0.5}))
+    assert "delta = 0.5" in huber.said and r"\begin{cases}" in huber.lines[0].right
+    assert "The target is class 2 of 3, counted from 0" in said(spec_for("multiclass_hinge") | {"targets": {"y": 2}}).said
+    assert "The targets are the classes 2, 0 of 3" in said(spec_for("multiclass_hinge", batch=True) | {"targets": {"y": [2, 0]}}).said
+
+
+def test_pages_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text("title: Losses\ninputs: {x: [0.5, 0.8]}\ntargets: {y: 2}\nlayers: [{units: 3, activation: softmax, W: [[1, 2], [0, 1], [1, 1]]}]\n"
+                    "loss: cross_entropy\nregularization: {l2: 0.1}\n")
+    made = produce(path, tmp_path / "out", Request(("md", "json")), lambda line: None)
+    texts = {p.suffix: p.read_text() for p in made}
+    assert "Weight decay" in texts[".md"] and "class 2 of 3" in texts[".md"] and '"softmax-cross-entropy fusion"' in texts[".json"]
+
+
+# ---------------------------------------------------------------- float64
+
+class Terms(HighPrecision):
+    """High precision that remembers the largest term of any sum."""
+
+    largest_term = mp.mpf(0)
+
+    def add(self, terms: Any) -> Any:
+        self.largest_term = max(self.largest_term, *map(abs, terms))
+        return super().add(terms)
+
+
+LOGITS = (-1000.0, -746.0, -40.0, -1.5, 1e-3, 0.7, 36.7, 1000.0)
+SHARES = (1e-300, 1e-20, 1e-9, 0.3, 0.5, 0.999, 1 - 2.0**-50, 1 - 2.0**-53)
+
+
+def close(tree: ex.Expr, env: dict[Any, Any], what: Any) -> None:
+    """A tree in float64 against the truth: 1e-12 of the larger of the value and its largest term, plus 1e-300."""
+    with mp.workdps(120):
+        terms = Terms()
+        truth = entries(tree, {k: [[mp.mpf(v) for v in row] for row in rows] for k, rows in env.items()}, terms)
+        for mine, exact in zip(flat(evaluate(tree, env)), flat(truth), strict=True):
+            assert np.isfinite(mine) or abs(exact) > 1e308, (what, env)
+            error = abs(mp.mpf(float(mine)) - exact)
+            assert error <= mp.mpf("1e-12") * max(abs(exact), terms.largest_term) + mp.mpf("1e-300"), (what, env, mine, mp.nstr(exact, 20))
+
+
+def stacked(loss: str) -> Network:
+    spec = spec_for(loss)
+    return build(spec_of({k: v for k, v in spec.items() if k != "targets"} | {"targets": {"y": {}}})).network
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_value_and_slope_are_stable_in_float64(loss: str) -> None:
+    row, network = LOSSES[loss], stacked(loss)
+    slope = derive(network).steps["a1"].result
+    rhs = network.equations[-1].rhs
+    inputs = SHARES if loss in PROBABILITIES else LOGITS
+    for k, values in enumerate(itertools.product(inputs, repeat=2)):
+        for y in TARGETS[row.domain]:
+            env = {"a1": [[values[0]], [values[1]], [inputs[k % len(inputs)]]], "y": [[float(v)] for v in y]}
+            close(rhs, env, loss)
+            close(slope, env, f"slope of {loss}")
+
+
+@pytest.mark.parametrize("theorem", [t for t in THEOREMS if t.activation != "identity"], ids=lambda t: f"{t.activation}-{t.loss}")
+def test_the_error_signal_is_stable_near_saturation(theorem: theorems.Theorem) -> None:
+    network = build(spec_of(fused_spec(theorem) | {"targets": {"y": {}}})).network
+    signal = derive(network).steps["z1"].result
+    prediction = network.equation("a1").rhs
+
+    def put(e: ex.Expr) -> ex.Expr:
+        return prediction if e.op == "sym" and e.data == "a1" else ex.Expr(e.op, tuple(map(put, e.args)), e.data, e.shape) if e.args else e
+
+    for values in ((a, b, LOGITS[k % len(LOGITS)]) for k, (a, b) in enumerate(itertools.product(LOGITS, repeat=2))):
+        for y in ([0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.25, 0.5, 0.25]):
+            close(put(signal), {"z1": [[v] for v in values], "y": [[v] for v in y]}, theorem.loss)
+    z, y = [[-700.0], [-30.0], [-40.0]], [[0.0], [0.0], [0.0]]
+    if theorem.activation == "sigmoid":  # no digit is lost where the target is 0
+        got = flat(evaluate(put(signal), {"z1": z, "y": y}))
+        assert np.allclose(got, [np.exp(v) / (1 + np.exp(v)) / 3 for (v,) in z], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_numpy_form_of_a_row_is_its_entry(loss: str) -> None:
+    row = LOSSES[loss]
+    y_hat, y = ex.sym("y_hat", (3, 1)), ex.sym("y", (3, 1))
+    tree = loss_equation(loss, y_hat, y, outputs=3, samples=None).rhs
+    factor = abs(row.scale) / (3 if row.outputs == "mean" else 1)
+    inputs = SHARES if loss in PROBABILITIES else LOGITS
+    for values in ((a, inputs[-1], a, b)[k % 2:k % 2 + 3] for k, (a, b) in enumerate(itertools.product(inputs, repeat=2))):
+        for targets in TARGETS[row.domain]:
+            names = {"numpy": np, "y_hat": np.array([[v] for v in values]), "y": np.array([[float(v)] for v in targets]),
+                     **{o.name: float(o.default) for o in row.options}}
+            entry = eval(row.numpy.format(axis=0), names) * (2 if loss == "half_squared_error" else 1)  # the table's own text
+            mine = flat(evaluate(tree, {"y_hat": names["y_hat"].tolist(), "y": names["y"].tolist()}))[0]
+            assert np.isclose(entry.sum() * float(factor), mine, rtol=1e-12, atol=1e-15), (values, targets)
+
+
+def test_what_would_lose_digits_is_rewritten() -> None:
+    p = {"p": ex.sym("p"), "z": ex.sym("z")}
+    for source, safe in (("log(1 - p)", "log1p(-p)"), ("log(1 + p*p)", "log1p(p*p)"), ("1 - sigmoid(z)", "sigmoid(-z)"), ("2 - sigmoid(z)", "2 - sigmoid(z)"),
+                         ("log(p)", "log(p)"), ("log(1 - p - z)", "log1p(-p - z)")):
+        assert ex.text(stable(parse(source, p))) == safe
+    for name, penalty in PENALTIES.items():
+        assert parse(penalty.entry, {"w": p["p"]}).names == {"p"} and parse(penalty.factor, {"lam": p["p"]}).names == {"p"}, name
+    with pytest.raises(SpecError, match="unknown penalty 'l7'"):
+        losses.regularized(stacked("mse"), ("l7",))
