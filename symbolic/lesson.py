@@ -211,7 +211,7 @@ def _short_everywhere(scalar: Derivation, chosen: set[str]) -> bool:
 
 def _writable(scalar: Derivation, name: str) -> bool:
     """Whether the whole paths to a value can be written out."""
-    return count_paths(scalar, name) <= MOST_PATHS and \
+    return name not in scalar.steps or count_paths(scalar, name) <= MOST_PATHS and \
         sum(1 for p in paths(scalar, name) for _ in ex.walk(path_product(p, final=True))) <= MOST_PARTS
 
 

@@ -12,7 +12,6 @@ from .numbers import ValueProblem
 from .spec import Spec
 
 
-
 def check_loss(spec: Spec) -> None:
     """The loss, its options, and what is added to it."""
     options = {o.name: o for o in LOSSES[str(spec.loss)].options}

@@ -148,7 +148,7 @@ def _check_moving(spec: Spec, problem: Problem, key: str, steps: int) -> None:
     network = problem.network
     if network.symbols[network.output].shape:
         raise SpecError(f"{key}: {network.output} is not a single number, so there is nothing to make small", where=spec.where(key))
-    missing = [n for n in network.names("input", "target", "parameter") if n not in problem.leaves]
+    missing = [n for n in network.names("input", "target", "parameter", "constant") if n not in problem.leaves]
     if missing or problem.known or not problem.moved:
         what = f"{missing[0]} has no number" if missing else "no name can be changed" if not problem.moved else "a function has no formula"
         raise SpecError(f"{key}: {what}, so no step can be taken", where=spec.where(key),
