@@ -41,7 +41,7 @@ def step_title(s: Shown, symbol: Symbol, network: Network, printer: Printer) -> 
     level = {"index": "entry by entry: ", "scalar": "one entry: " if s.parent else ""}.get(s.level, "")
     if symbol.base.startswith("w_"):
         title = f"Weights ${name}$"
-    if symbol.base.split("_")[0] not in ("y_hat", "z", "w", "b", "a") and symbol.kind != "input":
+    if symbol.base.split("_")[0] not in ("y", "z", "w", "b", "a") and symbol.kind != "input":
         title = f"Parameter ${name}${layer}" if symbol.kind == "parameter" else f"Back to ${name}$"
     return title, level + rule
 
