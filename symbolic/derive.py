@@ -140,7 +140,7 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
     found: dict[str, list[Term]] = {name: [] for name in shapes}
     steps: dict[str, Step] = {}
     output = network.output
-    shortcuts = {s.wrt: s for s in network.shortcuts} if rules is RULES else {}
+    shortcuts = {s.wrt: s for s in network.shortcuts if s.of == output} if rules is RULES else {}
 
     def close(name: str) -> None:
         step = Step(output, name, shapes[name], tuple(found[name]))

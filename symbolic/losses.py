@@ -179,7 +179,7 @@ def loss_equation(loss: str, y_hat: Expr, y: Expr, *, outputs: Dim, samples: Dim
     Raises SpecError for an unknown loss, or for too few outputs.
     """
     row = find(loss)
-    if isinstance(outputs, int) and outputs < row.least_outputs:
+    if row.least_outputs > 1 and not y_hat.shape:
         raise SpecError(f"{loss} of a single output is always the same; it needs at least {row.least_outputs}")
     entry = _entry(row, y_hat, y, 1 if rows else 0, options or {})
     scale = scale_of(row, outputs=outputs, samples=samples, reduction=reduction)

@@ -80,8 +80,9 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class Shortcut:
-    """A theorem that holds of one value: the gradient of the output with respect to it, in a short form."""
+    """A theorem that holds of one value: the gradient d(of)/d(wrt) in a short form, where of is the output."""
 
+    of: str
     wrt: str
     result: Expr
     rule: str

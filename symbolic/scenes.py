@@ -102,8 +102,10 @@ class Scene:
 
     def _drawn(self, shares: Mapping[str, int]) -> list[Point]:
         small, resize = shrink(self.network)
+        if small.ones and not shares:  # nor does a theorem hold then that needs them
+            small = replace(small, shortcuts=(), ones=())
         working = Working(small, derive(small))
-        near = self.leaves if small is self.network else None
+        near = self.leaves if small.symbols is self.network.symbols else None
         sizes = {n: [[MP.number(LETTERS)]] for n in self.network.sizes}  # the letter m means how many examples the copy has
         found = []
         for k in range(POINTS):

@@ -94,7 +94,8 @@ class Slip:
     sentence: str
 
     def apply(self, network: Network) -> Iterator[Working]:
-        """The network worked out with this slip, once for every place where it can be made."""
+        """The network worked out with this slip, once for every place where it can be made; a theorem would hide it."""
+        network = replace(network, shortcuts=())
         for changed in islice(self.change(network), MOST_PLACES):
             try:
                 derivation = derive(changed.network or network, rules=changed.rules)

@@ -83,7 +83,7 @@ def applied(network: Network, loss: str, *, targets: Matrix | None = None, reduc
     scale = scale_of(LOSSES[loss], outputs=outputs, samples=samples, reduction=reduction)
     scale = scale.args[0] if scale.op == "neg" else ex.num(abs(scale.data)) if scale.op == "num" else scale
     gradient = parse(theorem.gradient.format(axis=axis), {"y_hat": network.symbols[y_hat].expr, "y": y})
-    shortcut = Shortcut(wrt.data, ex.mul(scale, gradient), theorem.rule, theorem.because)
+    shortcut = Shortcut(network.output, wrt.data, ex.mul(scale, gradient), theorem.rule, theorem.because)
     ones = (ex.node("sum", (y,), axis),) if theorem.sums_to_one else ()
     return replace(network, shortcuts=(*network.shortcuts, shortcut), ones=(*network.ones, *ones))
 

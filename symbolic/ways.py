@@ -201,13 +201,16 @@ def other_loss(network: Network) -> Iterator[Changed]:
         return
     y_hat, y = network.symbols[final], next(s for s in network.symbols.values() if s.kind == "target")
     outputs, samples = (y_hat.shape[::-1] if network.rows else y_hat.shape) if y_hat.shape else (1, 1)
-    made = {network.equations[-1].rhs}
+    data = next(eq for eq in network.equations if y.name in eq.rhs.names)  # without what regularization adds
+    made = {data.rhs}
     for name in sorted(LOSSES, key=lambda n: n != "binary_cross_entropy"):
+        if LOSSES[name].logits or (isinstance(outputs, int) and outputs < LOSSES[name].least_outputs):
+            continue
         for k, n in product((outputs, 1), (samples, None)):  # with its means, or without
-            loss = loss_equation(name, y_hat.expr, y.expr, outputs=k, samples=n)
+            loss = loss_equation(name, y_hat.expr, y.expr, outputs=k, samples=n, rows=network.rows)
             if loss.rhs not in made:
                 made.add(loss.rhs)
-                yield Changed({"loss": name.replace("_", " ")}, _with(network, network.output, loss.rhs))
+                yield Changed({"loss": name.replace("_", " ")}, _with(network, data.name, loss.rhs))
 
 
 # ---------------------------------------------------------------- how terms are gathered
