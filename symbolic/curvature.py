@@ -36,8 +36,8 @@ from .second import (
     size_of,
 )
 from .sheet import Section, Sheet, TexLine
-from .values import DIGITS, forward
-from .verify import AGREE, certify, difference
+from .values import DIGITS, difference, forward
+from .verify import AGREE, certify
 from .wanted import Wanted
 
 ARRIVED = 1e-4  # the share of the first gradient at which Newton's method is called arrived

@@ -23,7 +23,7 @@ from .probe import Draw, kinks
 from .problem import Problem
 from .prove import SYMPY
 from .quadratic import Quadratic, fate, flat, quadratic
-from .values import DIGITS, forward, gradients, inner
+from .values import DIGITS, difference, forward, gradients, inner
 from .verify import AGREE
 
 LIMIT = 10**6  # a loss this many times the first one (or 1) has left the picture

@@ -14,13 +14,14 @@ from .derive import derive
 from .errors import CheckError
 from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS, definition
-from .latex import Printer, terminating
+from .latex import Printer
 from .losses import LOSSES, PENALTIES, WEIGHTS
 from .network import Network, Symbol
 from .parse import parse
 from .probe import random_point, shrink
 from .problem import LossPlan
 from .sheet import Section, Sheet, TexLine
+from .texparts import terminating
 from .theorems import HYPOTHESIS
 from .values import DIGITS, gradients
 from .verify import AGREE

@@ -19,8 +19,8 @@ from .latex import Printer
 from .network import Network, scalarize
 from .probe import kinks, random_point
 from .sheet import Section, Sheet, TexLine
-from .values import DIGITS, forward, gradients
-from .verify import POINTS, agreement, difference
+from .values import DIGITS, difference, forward, gradients
+from .verify import POINTS, agreement
 
 MOST_SWEEPS = 2  # sweeps whose arithmetic is written out
 MOST_COLUMNS = 6  # tangents beside each other in the table

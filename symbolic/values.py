@@ -91,15 +91,3 @@ def difference(f: Callable[[Matrix], Matrix], at: Matrix, direction: Matrix) -> 
     h = mp.mpf(10) ** -(mp.dps // 3) * max(mp.mpf(1), *(abs(x) for row in at for x in row))
     above, below = f(shifted(at, direction, h)), f(shifted(at, direction, -h))
     return [[(a - b) / (2 * h) for a, b in zip(*rows, strict=True)] for rows in zip(above, below, strict=True)]
-
-
-def agreement(got: Any, expected: Any, of: str, wrt: str, claim: Expr | None) -> Any:
-    """How far (relatively) a claimed derivative is from differences of the forward pass.
-
-    Raises CheckError where that is more than the last of AGREE digits.
-    """
-    error = abs(got - expected) / max(abs(expected), abs(got), mp.mpf(10) ** -25)
-    if not error < mp.mpf(10) ** -AGREE:
-        raise CheckError(f"d{of}/d{wrt} = {ex.text(claim) if claim is not None else 0} failed its check: it gives {mp.nstr(got, 8)} where "
-                         f"differences of the forward pass give {mp.nstr(expected, 8)}; nothing was written")
-    return error

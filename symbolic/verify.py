@@ -140,6 +140,18 @@ class Lookup(dict[Any, Any]):
         return i, j
 
 
+def agreement(got: Any, expected: Any, of: str, wrt: str, claim: Expr | None) -> Any:
+    """How far (relatively) a claimed derivative is from differences of the forward pass.
+
+    Raises CheckError where that is more than the last of AGREE digits.
+    """
+    error = abs(got - expected) / max(abs(expected), abs(got), mp.mpf(10) ** -25)
+    if not error < mp.mpf(10) ** -AGREE:
+        raise CheckError(f"d{of}/d{wrt} = {ex.text(claim) if claim is not None else 0} failed its check: it gives {mp.nstr(got, 8)} where "
+                         f"differences of the forward pass give {mp.nstr(expected, 8)}; nothing was written")
+    return error
+
+
 class _Checker:
     def __init__(self, lesson: Lesson, leaves: Mapping[Any, Matrix]) -> None:
         self.lesson, self.leaves = lesson, leaves
