@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .numbers import Number, ValueProblem, leaf
+from .numbers import Number, ValueProblem, leaf, whole
 
 ALSO = {"lambda": "lam", "weight_decay": "lam"}  # lambda itself is a word of Python
 NAMED: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}]}
@@ -66,6 +66,30 @@ def weight(raw: object) -> Number | None:
     if float(number) < 0:
         raise ValueProblem(f"expected a number that is not negative, not {short(raw)}")
     return number
+
+
+def residual(raw: object) -> int:
+    """How many layers back a residual connection reaches; true is 1."""
+    if str(raw).lower() in ("true", "false", "yes", "no", "on", "off"):
+        return int(truth(raw))
+    return whole(raw)
+
+
+def share(raw: object) -> Number:
+    """A number from 0 to 1, below 1."""
+    number = leaf(raw)
+    if not 0 <= float(number) < 1:
+        raise ValueProblem(f"expected a number from 0 to 1, and below 1, not {short(raw)}")
+    return number
+
+
+def extent(raw: object) -> int | tuple[int, int]:
+    """One size, or two (rows, columns)."""
+    if not isinstance(raw, (list, tuple)):
+        return whole(raw)
+    if len(raw) != 2:
+        raise ValueProblem(f"expected one size or two (rows, columns), not {len(raw)}", hint="as in 2 or [2, 3]")
+    return whole(raw[0]), whole(raw[1])
 
 
 def short(raw: object) -> str:

@@ -26,7 +26,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic import WithJsonSchema, WrapValidator, model_validator
 
 from . import beyond
-from .choices import NAMED, braces, expression as _expression, named, positive as _positive, short, truth as _truth, weight as _weight
+from .choices import NAMED, braces, expression as _expression, extent as _extent, named, positive as _positive, residual as _residual
+from .choices import share as _share, short, truth as _truth, weight as _weight
 from .claimtext import Claim, read_claims, schema as claims_schema
 from .errors import SpecError, nearest
 from .numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
@@ -37,27 +38,6 @@ from .yamltext import Located, Step, one_line, read, spoken
 
 def _batch(raw: object) -> int | str:
     return raw if isinstance(raw, str) and not raw[:1].isdigit() and raw[:1] != "-" else whole(raw)
-
-
-def _residual(raw: object) -> int:
-    if str(raw).lower() in ("true", "false", "yes", "no", "on", "off"):
-        return int(_truth(raw))
-    return whole(raw)
-
-
-def _share(raw: object) -> Number:
-    number = leaf(raw)
-    if not 0 <= float(number) < 1:
-        raise ValueProblem(f"expected a number from 0 to 1, and below 1, not {short(raw)}")
-    return number
-
-
-def _extent(raw: object) -> int | tuple[int, int]:
-    if not isinstance(raw, (list, tuple)):
-        return whole(raw)
-    if len(raw) != 2:
-        raise ValueProblem(f"expected one size or two (rows, columns), not {len(raw)}", hint="as in 2 or [2, 3]")
-    return whole(raw[0]), whole(raw[1])
 
 
 def _value(raw: object, sizes: Callable[[object], Size]) -> Values | Size:
