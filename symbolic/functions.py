@@ -80,7 +80,6 @@ row("min", _either(v, u > v, u), args=(u, v), slope=(_either(0, u > v, 1), _eith
     range=REALS, used="in clipping")
 row("huber", sp.Piecewise((v*(u - v/2), u > v), (v*(-u - v/2), u < -v), (u**2/2, True)), args=(u, v), tex=r"\operatorname{huber}",
     slope=(sp.Piecewise((v, u > v), (-v, u < -v), (u, True)), sp.Piecewise((u - v, u > v), (-u - v, u < -v), (0, True))),
-    at_kink="where the size of the error is the limit both pieces have the same slope",
     because="A small error is passed on as it is; a large one counts as the limit, with its sign.", range=REALS, used="in the Huber loss")
 _safe = _either(z, z > 0, 1)  # its logarithm is 0 wherever z has none
 row("xlogx", z*sp.log(_safe), slope=sp.log(_safe) + _either(1, z > 0, 0), kinks=(0,),
@@ -217,7 +216,6 @@ def _log_sum(z: Expr, axis: int | None) -> Expr:
 def _back(e: Expr, axis: int | None, like: Expr) -> Expr:
     """One number a vector, repeated over the vector."""
     return ex.spread(e, axis, like.shape) if e.shape else e
-
 
 
 def _softmax(z: Expr, axis: int | None) -> Expr:

@@ -30,11 +30,11 @@ from .calculus import Pass, differentiate, tidied
 from .derive import Derivation, derive
 from .errors import CheckError
 from .expr import Expr
+from .lookup import AGREE, Lookup, agreement
 from .network import Equation, Network, Symbol
 from .probe import Draw, random_point
 from .prove import SYMPY, is_zero
 from .values import DIGITS, difference, forward, gradients
-from .verify import AGREE, Lookup, agreement
 
 MOST_NODES = 40   # of a gradient that is written out in the leaves alone
 MOST_NAMES = 3    # beyond this the entries of a Hessian are shown as numbers only

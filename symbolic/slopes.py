@@ -21,13 +21,21 @@ from .calculus import differentiate, tidied
 from .derive import Derivation, Step, Term, derive
 from .errors import ChainruleError, CheckError, nearest
 from .expr import Expr
-from .functions import FUNCTIONS, VECTOR_FUNCTIONS, Row, VectorRow, from_sympy, slope_form
+from .functions import (
+    FUNCTIONS,
+    VECTOR_FUNCTIONS,
+    Row,
+    VectorRow,
+    from_sympy,
+    slope_form,
+)
 from .index import at_index
 from .lesson import Lesson, Line, Shown, plan
+from .lookup import AGREE, Lookup
 from .network import Equation, Network, Symbol, entry_symbols, scalarize
 from .probe import row_points
 from .values import DIGITS, forward
-from .verify import AGREE, Certified, Lookup, certify
+from .verify import Certified, certify
 
 
 def slope_lesson(name: str) -> Certified:

@@ -40,6 +40,7 @@ index
 lesson
 values
 probe
+lookup
 prove
 verify
 slopes
@@ -101,7 +102,7 @@ __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
 MATHEMATICS = """expr plain takes matrices arithmetic floats rules parsemoves parse optimizers network primitives layertypes losses layers theorems initial derive forward_mode
-calculus index lesson values probe prove verify ways slips drift scenes second gates transforms linear slopes""".split()
+calculus index lesson values probe lookup prove verify ways slips drift scenes second gates transforms linear slopes""".split()
 LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400
 

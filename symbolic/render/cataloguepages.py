@@ -16,7 +16,7 @@ from .cataloguetext import as_json, definition_lines, sheet_of
 from .documents import FALLBACK, make_environment, render
 from .engine import DETERMINISTIC, compile_pdf, find_engine, install_hint
 from .lines import fits
-from .plots import Box, frame, marked, plot, sample
+from .plots import frame, marked, plot, sample
 from .text import escape, markdown
 from .view import SHEET, Row, Tex, rows_of, spaced, tall
 from .width import width
