@@ -9,8 +9,8 @@ FILES := pyproject.toml .ci/setup.sh
 
 demo: .venv/demo.stamp
 	@$(SETUP) tex
-	@$(BIN)/chainrule derive examples/02-two-layers.yaml -o output
-	@echo "The PDFs are here:" && ls -1 $(CURDIR)/output/02-two-layers-*.pdf
+	@$(BIN)/chainrule derive examples/41-two-layers.yaml -o output
+	@echo "The PDFs are here:" && ls -1 $(CURDIR)/output/41-two-layers-*.pdf
 
 test: .venv/test.stamp
 	@$(SETUP) tex poppler

@@ -47,8 +47,8 @@ def loss_section(sheet: Sheet) -> list[Section]:
 
 
 def _reduced(network: Network, plan: LossPlan) -> str:
-    x = network.symbols[network.names("input")[0]]
-    if not any(ex.is_samples(d) for d in x.shape):
+    y = network.symbols[network.names("target")[0]]  # a recurrent network reads many rows and answers once
+    if not any(ex.is_samples(d) for d in y.shape):
         return "one example"
     return f"the {plan.reduction} over the examples"
 

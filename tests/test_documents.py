@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from course import example
 
 from symbolic.cli import main
 from symbolic.errors import ChainruleError
@@ -34,9 +35,11 @@ from symbolic.render.text import markdown
 from symbolic.render.width import check
 
 ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
-ONE = ROOT / "examples" / "01-one-neuron.yaml"
-TWO = ROOT / "examples" / "02-two-layers.yaml"
+EXAMPLES = [example(n) for n in (  # one of each kind; test_examples.py runs them all
+    "chain-rule", "surface", "autodiff", "graph", "one-neuron", "two-layers", "batch", "transforms", "learning-rates", "optimizers", "hessian-bowl", "regression",
+    "xor-two-layers", "xor-impossible", "four-houses", "numpy-listing", "batch-norm", "convolution", "attention", "vanishing")]
+ONE = ROOT / "examples" / "31-one-neuron.yaml"
+TWO, SMALL = example("two-layers"), example("chain-rule")
 KINDS = ("slides", "handout", "key")
 HOSTILE = r"100% & $x_1$ \input{/etc/passwd} {}~^#"
 TEN = ", ".join(f"[{k / 10}, {k % 3 - 1}]" for k in range(1, 11))
@@ -257,7 +260,7 @@ def test_a_hostile_title_is_text(kind: str, pages: Any) -> None:
 
 @needs_tex
 def test_the_worksheet_has_blanks_and_no_answers(pages: Any) -> None:
-    two = pages("02-two-layers")
+    two = pages("41-two-layers")
     assert two["handout"].source.count(r"\blank") > 15
     for answer in ("0.7514", "0.2748", "0.1385"):
         assert answer in said(two["key"].made.pdf) and answer in said(two["slides"].made.pdf)
@@ -322,13 +325,13 @@ def test_same_pdf_in_every_process(tmp_path: Path) -> None:
     def made(seed: str) -> dict[str, bytes]:
         place = tmp_path / seed
         place.mkdir()
-        done = fresh(["derive", str(EXAMPLES[3]), "-o", f"out{seed}"], place, PYTHONHASHSEED=seed)
+        done = fresh(["derive", str(SMALL), "-o", f"out{seed}"], place, PYTHONHASHSEED=seed)
         assert done.returncode == 0, done.stderr
         return {p.name: p.read_bytes() for p in (place / f"out{seed}").iterdir()}
 
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(made, ("3", "4"))
-    assert sorted(first) == sorted(f"{EXAMPLES[3].stem}-{kind}.pdf" for kind in KINDS)
+    assert sorted(first) == sorted(f"{SMALL.stem}-{kind}.pdf" for kind in KINDS)
     assert first == second
 
 
@@ -362,10 +365,10 @@ def test_markdown_renders_by_itself(name: str, folder: Path) -> None:
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_tex_files_compile_outside(tmp_path: Path) -> None:
     """What --to tex writes needs nothing of ours: plain pdflatex in a folder with nothing else."""
-    made = CliRunner().invoke(main, ["derive", str(EXAMPLES[3]), "--to", "tex", "-o", str(tmp_path / "out")])
+    made = CliRunner().invoke(main, ["derive", str(SMALL), "--to", "tex", "-o", str(tmp_path / "out")])
     assert made.exit_code == 0, made.output
     sources = sorted((tmp_path / "out").iterdir())
-    assert [p.name for p in sources] == sorted(f"{EXAMPLES[3].stem}-{kind}.tex" for kind in KINDS)
+    assert [p.name for p in sources] == sorted(f"{SMALL.stem}-{kind}.tex" for kind in KINDS)
     for source in sources:
         alone = tmp_path / source.stem
         alone.mkdir()
@@ -484,24 +487,24 @@ def test_a_mistake_in_the_file(private: Path) -> None:
 
 
 def test_nothing_is_left_beside_the_files(private: Path) -> None:
-    done = run("derive", EXAMPLES[3], "--to", "json,md", "-o", "a/b")
+    done = run("derive", SMALL, "--to", "json,md", "-o", "a/b")
     assert done.exit_code == 0 and done.stderr == ""
-    assert files_in(private) == ["a", "a/b", "a/b/04-chain-rule.json", "a/b/04-chain-rule.md"]
-    assert run("derive", EXAMPLES[3], "--to", "json", "-o", "a/b", "--quiet").output == ""
+    assert files_in(private) == ["a", "a/b", "a/b/02-chain-rule.json", "a/b/02-chain-rule.md"]
+    assert run("derive", SMALL, "--to", "json", "-o", "a/b", "--quiet").output == ""
 
 
 def test_without_an_engine(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sources are written, and one sentence says how to get TeX here."""
     (private / "bin").mkdir()
     monkeypatch.setenv("PATH", str(private / "bin"))
-    done = run("derive", EXAMPLES[3], "-o", "out")
+    done = run("derive", SMALL, "-o", "out")
     assert done.exit_code == 1
     assert install_hint() in done.stderr and "install" in done.stderr and done.stderr.count("\n") == 1
     assert install_hint() not in done.stdout
-    assert files_in(private / "out") == sorted(f"04-chain-rule-{kind}.tex" for kind in KINDS)
-    one_sentence(run("derive", EXAMPLES[3], "-o", "other", "--engine", "pdflatex"), 1, "pdflatex", "not on the PATH", install_hint())
+    assert files_in(private / "out") == sorted(f"02-chain-rule-{kind}.tex" for kind in KINDS)
+    one_sentence(run("derive", SMALL, "-o", "other", "--engine", "pdflatex"), 1, "pdflatex", "not on the PATH", install_hint())
     assert not (private / "other").exists()
-    assert run("derive", EXAMPLES[3], "-o", "third", "--to", "tex,json").exit_code == 0  # needs no engine
+    assert run("derive", SMALL, "-o", "third", "--to", "tex,json").exit_code == 0  # needs no engine
 
 
 # ---------------------------------------------------------------- templates of one's own
@@ -513,7 +516,7 @@ def test_own_templates_come_first(private: Path) -> None:
     assert run("derive", ONE, "--to", "tex", "-o", "out", "--templates", own).exit_code == 0
     assert run("derive", ONE, "--to", "tex", "-o", "plain").exit_code == 0
     for kind in KINDS:
-        name = f"01-one-neuron-{kind}.tex"
+        name = f"31-one-neuron-{kind}.tex"
         mine, usual = (Path(f, name).read_text() for f in ("out", "plain"))
         assert mine.replace("% my own style\n", "") == usual != mine
 
@@ -621,7 +624,7 @@ def complaints(value: Any, rule: Any, root: dict[str, Any], at: str = "") -> lis
 def test_the_schema_takes_every_spec() -> None:
     found = schema()
     assert found["type"] == "object" and found["additionalProperties"] is False
-    specs = {p.stem: p.read_text("utf-8") for p in EXAMPLES} | WRITTEN
+    specs = {p.stem: p.read_text("utf-8") for p in (ROOT / "examples").glob("*.yaml")} | WRITTEN
     for name, text in specs.items():
         data = yaml.safe_load(text)
         assert complaints(data, found, found, name) == []

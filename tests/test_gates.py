@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from course import example as course
 
 from symbolic import gatepages, gates
 from symbolic.errors import CheckError, SpecError
@@ -25,7 +26,6 @@ from symbolic.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.verify import certify
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
 TABLES = {size: list(product((0, 1), repeat=size)) for size in gates.SIZES}
 XOR = (0, 1, 1, 0)
 tenths = st.integers(-30, 30).map(lambda k: k / 10)
@@ -148,8 +148,8 @@ def test_the_printed_inequalities_add_up(table: gates.Table) -> None:
     ("gates-and", [-15, -5, -5, 5], 4), ("gates-or", [-5, 5, 5, 15], 4), ("gates-nand", [15, 5, 5, -5], 4),
     ("gates-majority", [-15, -5, -5, 5, -5, 5, 5, 15], 8), ("xor-impossible", [0, 0, 0, 0], 2), ("xor-relu", [-1, 1, 1, -1], 4), ("xor-two-layers", None, 4)])
 def test_the_examples(name: str, z: list[int] | None, right: int, tmp_path: Path) -> None:
-    produce(EXAMPLES / f"{name}.yaml", tmp_path, Request(formats=("json",)), lambda line: None)
-    found = json.loads((tmp_path / f"{name}.json").read_text())["sections"]
+    produce(course(name), tmp_path, Request(formats=("json",)), lambda line: None)
+    found = json.loads((tmp_path / f"{course(name).stem}.json").read_text())["sections"]
     table = found[0]["data"]
     assert found[0]["title"].startswith("The truth table") and table["right"] == right
     assert z is None or table["z"] == z

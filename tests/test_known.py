@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from course import example as course
 
 from symbolic.errors import SpecError
 from symbolic.lesson import LEVELS
@@ -45,7 +46,7 @@ def near(*expected: float) -> Any:
 
 
 def example(name: str) -> str:
-    return next((ROOT / "examples").glob(f"*{name}.yaml")).read_text()
+    return course(name).read_text()
 
 
 # ---------------------------------------------------------------- the six examples
@@ -93,7 +94,8 @@ def test_batch(report: Any) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("0*.yaml")), ids=lambda p: p.stem)  # the others: test_examples.py
+@pytest.mark.parametrize("path", map(course, ("derivative", "chain-rule", "surface", "graph", "one-neuron", "two-layers", "batch", "recurrent")),
+                         ids=lambda p: p.stem)  # the others: test_examples.py
 def test_every_example_at_every_level(path: Path, level: str, report: Any) -> None:
     out = report(path.read_text(), levels=(level,), every=True)
     assert list(out)[:7] == ["title", "forward", "loss", "gradients", "updated", "loss_after", "steps"]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp
+from course import example as course
 
 from symbolic import expr as ex
 from symbolic import linear, linearpages
@@ -25,7 +26,6 @@ from symbolic.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.verify import certify
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
 LINE: dict[str, Any] = {"inputs": {"x": [[1], [2], [3], [4]]}, "targets": {"y": [[2], [3], [5], [6]]}, "layers": [{"units": 1, "W": [[0]], "b": [0]}],
                         "loss": "mse", "learning_rate": "0.1", "normal_equations": True}
 small = st.fractions(-4, 4, max_denominator=3)
@@ -111,8 +111,8 @@ def test_dependent_columns_have_no_single_solution() -> None:
 
 
 def example(name: str, folder: Path) -> dict[str, dict[str, Any]]:
-    produce(EXAMPLES / f"{name}.yaml", folder, Request(formats=("json",)), lambda line: None)
-    return {s["title"]: s for s in json.loads((folder / f"{name}.json").read_text())["sections"]}
+    produce(course(name), folder, Request(formats=("json",)), lambda line: None)
+    return {s["title"]: s for s in json.loads((folder / f"{course(name).stem}.json").read_text())["sections"]}
 
 
 def test_the_surface_is_found_again(tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_the_surface_is_found_again(tmp_path: Path) -> None:
 
 
 def test_the_slopes_of_the_surface(tmp_path: Path) -> None:
-    produce(EXAMPLES / "plane-slopes.yaml", tmp_path, Request(formats=("json",)), lambda line: None)
-    found = json.loads((tmp_path / "plane-slopes.json").read_text())
+    produce(course("plane-slopes"), tmp_path, Request(formats=("json",)), lambda line: None)
+    found = json.loads((tmp_path / f"{course('plane-slopes').stem}.json").read_text())
     assert found["gradients"]["x1"] == 1.5 and found["gradients"]["x2"] == 2 and found["loss"] == 1.5 + 4 + 5
 
 

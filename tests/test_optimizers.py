@@ -17,6 +17,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mpmath import mp
 from test_printed import check_line
+from course import example as course
 from trees import well_formed
 
 from symbolic import descent
@@ -35,7 +36,6 @@ from symbolic.spec import build as read
 from symbolic.verify import certify
 from symbolic.lesson import plan as lesson_of
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
 PARABOLA = {"equations": {"L": "(w - 2)**2/2"}, "at": {"w": "-1"}, "learning_rate": "0.1"}
 State = dict[str, float]
 size, rates, shares = st.floats(-5, 5), st.floats(1e-3, 0.5), st.floats(0.05, 0.95)
@@ -581,7 +581,7 @@ def test_three_numbers_have_no_picture() -> None:
 
 @pytest.mark.parametrize("name", ["optimizers", "learning-rates", "parabola"])
 def test_the_examples(name: str, tmp_path: Path) -> None:
-    (path,) = EXAMPLES.glob(f"*{name}.yaml")
+    path = course(name)
     produce(path, tmp_path, Request(formats=("json", "md")), lambda line: None)
     sections = json.loads((tmp_path / f"{path.stem}.json").read_text())["sections"]
     compared = next(s for s in sections if "compared" in s["title"])

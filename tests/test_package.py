@@ -15,6 +15,8 @@ from pathlib import Path
 import jinja2.meta
 import pytest
 
+from course import example
+
 from symbolic import __version__
 from symbolic.render.documents import KINDS, make_environment
 
@@ -95,7 +97,7 @@ def test_the_command_line_is_light() -> None:
 
 def test_json_needs_no_tex_and_no_template() -> None:
     code = ("import sys; from symbolic.cli import main; from click.testing import CliRunner; import tempfile; "
-            f"r = CliRunner().invoke(main, ['derive', {str(ROOT / 'examples' / '03-graph.yaml')!r}, '--to', 'json', '-o', tempfile.mkdtemp()]); "
+            f"r = CliRunner().invoke(main, ['derive', {str(example('graph'))!r}, '--to', 'json', '-o', tempfile.mkdtemp()]); "
             "assert r.exit_code == 0, r.output; print(*[m for m in ('jinja2', 'igraph', 'pylatexenc', 'rich') if m in sys.modules])")
     done = start("-c", code)
     assert done.returncode == 0, done.stderr
@@ -119,7 +121,7 @@ def test_the_installed_layout_works(tmp_path: Path) -> None:
     site = tmp_path / "site"
     shutil.copytree(ROOT / "symbolic", site / "symbolic", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "templates", site / "symbolic" / "templates")
-    spec = shutil.copy(ROOT / "examples" / "05-surface.yaml", tmp_path / "f.yaml")
+    spec = shutil.copy(example("surface"), tmp_path / "f.yaml")
     done = start("-m", "symbolic", "derive", str(spec), "--to", "tex,md", "-o", "out", path=site, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["f-handout.tex", "f-key.tex", "f-slides.tex", "f.md"]

@@ -15,6 +15,7 @@ import sympy as sp
 from click.testing import CliRunner
 from hypothesis import given, settings
 from mpmath import mp
+from course import example as course
 from specs import equations, networks
 
 from symbolic import curvature, second
@@ -39,7 +40,6 @@ from symbolic.sheet import Sheet
 from symbolic.spec import build as spec_of
 from symbolic.values import DIGITS, forward
 
-FOLDER = Path(__file__).parent.parent / "examples"
 
 
 def made(folder: Path, text: str) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def test_the_hessian_of_random_networks(spec: dict[str, Any]) -> None:
 # ---------------------------------------------------------------- what a page says
 
 def test_a_saddle() -> None:
-    text = (FOLDER / "hessian-saddle.yaml").read_text()
-    sheet = Sheet(*solve(FOLDER / "hessian-saddle.yaml", Request()))
+    text = (course("hessian-saddle")).read_text()
+    sheet = Sheet(*solve(course("hessian-saddle"), Request()))
     found = {s.title: s for s in sections(sheet)}
     assert "hessian: true" in text and list(found) == ["Second derivatives", "The Hessian", "What the eigenvalues say"]
     assert found["Second derivatives"].checked == "proved"
@@ -175,7 +175,7 @@ def test_the_hessian_times_a_vector(tmp_path: Path) -> None:
 
 
 def test_newton(tmp_path: Path) -> None:
-    report = made(tmp_path, (FOLDER / "newton.yaml").read_text())
+    report = made(tmp_path, (course("newton")).read_text())
     path = data(report, "Newton's method: all steps")
     w = np.array([0.75, -1.25])
     f = lambda w: w[0] ** 4 + w[0] * w[1] + (1 + w[1]) ** 2
@@ -340,7 +340,7 @@ def test_a_multiplier(text: str, tmp_path: Path) -> None:
 
 
 def test_the_largest_rectangle() -> None:
-    sheet = Sheet(*solve(FOLDER / "lagrange.yaml", Request()))
+    sheet = Sheet(*solve(course("lagrange"), Request()))
     stated, found = sections(sheet)
     assert [x.right for x in stated.lines] == [r"2\lambda\,x", r"2\lambda\,y", "1"] and stated.lines[-1].left == "x^{2} + y^{2}"
     assert found.cells[-1] == (r"$\sqrt{2} / 2$", r"$\sqrt{2} / 2$", "$2$", "$2$", "maximum")

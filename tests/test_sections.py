@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from course import example
 from symbolic import sections
 from symbolic.produce import Request, produce
 from symbolic.render.documents import source_of
 from symbolic.produce import solve
 from symbolic.sheet import Section, Sheet, TexLine
 
-SPEC = Path(__file__).parent.parent / "examples" / "02-two-layers.yaml"
+SPEC = example("two-layers")
 MADE = Section("Steps & words", "Said 100% plainly.", (TexLine("v", r"\beta v + g"),), ("step", "$w$"),
                tuple((str(k), f"$0.{k}$") for k in range(30)), checked="proved", data=[1, 2], blanks=(("v", ()),))
 
@@ -38,11 +39,11 @@ def test_a_worksheet_asks_for_the_blanks(one_section: None) -> None:
 
 def test_markdown_and_json(one_section: None, tmp_path: Path) -> None:
     produce(SPEC, tmp_path, Request(formats=("md", "json")), lambda line: None)
-    found = json.loads((tmp_path / "02-two-layers.json").read_text())["sections"]
+    found = json.loads((tmp_path / "41-two-layers.json").read_text())["sections"]
     assert found[0]["data"] == [1, 2] and found[0]["latex"] == [r"v = \beta v + g"] and len(found[0]["cells"]) == 30
-    assert "## Steps &#38; words" in (tmp_path / "02-two-layers.md").read_text()
+    assert "## Steps &#38; words" in (tmp_path / "41-two-layers.md").read_text()
 
 
 def test_without_a_section_the_file_stays_as_it_was(tmp_path: Path) -> None:
-    produce(SPEC.parent / "03-graph.yaml", tmp_path, Request(formats=("json",)), lambda line: None)
-    assert "sections" not in json.loads((tmp_path / "03-graph.json").read_text())
+    produce(SPEC.parent / "05-graph.yaml", tmp_path, Request(formats=("json",)), lambda line: None)
+    assert "sections" not in json.loads((tmp_path / "05-graph.json").read_text())

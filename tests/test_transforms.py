@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp
+from course import example as course
 
 from symbolic import jacobianpages, transformpages, transforms
 from symbolic.arithmetic import MP
@@ -26,7 +27,6 @@ from symbolic.spec import build as read
 from symbolic.values import DIGITS
 from symbolic.verify import certify
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
 SQUARE = [[0, 0, 1, 1, 0, 0], [0, 1, 1, 0, 0, 1]]
 numbers = st.fractions(-3, 3, max_denominator=4).map(str)
 MAPS = st.one_of(st.builds(lambda v: {"scale": v}, numbers), st.builds(lambda a, b: {"scale": [a, b]}, numbers, numbers),
@@ -91,8 +91,8 @@ def test_what_a_map_does_in_words(kind: str, value: Any, words: str) -> None:
 
 
 def example(name: str, folder: Path) -> dict[str, Any]:
-    produce(EXAMPLES / f"{name}.yaml", folder, Request(formats=("json",)), lambda line: None)
-    return json.loads((folder / f"{name}.json").read_text())
+    produce(course(name), folder, Request(formats=("json",)), lambda line: None)
+    return json.loads((folder / f"{course(name).stem}.json").read_text())
 
 
 def test_the_published_matrix_turns_the_other_way(tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ def test_a_transform_stands_alone() -> None:
 
 def test_the_pages_compile(tmp_path: Path) -> None:
     for name in ("transforms", "xor-two-layers"):
-        produce(EXAMPLES / f"{name}.yaml", tmp_path, Request(formats=("key",), levels=("matrix", "numbers")), lambda line: None)
-        assert (tmp_path / f"{name}-key.pdf").read_bytes().startswith(b"%PDF")
+        produce(course(name), tmp_path, Request(formats=("key",), levels=("matrix", "numbers")), lambda line: None)
+        assert (tmp_path / f"{course(name).stem}-key.pdf").read_bytes().startswith(b"%PDF")
 
 
 # ---------------------------------------------------------------- the four houses
