@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     Steps: TypeAlias = int
     Constraint: TypeAlias = str
 else:
-    Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+    Names = Annotated[tuple[str, ...], BeforeValidator(_names), WithJsonSchema(
+        {"anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "array", "items": {"type": "string"}}]})]
     Numbers = _read(parse_values, {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "array", "minItems": 1}]})
     Steps = _read(whole, {"type": "integer", "minimum": 1})
     Constraint = _read(expression, {"type": "string"})

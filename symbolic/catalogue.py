@@ -18,16 +18,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .entries import function_entry, init_entry, layer_entry, loss_entry, vector_entry
+from .entries import function_entry, init_entry, layer_entry, loss_entry, theorem_entry, vector_entry
 from .entry import Entry
-from .entrytexts import schedule_entry, sentence_entry, update_entry
+from .entrytexts import equation_entry, schedule_entry, sentence_entry, update_entry
 from .errors import SpecError, nearest
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
 from .initial import INITS
 from .layertypes import LAYERS
-from .losses import LOSSES
+from .losses import LOSSES, PENALTIES
+from .matrices import MATRIX_FUNCTIONS
 from .optimizers import OPTIMIZERS, SCHEDULES
+from .parse import known_functions
 from .slips import SLIPS
+from .theorems import THEOREMS
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,19 @@ class Table:
     read: Callable[[str, str, Any], Entry]
 
 
+def _theorems() -> dict[str, Any]:
+    """Theorems by what cancels: softmax+cross_entropy, logits+cross_entropy."""
+    return {f"{'logits' if t.activation == 'identity' else t.activation}+{t.loss.removesuffix('_with_logits')}": t for t in THEOREMS}
+
+
 TABLES: list[Table] = [
     Table("activation", "Activations", lambda: {n: r for n, r in FUNCTIONS.items() if r.activation}, function_entry),
     Table("vector function", "Vector functions", lambda: VECTOR_FUNCTIONS, vector_entry),
     Table("function", "Functions", lambda: {n: r for n, r in FUNCTIONS.items() if not r.activation}, function_entry),
+    Table("matrix function", "Matrix functions", lambda: {n: r for n, r in MATRIX_FUNCTIONS.items() if n in known_functions()}, equation_entry(lambda n, r: f"{n}(A)", "y", "A")),
     Table("loss", "Losses", lambda: LOSSES, loss_entry),
+    Table("penalty", "Penalties", lambda: PENALTIES, equation_entry(lambda n, r: f"{r.factor}*sum({r.entry})", "R", "w")),
+    Table("theorem", "Theorems", _theorems, theorem_entry),
     Table("layer", "Layers", lambda: LAYERS, layer_entry),
     Table("optimizer", "Optimizers", lambda: OPTIMIZERS, update_entry),
     Table("schedule", "Schedules", lambda: SCHEDULES, schedule_entry),

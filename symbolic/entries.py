@@ -29,6 +29,7 @@ from .numpycode import code
 from .numpytree import tree_code
 from .prove import SYMPY
 from .slopes import slope_lesson
+from .theorems import Theorem, applied
 from .values import forward, gradients
 from .verify import Certified, certify
 
@@ -193,6 +194,14 @@ def _bends(slope: Callable[[float], float], span: tuple[float, float]) -> tuple[
             return False
 
     return tuple(k / 4 for k in range(int(span[0] * 4) + 1, int(span[1] * 4)) if jumps(k / 4))
+
+
+def theorem_entry(table: str, name: str, row: Theorem) -> Entry:
+    """An activation and a loss that cancel: the gradient of one layer, entry by entry and as a whole."""
+    network = applied(stack(("x", 2), "y", [LayerPlan(OUTPUTS if row.sums_to_one else 1, row.activation)], row.loss), row.loss)
+    (short,) = network.shortcuts
+    left = ex.grad(network.output, short.wrt, network.symbols[short.wrt].shape)
+    return Entry(table, name, row.because, network, ((left, short.result),), parts=lambda: (certify(plan(network, ("index", "matrix"), wrt=(short.wrt,))),))
 
 
 # ---------------------------------------------------------------- layers, first weights

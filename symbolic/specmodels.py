@@ -134,6 +134,8 @@ def _check_squared(spec: Spec) -> None:
     squared = [name for name, row in LOSSES.items() if row.entry == LOSSES["squared_error"].entry]
     if spec.loss not in squared:
         raise ValueProblem(f"the normal equations need a squared error, not {spec.loss}", "loss", hint="one of " + ", ".join(squared))
+    if spec.regularization:
+        raise ValueProblem("the normal equations are those of the loss without a penalty", "regularization", hint="delete it, or normal_equations")
     for key in ("inputs", "targets"):
         (name, value), = getattr(spec, key).items()
         if not isinstance(value, tuple) or any(not isinstance(v, Fraction) for row in value for v in (row if isinstance(row, tuple) else (row,))):

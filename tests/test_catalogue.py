@@ -209,7 +209,7 @@ def test_limits(name: str) -> None:
             assert value * (1 if found > 0 else -1) > abs(near) + 2
 
 
-BOUNDS = {"infinity": math.inf, "pi": math.pi, "scale": 1.0507009873554805, "alpha": 1.6732632423543772}
+BOUNDS = {"infinity": math.inf, "pi": math.pi, "e": math.e, "scale": 1.0507009873554805, "alpha": 1.6732632423543772}
 
 
 def bounds(text: str) -> tuple[float, float, bool, bool] | None:
