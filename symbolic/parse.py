@@ -6,7 +6,7 @@
 >>> parse("A * x", {"x": sym("x", (2, 1)), "A": sym("A", (2, 2))})
 Traceback (most recent call last):
     ...
-symbolic.errors.SpecError: A is 2 x 2 and x is 2 x 1: they cannot be multiplied entrywise; a matrix product is written @
+symbolic.errors.ShapeError: A is 2 x 2 and x is 2 x 1: they cannot be multiplied entrywise; a matrix product is written @
 """
 
 from __future__ import annotations

@@ -18,8 +18,6 @@ from .through_time import through_time
 
 Reader = Callable[[Sheet], list[Section]]
 READERS: list[Reader] = [
-    loss_section,
-    decay_section,
     modes,
     second_order,
     lagrange,
@@ -30,6 +28,8 @@ READERS: list[Reader] = [
     linearpages.collapse,
     transformpages.transform,
     jacobianpages.jacobians,
+    decay_section,
+    loss_section,
 ]
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from mpmath import mp
 from symbolic.expr import Expr
+
+RELATIONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 
 def place(letter: str, where: Mapping[str, int]) -> int:
@@ -34,8 +37,6 @@ def read_index(e: Expr, env: Any, where: dict[str, int]) -> Any:
         (letter, size), *rest = e.data
         inner = e.args[0] if not rest else Expr("bigsum", e.args, tuple(rest))
         return sum(read_index(inner, env, {**where, letter: k}) for k in range(int(size)))
-    if e.op == "cases":
-        raise LookupError
     if e.op == "same":
         return mp.mpf(where[e.data[0]] == where[e.data[1]])
     if e.op == "entry" and e.args[0].op == "over" and e.args[0].data[0] in ("softmax", "log_softmax"):
@@ -52,7 +53,7 @@ def read_index(e: Expr, env: Any, where: dict[str, int]) -> Any:
         case "div": return xs[0] / xs[1]
         case "pow": return xs[0] ** xs[1]
         case "cases":
-            chosen = [xs[3 * k + 2] for k, sign in enumerate(e.data) if (xs[3 * k] > xs[3 * k + 1] if sign == ">" else xs[3 * k] < xs[3 * k + 1])]
+            chosen = [xs[3 * k + 2] for k, sign in enumerate(e.data) if RELATIONS[sign](xs[3 * k], xs[3 * k + 1])]
             return (chosen or xs[-1:])[0]
         case "call" if e.data in ("exp", "log", "tanh", "sqrt"): return getattr(mp, "ln" if e.data == "log" else e.data)(xs[0])
         case "call" if e.data == "sigmoid": return 1 / (1 + mp.exp(-xs[0]))

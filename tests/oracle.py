@@ -208,7 +208,7 @@ def rows(value: Any) -> list[list[Fraction]]:
 
 def zero_free(y: Any) -> Any:
     """y with 1 for 0, so that y ln y is 0 there."""
-    return y + (y == 0)
+    return y + 1 * (y == 0)
 
 
 def huber(f: Mapping[str, Any], e: Any, d: Any) -> Any:

@@ -171,7 +171,7 @@ def test_both_conventions_say_the_same() -> None:
 
 
 def test_without_weights_the_question_is_still_answered() -> None:
-    assert list(pages(gate(XOR))) == ["No single perceptron can do it", "In the plane"]
+    assert list(pages(gate(XOR))) == ["No single perceptron can do it", "In the plane", "The loss"]
 
 
 def test_the_step_has_no_slope_at_its_jump() -> None:

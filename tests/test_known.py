@@ -94,7 +94,7 @@ def test_batch(report: Any) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("path", map(course, ("derivative", "chain-rule", "surface", "graph", "one-neuron", "two-layers", "batch", "recurrent")),
+@pytest.mark.parametrize("path", list(map(course, ("derivative", "chain-rule", "surface", "graph", "one-neuron", "two-layers", "batch", "recurrent"))),
                          ids=lambda p: p.stem)  # the others: test_examples.py
 def test_every_example_at_every_level(path: Path, level: str, report: Any) -> None:
     out = report(path.read_text(), levels=(level,), every=True)
