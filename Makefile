@@ -14,7 +14,7 @@ demo: .venv/demo.stamp
 
 test: .venv/test.stamp
 	@$(SETUP) tex poppler
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 # Removes what was built, never what a person wrote: of output/ only what git ignores there.
 clean:

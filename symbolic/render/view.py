@@ -25,6 +25,7 @@ from .text import escape
 from .width import height, width
 
 ROW_GAP = 7.0  # points between two rows of a display
+LEAST_ROW = 12.0  # no row is set closer than the lines of a text
 ONE_PAGE = 200.0  # an equation of at most this height is not split between two pages
 WIDEST = (8, 6, 5, 4, 3)  # rows and columns of a matrix that are shown, as the page narrows
 
@@ -62,7 +63,7 @@ def rows_of(lines: Iterable[TexLine], available: float) -> list[Row]:
 
 def tall(rows: Sequence[Row]) -> float:
     """The height of a display."""
-    return sum(max(height(r["left"]) if r["left"] else 0.0, height(r["right"])) + ROW_GAP for r in rows)
+    return sum(max(LEAST_ROW, height(r["left"]) if r["left"] else 0.0, height(r["right"])) + ROW_GAP for r in rows)
 
 
 def spaced(rows: Sequence[Row]) -> list[Row]:
