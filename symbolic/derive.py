@@ -144,7 +144,10 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
 
     def close(name: str) -> None:
         step = Step(output, name, shapes[name], tuple(found[name]))
-        steps[name] = replace(step, shortcut=shortcuts[name], inserted=_inserted(step, steps)) if name in shortcuts else step
+        if name in shortcuts:  # a theorem that names gradients goes past what lies between, so nothing is put in
+            named_in = any(n.op == "grad" for n in ex.walk(shortcuts[name].result))
+            step = replace(step, shortcut=shortcuts[name], inserted=None if named_in else _inserted(step, steps))
+        steps[name] = step
 
     for i in range(len(network.equations) - 1, -1, -1):
         eq = network.equations[i]
@@ -248,8 +251,13 @@ def _put(table: Mapping[Expr, Expr], e: Expr) -> Expr:
     return rebuilt(e, [_put(table, x) for x in e.args]) if e.args else e
 
 
-def composed(network: Network, step: Step) -> tuple[Expr, Expr]:
-    """The loss and a theorem's claim, both written in the value itself: what lies between is put in."""
+def composed(network: Network, step: Step) -> tuple[list[tuple[str, Expr]], Expr]:
+    """What a theorem is about and its claim, both written in the value itself: what lies between is put in.
+
+    That is the loss; or, where the claim names gradients, the values that these belong to.
+    """
+    if ends := dict.fromkeys(n.data[1] for n in ex.walk(step.result) if n.op == "grad"):
+        return _between(network, step, tuple(ends))
     rhs = {t.through: network.equation(t.through).rhs for t in step.terms if t.upstream != ONE}
     loss = next(eq.rhs for eq in network.equations if eq.rhs.names & (rhs.keys() or {step.wrt}))
 
@@ -258,7 +266,19 @@ def composed(network: Network, step: Step) -> tuple[Expr, Expr]:
             return rhs[e.data]
         return Expr(e.op, tuple(map(put, e.args)), e.data, e.shape, e.role) if e.args else e
 
-    return put(loss), put(step.result)
+    return [(step.of, put(loss))], put(step.result)
+
+
+def _between(network: Network, step: Step, ends: tuple[str, ...]) -> tuple[list[tuple[str, Expr]], Expr]:
+    """Right-hand sides of some values in terms of an earlier one alone, and the claim in terms of it and them."""
+    table: dict[Expr, Expr] = {}
+    for eq in network.equations:
+        if step.wrt in eq.rhs.names or table.keys() & {n for n in ex.walk(eq.rhs) if n.op == "sym"}:
+            table[ex.sym(eq.name, eq.rhs.shape)] = _put(table, eq.rhs)
+        if all(any(k.data == end for k in table) for end in ends):
+            break
+    claim = _put({k: v for k, v in table.items() if k.data not in ends}, step.result)
+    return [(k.data, v) for k, v in table.items() if k.data in ends], claim
 
 
 # ---------------------------------------------------------------- whole paths

@@ -22,7 +22,7 @@ from .expr import Dim, Expr, Samples
 from .layertypes import LAYERS, Board, Place, activate
 from .layertypes import activations as activations
 from .losses import loss_equation
-from .network import Equation, LayerPlan, Network, Symbol
+from .network import Equation, LayerPlan, Network, Shortcut, Symbol
 from .takes import part
 
 
@@ -62,12 +62,14 @@ def stack(inputs: tuple[str, Dim] | tuple[Mapping[str, Any], Dim], target: str, 
     symbols = {s.name: s for s in leaves}
     equations: list[Equation] = []
     constants: dict[str, Any] = {}
+    shortcuts: list[Shortcut] = []
     outputs = [place]
     for number, plan in enumerate(layers, 1):
         place, board = lay(plan, replace(place, layer=number), outputs, last=number == len(layers))
         symbols.update(board.symbols)
         equations += board.equations
         constants.update(board.constants)
+        shortcuts += board.shortcuts
         outputs.append(place)
     if place.maps and len(place.maps) > 1:
         raise SpecError(f"the last layer gives {len(place.maps)} images", hint="put {type: flatten} and a dense layer behind it")
@@ -81,7 +83,8 @@ def stack(inputs: tuple[str, Dim] | tuple[Mapping[str, Any], Dim], target: str, 
     symbols["L"] = Symbol("L", (), "value", "L")
     if len(layers) == 1:  # with one layer the board writes w, b, z without a number
         symbols = {k: replace(s, layer=None) for k, s in symbols.items()}
-    return Network(tuple(equations), symbols, {"y_hat": equations[-2].name}, tuple(layers), rows, constants)
+    return Network(tuple(equations), symbols, {"y_hat": equations[-2].name}, tuple(layers), rows, constants,
+                   shortcuts=tuple(s for s in shortcuts if sum(s.wrt in eq.rhs.names for eq in equations) == 2))  # a residual adds a third path
 
 
 def lay(plan: LayerPlan, at: Place, before: Sequence[Place], *, last: bool = False) -> tuple[Place, Board]:

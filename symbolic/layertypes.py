@@ -19,7 +19,7 @@ from . import expr as ex
 from .errors import SpecError, nearest
 from .expr import Dim, Expr, Shape
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
-from .network import Equation, LayerPlan, Symbol
+from .network import Equation, LayerPlan, Shortcut, Symbol
 from .parsemoves import average, largest, pool
 from .takes import concat, convolve, fixed, part, reach, reshape, windows
 
@@ -79,6 +79,7 @@ class Board:
         self.symbols: dict[str, Symbol] = {}
         self.equations: list[Equation] = []
         self.constants: dict[str, Any] = {}
+        self.shortcuts: list[Shortcut] = []
         self.features: Dim = plan.units
         self.samples = at.samples
         self.named = False
@@ -205,11 +206,21 @@ def _normalized(over: str) -> Callable[[LayerPlan, Place, Board], Expr]:
         epsilon = board.constant("epsilon", [[plan.option("epsilon")]], ("i", "j"))
         s = board.let("s", ex.node("call", (ex.node("add", (v, epsilon)),), "sqrt"))
         x_hat = board.let("x_hat", ex.node("div", (c, spread(s))))
+        if at.a.op == "sym":
+            board.shortcuts.append(_through_norm(at, over, spread, x_hat, s))
         gamma = board.parameter("gamma", at.oriented(at.features, None), letters=board.feature_letters)
         beta = board.parameter("beta", at.oriented(at.features, None), letters=board.feature_letters)
         return ex.node("add", (ex.node("mul", (at.every_example(gamma), x_hat)), at.every_example(beta)))
 
     return build
+
+
+def _through_norm(at: Place, over: str, spread: Callable[[Expr], Expr], x_hat: Expr, s: Expr) -> Shortcut:
+    """The whole way back through mean and variance (Ioffe and Szegedy 2015, put together)."""
+    g = ex.grad("L", x_hat.data, x_hat.shape)
+    inner = g - spread(at.mean(g, over)) - x_hat * spread(at.mean(g * x_hat, over))
+    return Shortcut("L", at.a.data, inner / spread(s), "normalization",
+                    f"Theorem: all paths together take from the gradient its mean over the {over} and its part along the output, then scale.")
 
 
 # ---------------------------------------------------------------- images

@@ -253,8 +253,8 @@ def _local_lines(step: Step) -> list[Line]:
 def _theorem_lines(step: Step) -> list[Line]:
     """How a theorem shortens a gradient: what comes from above put in, then what is left of it."""
     shown = [step.general]
-    if step.shortcut and step.inserted is not None:
-        shown += [e for e in (step.inserted, step.result) if e != step.general]
+    if step.shortcut:
+        shown += [e for e in (step.inserted, step.result) if e is not None and e != step.general]
     whys = ["what comes from above, put in"] * (len(shown) - 2) + [f"theorem: {step.rule}"]
     return [Line(e, why) for e, why in zip(shown[1:], whys, strict=False) if e != shown[0]]
 

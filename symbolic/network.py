@@ -211,7 +211,7 @@ def scalarize(network: Network) -> Network:
     constants = {s.name: [[v]] for name, rows in network.constants.items()
                  for symbol_row, row in zip(split[name], rows, strict=True) for s, v in zip(symbol_row, row, strict=True)}
     return replace(network, equations=tuple(equations), symbols=symbols, constants=constants,
-                   shortcuts=tuple(each for s in network.shortcuts for each in _apart(s, split[s.wrt], env)),
+                   shortcuts=tuple(each for s in network.shortcuts if not any(n.op == "grad" for n in ex.walk(s.result)) for each in _apart(s, split[s.wrt], env)),
                    ones=tuple(e for tree in network.ones for row in entries(tree, env, TIDY) for e in row))
 
 

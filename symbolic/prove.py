@@ -118,7 +118,15 @@ def _cancels(e: sp.Expr) -> bool:
 
     e = e.replace(lambda x: isinstance(x, sp.exp), exponential)
     e = e.replace(lambda x: isinstance(x, (sp.Function, sp.Derivative, sp.Subs)), symbol)
-    top, _ = sp.fraction(sp.together(e))
+    roots: dict[sp.Expr, sp.Symbol] = {}
+
+    def root(x: sp.Expr) -> sp.Expr:
+        return roots.setdefault(x.base, sp.Symbol(f"r{len(roots)}", positive=True)) ** (2 * x.exp)
+
+    e = e.replace(lambda x: x.is_Pow and x.exp.is_Rational and x.exp.q == 2 and bool(x.base.free_symbols), root)
+    top = sp.expand(sp.fraction(sp.together(e))[0])
+    for base, r in roots.items():  # the square of a root is what stands under it
+        top = sp.rem(top, sp.expand(sp.fraction(sp.together(r**2 - base))[0]), r) if top != 0 else top
     return bool(sp.expand(top) == 0)
 
 

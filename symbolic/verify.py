@@ -255,6 +255,8 @@ class _Checker:
         env = Lookup(network, point)
         direction = draw.matrix(network.symbols[step.wrt].shape)
         total = mp.mpf(0)
+        for name in {n.data[1] for n in ex.walk(step.result) if n.op == "grad"} if step.shortcut else ():
+            env[step.of, name] = self._true(network, name, point)
         for term in step.terms:
             slope = difference(lambda m, rhs=network.equation(term.through).rhs: entries(rhs, env.moved(step.wrt, m), MP),
                                point[step.wrt], direction)
@@ -295,7 +297,8 @@ class _Checker:
             return e.op, data, e.shape, tuple(anonymous(a) for a in e.args)
 
         uses = tuple((names.setdefault(t.through, f"v{len(names)}"), anonymous(network.equation(t.through).rhs)) for t in step.terms)
-        theorem = tuple(map(anonymous, composed(network, step))) if step.shortcut else ()
+        ends, claim = composed(network, step) if step.shortcut else ([], ex.ZERO)
+        theorem = (*(anonymous(e) for _, e in ends), anonymous(claim))
         return uses, names.get(step.wrt), anonymous(step.general), step.rule, step.of in names, theorem
 
     def _proved(self, network: Network, step: Step) -> bool:
@@ -310,9 +313,9 @@ class _Checker:
             direct = {t.through for t in step.terms if t.upstream == ex.ONE}
             done = proves(uses, step.of, direct, step.wrt, shapes[step.wrt], resize(step.general), shapes)
             if step.shortcut and done:
-                loss, claim = map(resize, composed(network, step))
+                ends, claim = composed(network, step)
                 ones = sums_of_one(replace(network, ones=tuple(map(resize, network.ones))))
-                done = proves([(step.of, loss)], step.of, {step.of}, step.wrt, shapes[step.wrt], claim, shapes, ones)
+                done = proves([(n, resize(e)) for n, e in ends], step.of, {step.of}, step.wrt, shapes[step.wrt], resize(claim), shapes, ones)
             self.proofs[key] = done
         return self.proofs[key]
 

@@ -15,7 +15,7 @@ from indexreader import read_index
 from mpmath import mp
 from symbolic.arithmetic import MP
 from symbolic.errors import CheckError, SpecError
-from symbolic.expr import Expr, walk
+from symbolic.expr import Expr, num, walk
 from symbolic.layers import LAYERS, stack
 from symbolic.lesson import plan
 from symbolic.network import LayerPlan, Network, scalarize
@@ -340,3 +340,26 @@ def test_no_gradient_is_taken_of_a_constant() -> None:
     lesson = plan(net, ("matrix",))
     assert "m2" in net.constants and "m2" not in lesson.derivation.steps
     assert any(n.op == "sym" and n.data == "m2" for n in walk(lesson.derivation.steps["a1"].result))
+
+
+@pytest.mark.parametrize("rows", [False, True], ids=["columns", "rows"])
+@pytest.mark.parametrize("name", ["batch_norm", "layer_norm"])
+def test_the_whole_way_back_through_a_norm(name: str, rows: bool) -> None:
+    """The short form gives what the steps through mean and variance give, and is checked; a wrong one stops."""
+    from dataclasses import replace
+
+    net = network(CASES[name][0], rows)
+    (short,) = net.shortcuts
+    values = {n: [[mp.mpf(repr(float(v))) for v in row] for row in cells] for n, cells in point(net).items()}
+    with mp.workdps(DIGITS):
+        values.update({n: [[MP.number(v) for v in row] for row in cells] for n, cells in net.constants.items()})
+    long, brief = (certify(plan(n, ("matrix",)), values).values for n in (replace(net, shortcuts=()), net))
+    assert long is not None and brief is not None
+    assert all(abs(a - b) < mp.mpf(10) ** -50 for xs, ys in zip(long["L", short.wrt], brief["L", short.wrt], strict=True) for a, b in zip(xs, ys, strict=True))
+    with pytest.raises(CheckError, match="failed its check"):
+        certify(plan(replace(net, shortcuts=(replace(short, result=num(Fraction(1001, 1000)) * short.result),)), ("matrix",)))
+
+
+def test_a_residual_connection_takes_the_short_form_away() -> None:
+    net = stack(("x", 2), "y", [P(2, "tanh"), P(type="layer_norm", residual=1)], "mse", samples=3)
+    assert net.shortcuts == () and certify(plan(net, ("matrix",)))

@@ -19,7 +19,7 @@ RULE_WORDS = {
     "linear-in-W": "linear in the left factor", "linear-in-x": "linear in the right factor", "transpose": "transpose",
     "broadcast-to-sum": "broadcast forward, sum backward", "fork-sum": "sum over the paths", "vector-function": "function of the whole vector",
     "matrix-function": "function of the whole matrix",
-    "subgradient": "slope on each piece", "identity": "passed on unchanged",
+    "normalization": "all paths through mean and variance", "subgradient": "slope on each piece", "identity": "passed on unchanged",
     "softmax-cross-entropy fusion": "softmax and cross-entropy cancel", "sigmoid-cross-entropy fusion": "sigmoid and cross-entropy cancel",
 }
 
