@@ -172,6 +172,8 @@ class Numbers:
             return Expr("mul", tuple(self._grouped(e.args)), None, e.shape)
         if e.op == "div" and e.args[1].op == "matrix":
             return Expr(e.op, (self._fill(e.args[0]), self._block([e.args[1]])), e.data, e.shape)
+        if e.op == "take" and not e.data.word and e.args[0].op == "sym":
+            return self._block([e])  # x_2 is a number by itself
         if e.op in ("add", "neg", "matmul", "div", "T", "matrix", *MOVES):
             return Expr(e.op, tuple(map(self._fill, e.args)), e.data, e.shape)
         if e.op == "pow" and e.args[1].op == "num":

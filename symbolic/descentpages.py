@@ -334,7 +334,7 @@ def _label(plan: Plan, plans: list[Plan], digits: int) -> str:
 def _why(sheet: Sheet, made: Comparison) -> list[str]:
     """What the verdicts rest on."""
     if made.found is None:
-        return ["Each verdict is read off the sequence itself: no curvature decides it, for the loss is no quadratic or the steps are not plain gradient descent."]
+        return ["Each verdict is read off the sequence itself. Only for plain gradient descent on a quadratic loss would the curvature decide."]
     along = " along each direction" if len(made.found.curvatures) > 1 else ""
     return [f"{sheet.network.output} is a quadratic, so its curvature decides: a step multiplies the distance from the lowest point{along} "
             "by one minus rate times curvature. Below 0 it changes sides; below -1 it grows."]

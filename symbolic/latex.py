@@ -356,7 +356,7 @@ class Printer:
     def _onehot(self, e: Expr) -> str:
         """The indicator of the largest (smallest) entry."""
         x = self.show(e.args[0], ATOM)
-        return rf"\mathbf{{1}}[{x} = {self._most(Expr(e.data[0], e.args, e.data[1]))}]"
+        return rf"\mathbf{{1}}_{{\text{{first}}}}[{x} = {self._most(Expr(e.data[0], e.args, e.data[1]))}]"
 
     # ------------------------------------------------------------ index level
 

@@ -343,7 +343,7 @@ def _index_step(network: Network, step: Step) -> list[Shown]:
 def _forward_line(network: Network, name: str, wrt: Symbol) -> list[Line]:
     """The equation that uses the value, for a typical entry; an entrywise one keeps the value's indices."""
     eq, symbol = network.equation(name), network.symbols[name]
-    letters = wrt.letters if wrt.shape == symbol.shape else symbol.letters
+    letters = wrt.letters if wrt.shape == symbol.shape and wrt.kind != "parameter" else symbol.letters
     i, j = (letter if d != 1 else None for letter, d in zip(letters, symbol.shape, strict=True)) if symbol.shape else (None, None)
     left = index.entry(symbol.expr, i, j)
     return [Line(index.entry(eq.rhs, i, j), "the forward equation, entry by entry", "forward", left, (i, j))]

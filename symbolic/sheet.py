@@ -132,7 +132,7 @@ class Sheet:
         p = Printer(self.network, colour=False)
         for eq in self.network.equations:
             left = p.name(eq.name)
-            symbols = TexLine(left, p(eq.rhs), kind="forward")
+            symbols = TexLine(left, p(eq.rhs), shapes(eq.rhs) or ("{}×{}".format(*eq.rhs.shape) if eq.rhs.shape else ""), kind="forward")
             line = None
             if self.has(eq.name):
                 with mp.workdps(DIGITS):
@@ -178,7 +178,9 @@ class Sheet:
             return TexLine(plain(line.lhs), plain(line.rhs), line.because, line.kind)
         if line.kind == "index" and left:
             left = plain.grad(s.of, s.wrt, tuple(x for x in line.free if x))
-        because = shapes(line.rhs) or line.because if s.level == "matrix" and s.shape else line.because
+        because = line.because
+        if s.level == "matrix" and s.shape and not because.startswith("theorem"):
+            because = shapes(line.rhs) or "{}×{}".format(*s.shape)
         return TexLine(left, p(line.rhs), because, line.kind)
 
     def _value(self, s: Shown, scalar: bool) -> Matrix | None:

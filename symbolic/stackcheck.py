@@ -34,10 +34,8 @@ def check_stack(spec: Spec) -> None:
         except SpecError as e:
             raise _at(e, "layers", index) from None
         outputs.append(place)
-        if not place.maps:
-            layer.units = int(place.features) if isinstance(place.features, int) else layer.units
-        elif layer.units is None:
-            layer.units = 1
+        if layer.units is None:  # what the file says stays: attention that projects back gives other features than units
+            layer.units = int(place.features) if isinstance(place.features, int) and not place.maps else 1
     _check_output(spec, place)
     try:
         network = network_of(spec)

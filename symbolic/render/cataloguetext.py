@@ -148,7 +148,7 @@ def definition_lines(entry: Entry) -> list[TexLine]:
     printer, out = Printer(entry.network, colour=False), []
     for left, right in entry.equations:
         name, shown, body = printer.name(entry.network.output), printer(left), printer(right)
-        if left.op == "sym":
+        if left.op in ("sym", "grad"):
             out.append(TexLine(shown, body))
         else:  # a function applied: its output has a letter of its own
             out.append(TexLine(name, body if shown == body else f"{shown} = {body}"))

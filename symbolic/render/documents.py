@@ -264,7 +264,7 @@ def _key(view: View) -> dict[str, Any]:
         rows = view.step_rows(step, view.paper.width, view.paper.height)
         steps.append({**view.heading(step), "rows": spaced(_with_reasons(rows, view.paper.width, step.shown.because)), "together": tall(rows) <= view.paper.height})
     update = view.update()
-    return {**_statement(view), "heading": "Answer key", "forward": [{"rows": spaced(view.forward())}] if view.sheet.values else [],
+    return {**_statement(view), "heading": "Answer key", "forward": [{"rows": spaced(_with_reasons(view.forward(), view.paper.width, ""))}] if view.sheet.values else [],
             "steps": steps, "graphs": _graph_frames(view, 168, 100), "update": [{"rows": spaced(update)}] if update else [],
             "sections": sectionpages.frames(view), "table": _tables(view, 560), "listed": [{"rows": spaced(view.too_wide())}] if view.too_wide() else []}
 

@@ -93,9 +93,9 @@ def statement(problem: Problem, printer: Printer) -> str:
     count = len(n.layers)
     convention = "rows" if n.rows else "columns"
     samples = n.symbols[n.names("input")[0]].shape if n.plain_stack else ()
-    batch = f" The examples of the batch are the {convention} of ${printer.name(n.names('input')[0])}$." \
+    batch = f"The examples of the batch are the {convention} of ${printer.name(n.names('input')[0])}$. " \
         if samples and all(d != 1 for d in samples) else ""
-    return f"A network of {count} layers and its loss:{batch}" if count > 1 else f"A single layer and its loss:{batch}"
+    return f"{batch}A network of {count} layers and its loss:" if count > 1 else f"{batch}A single layer and its loss:"
 
 
 def checked(certified: Certified) -> str:
