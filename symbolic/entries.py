@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -15,8 +15,10 @@ from . import expr as ex
 from .arithmetic import MP, entries
 from .entrytexts import decimal, options
 from .entry import Entry, Fact, Graph, filled_in, interval, stated
+from .derive import derive
 from .errors import SpecError
-from .expr import Expr
+from .expr import Dim, Expr
+from .floats import stable
 from .functions import Row, VectorRow, from_sympy, slope_form
 from .initial import Init
 from .latex import Printer
@@ -144,8 +146,7 @@ def loss_entry(table: str, name: str, row: Loss) -> Entry:
     source = getattr(row, "numpy", "")
     fold = "np.mean" if row.outputs == "mean" else "np.sum"
     value = f"{fold}({filled_in(source, axis='0')})" if source else tree_code(right)
-    set_first = tuple(f"{o.name} = {decimal(o.default)}" for o in getattr(row, "options", ()) if re.search(rf"\b{o.name}\b", value))
-    lines = (*set_first, f"L = {value}", f"dy_hat = {tree_code(lesson.derivation.steps['y_hat'].result)}")
+    lines = _loss_code(name, row, value)
 
     def facts() -> tuple[Fact, ...]:
         return (*options(row), *stated(row))
@@ -158,11 +159,20 @@ def loss_entry(table: str, name: str, row: Loss) -> Entry:
                  parts=lambda: (certify(plan(single, ("scalar",), wrt=("y_hat",))), certify(lesson)))
 
 
-def loss_network(name: str, outputs: int) -> Network:
-    """A loss of one example with so many outputs. Raises SpecError for a loss that needs more of them."""
+def _loss_code(name: str, row: Loss, value: str) -> tuple[str, ...]:
+    """L and its gradient in NumPy for any number K of outputs, with the options by name, in the form that keeps its digits."""
+    back = tree_code(stable(derive(loss_network(name, "K", {o.name: ex.sym(o.name) for o in row.options})).steps["y_hat"].result))
+    first = [f"{o.name} = {decimal(o.default)}" for o in row.options if re.search(rf"\b{o.name}\b", f"{value} {back}")]
+    return (*first, *(["K = y.size"] if re.search(r"\bK\b", back) else []), f"L = {value}", f"dy_hat = {back}")
+
+
+def loss_network(name: str, outputs: Dim, options: Mapping[str, Any] | None = None) -> Network:
+    """A loss of one example with so many outputs; options may be names. Raises SpecError for a loss that needs more outputs."""
     y_hat, y = Symbol("y_hat", (outputs, 1), "input", "y_hat"), Symbol("y", (outputs, 1), "target", "y")
-    equation = loss_equation(name, y_hat.expr, y.expr, outputs=outputs, samples=None)
-    return Network((equation,), {"y_hat": y_hat, "y": y, "L": Symbol("L", (), "value", "L")})
+    equation = loss_equation(name, y_hat.expr, y.expr, outputs=outputs, samples=None, options=options)
+    sizes = {outputs: Symbol(outputs, (), "size", outputs)} if isinstance(outputs, str) else {}
+    named = {n: Symbol(n, (), "constant", n) for n in options or {}}
+    return Network((equation,), {"y_hat": y_hat, "y": y, **sizes, **named, "L": Symbol("L", (), "value", "L")})
 
 
 def _loss_graph(network: Network) -> Graph:

@@ -81,7 +81,17 @@ def _one_minus_sigmoid(e: Expr) -> Expr | None:
     return None
 
 
-STABLE: Mapping[str, Callable[[Expr], Expr | None]] = {"call": _log_of_one_plus, "add": _one_minus_sigmoid}
+def _softmax(e: Expr) -> Expr | None:
+    """exp(z) over its own sum as softmax(z), which shifts before it takes exponentials."""
+    above, below = e.args
+    if above.op == "call" and above.data == "exp" and above.shape:
+        for axis in (0, 1):
+            if below == ex.spread(ex.total(above, axis), axis, above.shape):
+                return ex.node("over", above.args, ("softmax", axis))
+    return None
+
+
+STABLE: Mapping[str, Callable[[Expr], Expr | None]] = {"call": _log_of_one_plus, "add": _one_minus_sigmoid, "div": _softmax}
 
 
 def stable(e: Expr) -> Expr:

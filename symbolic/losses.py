@@ -202,7 +202,8 @@ def _entry(row: Loss, y_hat: Expr, y: Expr, axis: int, options: Mapping[str, Any
         part = ex.node("sum", (parse(source, values),), axis)
         values[name] = ex.spread(part, axis, y_hat.shape) if part.shape else part
     for option in row.options:
-        values[option.name] = ex.num(Fraction(options.get(option.name, option.default))).with_role("decimal")
+        value = options.get(option.name, option.default)
+        values[option.name] = value if isinstance(value, Expr) else ex.num(Fraction(value)).with_role("decimal")
     return parse(row.entry.format(axis=axis), values)
 
 

@@ -40,7 +40,7 @@ def _code(e: Expr) -> str:
         case "add": return f"({_code(e.args[0])}{''.join(map(_term, e.args[1:]))})"
         case "T": return f"({inner[0]}).T"
         case "call": return f"({code(FUNCTIONS[e.data].function(*map(sp.Symbol, inner)))})"
-        case "over": return _code(VECTOR_FUNCTIONS[e.data[0]].define(e.args[0], e.data[1]))
+        case "over": return _vector_code(e)
         case "cases":
             out = inner[-1]
             for k in reversed(range(len(e.data))):
@@ -62,3 +62,10 @@ def _number(e: Expr) -> str:
     if isinstance(e.data, Fraction):
         return str(e.data) if e.data.denominator == 1 else f"({e.data})"
     return f"({code(e.data)})"
+
+
+def _vector_code(e: Expr) -> str:
+    """A function of a whole vector in the stable form of its row."""
+    (z,) = e.args
+    inside = str(z.data) if z.op == "sym" else f"({_code(z)})"
+    return "({})".format(VECTOR_FUNCTIONS[e.data[0]].numpy_code.replace("numpy.", "np.").format(z=inside, axis=e.data[1]))
