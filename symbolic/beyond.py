@@ -17,7 +17,7 @@ def _names(raw: object) -> object:
     """`hessian: x` for `hessian: [x]`, and true for every name."""
     if isinstance(raw, bool) or str(raw).lower() in ("true", "false"):
         return EVERY if str(raw).lower() == "true" else []
-    return [raw] if isinstance(raw, str) else raw
+    return [raw] if isinstance(raw, str) else list(dict.fromkeys(raw)) if isinstance(raw, list) and all(isinstance(x, str) for x in raw) else raw
 
 
 def _read(read: Callable[[Any], Any], schema: dict[str, Any]) -> Any:

@@ -124,6 +124,8 @@ class _Judge:
             found = self._formula(found, claim.formula, place) if claim.formula else self._numbers(found, claim.numbers, place)
         except _Undecidable as reason:
             found = replace(found, why=str(reason))
+        except ArithmeticError as reason:  # 1/(x - x) has no value anywhere
+            found = replace(found, why=f"It has no value: {reason}.")
         return replace(found, ours=self._as_in_file(found.ours), why=self._as_in_file(found.why))
 
     def _as_in_file(self, said: str) -> str:

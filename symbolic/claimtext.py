@@ -226,6 +226,7 @@ def formula(text: str, network: Network, slope: Callable[[str, str], Expr], rate
     slope: what du/dv stands for; rate: the learning rate. Raises ShapeError where the sizes do not fit, SpecError for anything else.
     """
     from . import expr as ex
+    from .errors import ShapeError
     from .parse import names_in, parse
 
     names = [*network.symbols, *network.aliases]
@@ -235,7 +236,26 @@ def formula(text: str, network: Network, slope: Callable[[str, str], Expr], rate
     pairs = {f"d{n}": (network.output, n) for n in names if f"d{n}" in used} | slopes
     values.update({name: slope(network.resolve(u), network.resolve(v)) for name, (u, v) in pairs.items()})
     values.update({name: rate for name in ("learning_rate", "eta") if name in used and rate is not None})
-    return parse(plain, values, frozenset(e.data for eq in network.equations for e in ex.walk(eq.rhs) if e.op == "apply"))
+    unnamed = frozenset(e.data for eq in network.equations for e in ex.walk(eq.rhs) if e.op == "apply")
+    try:
+        return parse(plain, values, unnamed)
+    except ShapeError:  # a published z = W x + b leaves it to the reader, or to NumPy, to repeat b for every example
+        if not (repeated := _biases(network)):
+            raise
+        return parse(plain, {**values, **repeated}, unnamed)
+
+
+def _biases(network: Network) -> dict[str, Expr]:
+    """The biases of a batch, repeated for every example."""
+    from . import expr as ex
+
+    out = {}
+    for name in network.names("parameter"):
+        z, b = network.symbols.get(f"z{name[1:]}"), network.symbols[name]
+        if name[:1] == "b" and z is not None and b.shape and b.shape != z.shape:
+            one = ex.ones((z.shape[0], 1) if network.rows else (1, z.shape[1]))
+            out[name] = ex.node("matmul", (one, b.expr) if network.rows else (b.expr, one))
+    return out
 
 
 def slope_name(network: Network, u: str, v: str) -> Expr:

@@ -322,7 +322,7 @@ def _newton_path(sheet: Sheet, twice: Twice) -> list[_Point]:
     for k in range(sheet.problem.wanted.steps):
         last = path[-1]
         if MP.determinant(last.hessian) == 0:
-            raise SpecError(f"newton: at step {k} the Hessian has the determinant 0, so there is no Newton step", hint="start elsewhere, or take fewer steps")
+            raise SpecError(f"newton: at step {k} the determinant of the Hessian is 0, or too close to it, so there is no Newton step", hint="start elsewhere, or take fewer steps")
         step = [row[0] for row in mp.lu_solve(mp.matrix(last.hessian), -mp.matrix(last.gradient)).tolist()]
         for row, g in zip(last.hessian, last.gradient, strict=True):
             close(mp.fdot(row, step), -g, max(abs(g), mp.mpf(1)), "a step of Newton's method")

@@ -59,6 +59,8 @@ def entry(e: Expr, i: str | None, j: str | None, taken: frozenset[str] = frozens
         return e
     if e.op == "matrix" and not e.shape:
         return _whole(e, taken)
+    if not e.shape and e.op in MOVES:
+        return Expr("entry", (e,), ())
     if e.op == "slide":
         return _slid(e, i, j, taken)
     if e.op == "take" and not e.data.word:
@@ -245,7 +247,7 @@ def at_index(e: Expr, env: Env, where: dict[str, int], arithmetic: Arithmetic) -
     if e.op == "entry":
         matrix = entries(e.args[0], env, arithmetic)
         letters = iter(e.data)
-        i, j = (position(next(letters), where) if d != 1 else 0 for d in e.args[0].shape)
+        i, j = (position(next(letters), where) if d != 1 else 0 for d in e.args[0].shape or (1, 1))
         inside = 0 <= i < len(matrix) and 0 <= j < len(matrix[0])
         return matrix[i][j] if inside else arithmetic.number(Fraction(0))  # around an image stand zeros
     if e.op == "local":

@@ -366,6 +366,8 @@ class Printer:
             return self.name(x.data, e.data)
         if x.op == "grad":
             return self.grad(*x.data, e.data)
+        if not e.data:  # a single value has no index
+            return self.show(x, ATOM)
         body = self.show(x, 0)
         return rf"{body if x.op in ('eye', 'over') else parens(body)}_{{{''.join(e.data)}}}"
 

@@ -23,6 +23,7 @@ from .network import Equation, LayerPlan, Shortcut, Symbol
 from .parsemoves import average, largest, pool
 from .takes import concat, convolve, fixed, part, reach, reshape, windows
 
+LARGEST_VOCABULARY = 2000
 Rhs = Expr | tuple[Expr, ...]
 
 
@@ -123,7 +124,7 @@ class LayerType:
 
     build: writes its equations on the board and gives z (one a channel for images); options: keys of the
     spec with their defaults; reads: 'vectors', 'images' or 'indices'; activation: the usual one; sized: whether
-    the file says how many units.
+    the file says how many units; without: keys of other layers that it has no use for.
     """
 
     name: str
@@ -133,6 +134,7 @@ class LayerType:
     reads: str = "vectors"
     activation: str = "identity"
     sized: bool = False
+    without: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- layers of units
@@ -176,6 +178,8 @@ def _dropout(plan: LayerPlan, at: Place, board: Board) -> Expr:
     mask, rate = plan.option("mask"), plan.option("rate")
     if mask is None:
         raise SpecError(f"layer {at.layer}: missing mask", hint="write the units that stay, as in mask: [1, 0, 1]")
+    if not isinstance(mask, (tuple, list)):
+        raise SpecError(f"layer {at.layer}: a mask is a list", hint="as in mask: [1, 0, 1]")
     kept = [list(row) for row in mask] if isinstance(mask[0], (tuple, list)) else [list(mask)]
     cells = kept if at.rows else [list(c) for c in zip(*kept, strict=True)]
     if any(v not in (0, 1) for row in cells for v in row):
@@ -252,6 +256,8 @@ def _convolution(plan: LayerPlan, at: Place, board: Board) -> Rhs:
 def _pooling(fold: Callable[[Expr], Expr]) -> Callable[[LayerPlan, Place, Board], Rhs]:
     def build(plan: LayerPlan, at: Place, board: Board) -> Rhs:
         size = _kernel(plan, at, "size")
+        if plan.option("stride") is None and 1 != size[0] != size[1]:
+            raise SpecError(f"layer {at.layer}: windows of {ex.show_shape(size)} need a stride", hint="as in stride: 1")
         stride, outs = plan.option("stride") or max(size), []
         for k, image in enumerate(at.maps or ()):
             if fold is average:
@@ -280,6 +286,8 @@ def _embedding(plan: LayerPlan, at: Place, board: Board) -> Expr:
         raise SpecError(f"layer {at.layer}: the input of an embedding is a list of whole numbers, as in inputs: {{x: [2, 0, 1]}}")
     if size is None:
         raise SpecError(f"layer {at.layer}: missing vocabulary", hint="write how many words there are, as in vocabulary: 5")
+    if size > LARGEST_VOCABULARY:
+        raise SpecError(f"layer {at.layer}: vocabulary {size:,}; at most {LARGEST_VOCABULARY:,} words fit a page")
     e = board.parameter("E", at.weights(plan.units, size))
     board.samples = ex.Samples(len(ids)) if len(ids) > 1 else None
     return part(e, ids, None) if at.rows else part(e, None, ids)
@@ -372,16 +380,17 @@ LAYERS: dict[str, LayerType] = {t.name: t for t in (
     LayerType("layer_norm", _normalized("features"), "Every example gets mean 0 and variance 1 over its features, then a scale and a shift.",
               {"epsilon": Fraction(1, 100_000)}),
     LayerType("conv1d", _convolution, "A kernel slides along a sequence of numbers (a cross-correlation: the kernel is not flipped).",
-              {"kernel": None, "stride": 1, "padding": 0}, "images", sized=True),
+              {"kernel": None, "stride": 1, "padding": 0}, "images", sized=True, without=("residual",)),
     LayerType("conv2d", _convolution, "A kernel slides over an image (a cross-correlation: the kernel is not flipped).",
-              {"kernel": None, "stride": 1, "padding": 0}, "images", sized=True),
-    LayerType("max_pool", _pooling(largest), "The largest entry of every window.", {"size": None, "stride": None}, "images"),
-    LayerType("average_pool", _pooling(average), "The mean of every window.", {"size": None, "stride": None}, "images"),
-    LayerType("flatten", _flatten, "All entries of all images in one vector, row by row.", {}, "images"),
-    LayerType("embedding", _embedding, "Every word has a vector of its own; a look-up copies it.", {"vocabulary": None, "ids": None}, "indices", sized=True),
-    LayerType("rnn", _rnn, "The same cell at every time step; the last state goes on. The state before the first step is 0.", {}, "vectors", "tanh", sized=True),
+              {"kernel": None, "stride": 1, "padding": 0}, "images", sized=True, without=("residual",)),
+    LayerType("max_pool", _pooling(largest), "The largest entry of every window.", {"size": None, "stride": None}, "images", without=("residual",)),
+    LayerType("average_pool", _pooling(average), "The mean of every window.", {"size": None, "stride": None}, "images", without=("residual",)),
+    LayerType("flatten", _flatten, "All entries of all images in one vector, row by row.", {}, "images", without=("residual",)),
+    LayerType("embedding", _embedding, "Every word has a vector of its own; a look-up copies it.", {"vocabulary": None, "ids": None}, "indices", sized=True, without=("residual",)),
+    LayerType("rnn", _rnn, "The same cell at every time step; the last state goes on. The state before the first step is 0.", {}, "vectors", "tanh", sized=True,
+              without=("residual",)),
     LayerType("lstm", _lstm, "Gates decide what a cell forgets, takes in and shows (Hochreiter and Schmidhuber 1997, with the forget gate of Gers 2000). "
-              "State and cell before the first step are 0.", sized=True),
+              "State and cell before the first step are 0.", sized=True, without=("activation", "residual")),
     LayerType("attention", _attention, "Every position asks all others: softmax of scaled dot products (Vaswani et al. 2017).",
               {"causal": False, "project": False}, sized=True),
 )}

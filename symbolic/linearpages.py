@@ -113,7 +113,7 @@ class _Regression:
                  TexLine(r"\eta_{\max}", rf"\frac{{2}}{{\lambda_{{\max}}}} = {decimal(found.limit, self.digits)}")]
         return Section("Why gradient descent gets there", "Each step multiplies the error by I - eta H: along an eigenvector of H by 1 - eta lambda. "
                        "Below the limit all these factors lie between -1 and 1, and the error dies out.", tuple(lines), checked="exact fractions",
-                       data={"eigenvalues": [float(v) for v in found.eigenvalues], "limit": float(found.limit)})
+                       data={"eigenvalues": [_float(v) for v in found.eigenvalues], "limit": _float(found.limit)})
 
     def steps(self) -> list[Section]:
         """A few steps of gradient descent, where there are a learning rate and a single solution."""
@@ -125,7 +125,7 @@ class _Regression:
         verdict = "converges" if eta < self.found.limit else "does not converge"
         heads, cells, data = self.table(rate)
         return [Section("Gradient descent beside the solution", f"With eta = {terminating(rate) or rate} the factors are {factors}: it {verdict}.",
-                        heads=heads, cells=cells, checked="exact fractions", data={"learning_rate": float(rate), "steps": data})]
+                        heads=heads, cells=cells, checked="exact fractions", data={"learning_rate": _float(rate), "steps": data})]
 
     def table(self, rate: Fraction) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], list[dict[str, Any]]]:
         """Heads, cells and data of a few steps from the given weights (from zero where there are none)."""
@@ -179,7 +179,7 @@ class _Regression:
 
 
 def _float(v: Any) -> float | None:
-    return float(v) if abs(v) < mp.mpf(10) ** 300 else None
+    return float(v) if abs(v) < 10**300 else None
 
 
 def _sub(i: int, count: int) -> str:

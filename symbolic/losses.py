@@ -250,6 +250,8 @@ def regularized(network: Network, penalties: Sequence[str]) -> Network:
     Raises SpecError for an unknown penalty.
     """
     weights = [s.expr for s in network.symbols.values() if s.kind == "parameter" and s.base.split("_")[0] in WEIGHTS]
+    if not weights:
+        raise SpecError("regularization needs weights, and these layers have none")
     symbols = dict(network.symbols)
     last = network.equations[-1]
     symbols["D"] = replace(symbols.pop(last.name), name="D", base="D")

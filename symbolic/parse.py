@@ -215,7 +215,8 @@ class _Reader:
         try:
             return ex.node(op, args, data)
         except SpecError as e:
-            hint = "repeat it with ones, e.g. b @ ones(1, 4)" if op == "add" and any(1 in a.shape for a in args) else e.hint
+            hint = _repeated(args) if op == "add" else ""
+            hint = hint or e.hint
             raise type(e)(e.sentence, hint=hint) from None
 
     def _attribute(self, n: ast.Attribute, depth: int) -> Expr:
@@ -311,6 +312,16 @@ def _dot(u: Expr, v: Expr) -> Expr:
     if not u.shape or u.shape != v.shape or 1 not in u.shape:
         raise SpecError(f"dot needs two vectors of the same shape, and {ex.text(u)} is {ex.show_shape(u.shape)}, {ex.text(v)} is {ex.show_shape(v.shape)}")
     return ex.node("matmul", (ex.node("T", (u,)), v) if u.shape[1] == 1 else (u, ex.node("T", (v,))))
+
+
+def _repeated(args: tuple[Expr, ...]) -> str:
+    """How a column or a row of a sum is repeated to the shape of the other term."""
+    for a, b in ((a, b) for a in args for b in args if a.shape and b.shape and a.shape != b.shape):
+        if a.shape == (1, b.shape[1]):
+            return f"repeat it for every row: ones({b.shape[0]}, 1) @ {ex.text(a)}"
+        if a.shape == (b.shape[0], 1):
+            return f"repeat it for every column: {ex.text(a)} @ ones(1, {b.shape[1]})"
+    return ""
 
 
 def _magnitude(e: Expr) -> float:

@@ -119,7 +119,7 @@ def build(spec: Spec) -> Problem:
     if spec.granularity == "primitive":
         if spec.given:
             raise SpecError("granularity: primitive needs a formula for every function", where=spec.where("granularity"), hint="leave 'given' out")
-        network = primitive(problem.network)
+        network = replace(primitive(problem.network), shortcuts=(), ones=())  # the walk is too fine for a theorem
         problem = replace(problem, network=network, forms={n: _form(s.shape, None) for n, s in network.symbols.items()} | dict(problem.forms))
     _check_letters(spec, problem.network)
     _check_formulas(spec, problem.network)
@@ -131,6 +131,8 @@ def _with_plans(spec: Spec, problem: Problem) -> Problem:
     """The problem with what the file says about going downhill."""
     first = problem.network.symbols[next(iter(spec.inputs))] if spec.is_network else None
     examples = next((int(d) for d in first.shape if isinstance(d, ex.Samples)), None) if first and first.name in problem.leaves else None
+    if spec.is_network and not any(map(ex.is_samples, problem.network.symbols[next(iter(spec.targets))].shape)):
+        examples = None  # the rows of a sequence are no examples
     try:
         descent = None if spec.learning_rate is None else planned(spec.optimizer, spec.schedule, spec.learning_rate, examples)
         compared = () if spec.compare is None else tuple(rivals(spec.compare, spec.optimizer, spec.schedule, spec.learning_rate, examples))

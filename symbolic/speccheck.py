@@ -173,12 +173,14 @@ def _check_words(layer: Layer, index: int) -> None:
 
     _check_known("layer type", layer.type, "layers", index, "type")
     row = _layer_types()[layer.type]
-    if "activation" not in layer.model_fields_set:
+    written = set(layer.model_fields_set)  # before a default is filled in
+    if "activation" not in written:
         layer.activation = row.activation
+        layer.model_fields_set.discard("activation")
     layer.activation = SYNONYMS.get(layer.activation, layer.activation)
     _check_known("activation", layer.activation, "layers", index, "activation")
-    own = {"type", "activation", "residual", "weights", *(("units", "W", "b", "bias") if row.sized else ()), *row.options} - {"ids"}
-    for key in sorted(layer.model_fields_set - own):
+    own = {"type", "activation", "residual", "weights", *(("units", "W", "b", "bias") if row.sized else ()), *row.options} - {"ids", *row.without}
+    for key in sorted(written - own):
         raise ValueProblem(f"a layer of type {layer.type} has no {key!r}", "layers", index, key, hint=f"it has {', '.join(sorted(own))}")
     if layer.type == "dense" and layer.weights:
         raise ValueProblem("a dense layer has W and b", "layers", index, "weights", hint="write W: and b: in its place")
@@ -326,6 +328,8 @@ def _check_equations(spec: Spec) -> None:
         except SpecError as error:
             raise ValueProblem(error.sentence, "equations", name, hint=error.hint) from None
     free = spec.free_names()
+    for name in free:
+        _check_name(name, "equations", next(n for n, text in equations.items() if name in expression_parser().names_in(text)))
     for name in spec.at:
         _check_name(name, "at", name)
         if name in equations:

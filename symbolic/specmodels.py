@@ -118,6 +118,8 @@ def check(spec: Spec) -> None:
     if spec.collapse:
         if len(spec.layers) < 2:
             raise ValueProblem("collapse needs at least two layers", "collapse", hint="one layer has nothing to collapse")
+        if any(isinstance(getattr(value, "batch", None), str) for value in spec.inputs.values()):
+            raise ValueProblem("collapse is proved for sizes that are numbers", "inputs", *spec.inputs, "batch", hint="give the number of examples")
         if curved is not None:
             raise ValueProblem("only layers with the identity collapse into one", "layers", curved, "activation")
     if spec.normal_equations:

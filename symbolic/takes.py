@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .arithmetic import Arithmetic
 
 Full = tuple[int, int]
+LARGEST_PADDING = 50
 MOVES = frozenset({"take", "put", "concat", "slide"})  # nodes whose sizes are fixed numbers
 
 
@@ -113,6 +114,8 @@ def windows(x: Expr, size: Full, stride: int, padding: int = 0) -> Expr:
 
 def reach(source: Full, size: Full, stride: int, padding: int, name: str) -> Full:
     """How many windows fit down and across. Raises SpecError when none does."""
+    if padding > LARGEST_PADDING:
+        raise SpecError(f"padding {padding:,}; at most {LARGEST_PADDING} zeros are put around {name}")
     pads = tuple(padding if d > 1 else 0 for d in source)  # a row of numbers is padded left and right only
     out = tuple((d + 2 * p - k) // stride + 1 for d, p, k in zip(source, pads, size, strict=True))
     if min(out) < 1 or min(size) < 1:

@@ -306,6 +306,14 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**IMAGE, "layers": [{"type": "conv2d", "kernel": 2}, {"units": 1}]}, "put {type: flatten} between them"),
     ({**IMAGE, "layers": [{"type": "conv2d", "kernel": [2, 2, 2]}]}, "expected one size or two"),
     ({**IMAGE, "layers": [{"units": 1}, {"type": "max_pool", "size": 2}]}, "reads an image, and the layer before gives a vector"),
+    (spec([{"type": "lstm", "units": 2, "activation": "relu"}]), "a layer of type lstm has no 'activation'"),
+    (spec([{"type": "rnn", "units": 2, "residual": True}]), "a layer of type rnn has no 'residual'"),
+    ({**IMAGE, "layers": [{"type": "conv2d", "kernel": 1, "residual": True}]}, "a layer of type conv2d has no 'residual'"),
+    ({**IMAGE, "layers": [{"type": "max_pool", "size": [3, 2]}]}, "windows of 3 x 2 need a stride"),
+    (spec([{"type": "dropout", "mask": 1}]), "a mask is a list"),
+    ({**spec([{"type": "embedding", "units": 2, "vocabulary": 1000000}]), "inputs": {"x": [0, 1]}}, "vocabulary 1,000,000; at most 2,000"),
+    ({**IMAGE, "layers": [{"type": "conv2d", "kernel": 2, "padding": 100000}]}, "padding 100,000; at most 50"),
+    (spec([{"type": "average"}], regularization={"l2": "0.1"}), "regularization needs weights"),
     ({**IMAGE, "inputs": {"x": {"size": 3}}, "layers": [{"type": "lstm", "units": 1}]}, "lstm reads a sequence"),
     ({**IMAGE, "inputs": {"x": [1, 2]}, "layers": [{"type": "batch_norm"}, {"units": 1}]}, "batch_norm needs a batch, and there is one example"),
 ]
@@ -316,6 +324,24 @@ def test_what_does_not_fit_gets_one_sentence(data: dict[str, Any], sentence: str
     with pytest.raises(SpecError) as e:
         problem_of(build(data))
     assert sentence in str(e.value) and "\n" not in str(e.value), str(e.value)
+
+
+def test_attention_that_projects_back_keeps_its_units() -> None:
+    layers = [{"type": "attention", "units": 2, "project": True, "residual": True}]
+    net = problem_of(build({"inputs": {"x": [[1, 2, 3], [0, 1, 1]]}, "targets": {"y": [[1, 0, 0], [0, 1, 0]]}, "loss": "mse", "layers": layers})).network
+    assert net.symbols["W1_q"].shape == (2, 3) and net.symbols["W1_o"].shape == (3, 2) and net.symbols["a1"].shape == (3, 2)
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "cross_entropy", "mse"])
+def test_one_operation_a_line_goes_with_every_loss(loss: str) -> None:
+    data = {"inputs": {"x": [1, 2]}, "targets": {"y": [1, 0]}, "loss": loss, "granularity": "primitive", "regularization": {"l2": "0.1"},
+            "layers": [{"units": 2, "activation": "softmax" if loss == "cross_entropy" else "sigmoid", "W": [[1, 0], ["0.5", 1]]}]}
+    assert all(s.checked for s in solved(data).lesson.steps)
+
+
+def test_a_single_entry_is_taken_at_the_index_level() -> None:
+    net = network({"layers": [P(type="max_pool", size=2), P(type="flatten"), P(1)], "features": 2, "samples": 2, "inputs": {"x": 0}})
+    assert certify(plan(net, ("index",)))
 
 
 def test_the_file_and_the_line_are_named(tmp_path: Path) -> None:

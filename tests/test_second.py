@@ -287,7 +287,7 @@ GRAPH = "equations: {f: x**2*y}\nat: {x: 1, y: 2}\n"
     (GRAPH + "newton: {steps: 99}\n", "newton: 99 steps; at most 20 make a table"),
     (GRAPH + "newton: {step: 9}\n", "unknown key 'step'; did you mean 'steps'?"),
     ("equations: {f: x**2*y}\nnewton: {steps: 1}\n", "newton: x has no number; give one under 'at'"),
-    ("equations: {f: x + y**2}\nat: {x: 1, y: 1}\nnewton: {steps: 1}\n", "newton: at step 0 the Hessian has the determinant 0"),
+    ("equations: {f: x + y**2}\nat: {x: 1, y: 1}\nnewton: {steps: 1}\n", "newton: at step 0 the determinant of the Hessian is 0"),
     ("equations: {f: x*log(x)}\nat: {x: 4}\nnewton: {steps: 3}\n", "newton: after step 1 the numbers cannot be computed with"),
     ("equations: {Y: A @ A}\nat: {A: [[1, 2], [3, 4]]}\nhessian: true\n", "hessian: Y is not a single number; add an equation such as e: sum(...)"),
     ("equations: {y: sum(A)}\nat: {A: [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]}\nhessian: true\n",

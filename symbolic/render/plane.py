@@ -102,5 +102,5 @@ def ticks(low: float, high: float) -> list[float]:
     >>> ticks(-0.4, 1.5), ticks(0, 14)
     ([0.5, 1.0], [5.0, 10.0])
     """
-    step = next(s for s in (m * 10.0**p for p in range(-12, 13) for m in (1, 2, 5)) if (high - low) / s <= MOST_TICKS)
+    step = next(s for s in (m * 10.0**p for p in range(-300, 301) for m in (1, 2, 5)) if (high - low) / s <= MOST_TICKS)
     return [k * step for k in range(ceil(low / step), floor(high / step) + 1) if k and (k + 0.3) * step <= high]
