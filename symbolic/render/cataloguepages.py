@@ -28,6 +28,7 @@ PLOT_HEIGHT = 165.0   # points, with its legend and numbers
 COLUMN = 200.0        # points: a derivation that ends above this stands beside the plot
 LAYER_TITLE = "Backward"
 ONE_LINE = "The derivative"
+ONE_OUTPUT = "For one output, line by line"
 TITLES = {"scalar": "The derivative, line by line", "index": "Entry by entry", "matrix": "As a whole"}
 GENERIC = ("", "local derivatives", "rule of the equation", "the slope in its own form")  # reasons that say nothing here
 TOGETHER = 760.0      # points of the measured size: an entry of at most this height is not split between two pages
@@ -72,7 +73,8 @@ def _steps(parts: Sequence[tuple[Sheet, TexStep]], available: float) -> list[dic
     out: list[dict[str, Any]] = []
     for sheet, step in parts:
         network = sheet.network
-        title = LAYER_TITLE if network.layers else TITLES[step.shown.level]
+        alone = step.shown.level == "scalar" and bool(network.names("target"))  # a loss of one output, before that of several
+        title = LAYER_TITLE if network.layers else ONE_OUTPUT if alone else TITLES[step.shown.level]
         rows = reasoned(rows_of(_told(step, bool(network.layers)), available), available)
         if out and out[-1]["sheet"] is sheet and out[-1]["title"] == title:
             out[-1]["rows"] += rows
