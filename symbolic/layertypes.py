@@ -256,7 +256,7 @@ def _convolution(plan: LayerPlan, at: Place, board: Board) -> Rhs:
 def _pooling(fold: Callable[[Expr], Expr]) -> Callable[[LayerPlan, Place, Board], Rhs]:
     def build(plan: LayerPlan, at: Place, board: Board) -> Rhs:
         size = _kernel(plan, at, "size")
-        if plan.option("stride") is None and 1 != size[0] != size[1]:
+        if plan.option("stride") is None and size[0] != size[1] and fixed((at.maps or (at.a,))[0])[0] > 1:
             raise SpecError(f"layer {at.layer}: windows of {ex.show_shape(size)} need a stride", hint="as in stride: 1")
         stride, outs = plan.option("stride") or max(size), []
         for k, image in enumerate(at.maps or ()):

@@ -97,7 +97,7 @@ DECAY = {"l2": "(1 - eta*lam)*w - eta*d", "ridge": "(1 - 2*eta*lam)*w - eta*d"} 
 def decay_section(sheet: Sheet) -> list[Section]:
     """Weight decay: a step of gradient descent as a shrinking of every weight, then a step of the data loss alone."""
     plan, network = sheet.problem.loss, sheet.network
-    split = network.equations[-2:-1] == () or network.equations[-2].name != "D"  # one operation a line leaves no D to speak of
+    split = len(network.equations) < 2 or network.equations[-2].name != "D"  # one operation a line leaves no D to speak of
     if plan is None or len(plan.penalties) != 1 or plan.penalties[0] not in DECAY or split:
         return []
     eta = Symbol("eta", (), "constant", "eta")

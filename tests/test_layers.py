@@ -310,6 +310,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (spec([{"type": "rnn", "units": 2, "residual": True}]), "a layer of type rnn has no 'residual'"),
     ({**IMAGE, "layers": [{"type": "conv2d", "kernel": 1, "residual": True}]}, "a layer of type conv2d has no 'residual'"),
     ({**IMAGE, "layers": [{"type": "max_pool", "size": [3, 2]}]}, "windows of 3 x 2 need a stride"),
+    ({**IMAGE, "layers": [{"type": "average_pool", "size": [1, 2]}]}, "windows of 1 x 2 need a stride"),
     (spec([{"type": "dropout", "mask": 1}]), "a mask is a list"),
     ({**spec([{"type": "embedding", "units": 2, "vocabulary": 1000000}]), "inputs": {"x": [0, 1]}}, "vocabulary 1,000,000; at most 2,000"),
     ({**IMAGE, "layers": [{"type": "conv2d", "kernel": 2, "padding": 100000}]}, "padding 100,000; at most 50"),

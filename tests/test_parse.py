@@ -168,7 +168,7 @@ MISFITS = {
     "softmax(a)": "softmax needs a vector, and a is a scalar", "relu(a, b)": "relu takes 1 argument, not 2", "q + 1": "unknown name 'q'",
     "x[2]": "row 2 of x, which has rows 0 to 1", "M[0, 3]": "column 3 of M, which has columns 0 to 2", "a[0]": "a is a scalar: it has no entries",
     "conv(x, M)": "a window of 2 x 3 does not fit into x, which is 2 x 1", "concat(M, x, axis=0)": "they cannot be joined along axis 0",
-    "conv(M, W, strid=2)": "did you mean 'stride'?", "reshape(M, 2, 2)": "its 6 entries do not fill 2 x 2", "max_pool(M)": "missing size",
+    "conv(M, W, strid=2)": "did you mean 'stride'?", "reshape(M, 2, 2)": "its 6 entries do not fill 2 x 2", "max_pool(M)": "missing size", "average_pool(M, size=(1, 2))": "windows of 1 x 2 need a stride",
     "sigmod(a)": "did you mean 'sigmoid'?", "a^2": "a power is written **", "a = b": "one equation a name",
 }
 
