@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from symbolic import expr as ex
-from symbolic.arithmetic import entries
+from symbolic.language.arithmetic import entries
 from symbolic.derive import Derivation, derive
 from symbolic.lesson import plan
 from symbolic.layers import stack
@@ -62,7 +62,7 @@ def operations(derivation: Derivation) -> float:
 
 
 def numbers(net: Network) -> dict[str, list[list[object]]]:
-    from symbolic.probe import Draw
+    from symbolic.proof.probe import Draw
 
     draw = Draw("benchmark")
     return {n: draw.matrix(net.symbols[n].shape) for n in net.names("input", "target", "parameter")}
@@ -72,7 +72,7 @@ def one_shot(depth: int, width: int = WIDTH) -> tuple[float, int]:
     """SymPy differentiates the whole loss with respect to every weight: (seconds, operations)."""
     import sympy as sp
 
-    from symbolic.prove import SYMPY
+    from symbolic.proof.prove import SYMPY
 
     net = scalarize(network(depth, width))
     env = {s.name: [[sp.Symbol(s.name.replace("[", "_").replace("]", "").replace(",", "_"))]] for s in net.symbols.values() if s.kind != "value"}
@@ -102,7 +102,7 @@ def limited_one_shot(depth: int, limit: float) -> tuple[float, int] | None:
 
 def catalogue() -> str:
     """What the printed catalogue costs: its derivations and checks, then TeX."""
-    from symbolic.catalogue import TABLES, tables
+    from symbolic.catalogue.tables import TABLES, tables
     from symbolic.render.cataloguepages import pdf, reference
 
     start = time.perf_counter()

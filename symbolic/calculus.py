@@ -4,7 +4,7 @@ A ``diff`` node is a derivative still to be taken. One pass applies one rule to 
 them; a pass is a line on the board. What the reader already knows is applied without a line.
 
 >>> from .expr import sym, text
->>> from .parse import parse
+>>> from .language.parse import parse
 >>> e = parse("sin(x**2)", {"x": sym("x")})
 >>> for line in differentiate(e, "x"): print(text(line.rhs), "|", ", ".join(r for r, _ in line.used))
 cos(x**2)*d/dx[x**2] | local-slope

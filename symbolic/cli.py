@@ -77,7 +77,7 @@ def derive(file: Path, folder: Path, formats: tuple[str, ...], levels: tuple[str
 @click.option("--to", "form", default="table", show_default=True, help="table or json.")
 def list_command(kind: str | None, form: str) -> None:
     """Print every row of every table with its formula, or those of one KIND (activations, losses, ...)."""
-    from .reference import list_rows
+    from .catalogue.reference import list_rows
 
     list_rows(kind, form, click.echo)
 
@@ -90,7 +90,7 @@ def list_command(kind: str | None, form: str) -> None:
 @click.option("--templates", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder with templates of your own; they come first.")
 def show(name: str, folder: Path | None, formats: tuple[str, ...], engine: str | None, templates: Path | None) -> None:
     """Derive, check and plot one row of the tables, such as sigmoid."""
-    from .reference import show_row
+    from .catalogue.reference import show_row
 
     show_row(name, folder, formats, click.echo, engine=engine, templates=templates)
 
@@ -102,7 +102,7 @@ def show(name: str, folder: Path | None, formats: tuple[str, ...], engine: str |
 @click.option("--templates", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder with templates of your own; they come first.")
 def catalogue(folder: Path, formats: tuple[str, ...], engine: str | None, templates: Path | None) -> None:
     """Print the whole catalogue as one reference: every row with formula, plot, derivation and NumPy."""
-    from .reference import write_catalogue
+    from .catalogue.reference import write_catalogue
 
     write_catalogue(folder, formats, click.echo, engine=engine, templates=templates)
 
@@ -116,7 +116,7 @@ def catalogue(folder: Path, formats: tuple[str, ...], engine: str | None, templa
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def verify(file: Path, folder: Path, formats: tuple[str, ...], engine: str | None, templates: Path | None, quiet: bool) -> None:
     """Check the published numbers and formulas under 'claims:' in FILE; exit status 1 if any is wrong."""
-    from .errata import verify
+    from .claims.errata import verify
     from .produce import Request
 
     say: Callable[[str], None] = (lambda line: None) if quiet else click.echo

@@ -18,11 +18,11 @@ from typing import Any
 from mpmath import mp
 
 from . import expr as ex
-from .arithmetic import MP, Matrix, entries
+from .language.arithmetic import MP, Matrix, entries
 from .expr import Expr
 from .latex import COLOURS, MUL, NEG, POW, Printer
-from .takes import MOVES
-from .texparts import around, number, parens
+from .language.takes import MOVES
+from .pages.texparts import around, number, parens
 
 _DECIMAL = re.compile(r"-?[\d.]+(\\cdot 10\^\{-?\d+\})?")
 _TIE = mp.mpf(10) ** -30  # what the arithmetic may have lost on an exact tie

@@ -25,7 +25,7 @@ from fractions import Fraction
 from typing import Any
 
 from .errors import ShapeError, SpecError
-from .plain import text
+from .language.plain import text
 
 Dim = int | str
 Shape = tuple[Dim, ...]

@@ -20,7 +20,7 @@ from sympy.core.singleton import Singleton
 
 from . import expr as ex
 from .expr import Expr
-from .rows import FUNCTIONS, VECTOR_FUNCTIONS, Row, VectorRow, a, definition, expand_rows, from_sympy, row, slope_form, u, v, vector_row, z
+from .language.rows import FUNCTIONS, VECTOR_FUNCTIONS, Row, VectorRow, a, definition, expand_rows, from_sympy, row, slope_form, u, v, vector_row, z
 
 __all__ = ["FUNCTIONS", "VECTOR_FUNCTIONS", "Row", "VectorRow", "a", "definition", "expand_rows", "from_sympy", "row", "slope_form",
            "u", "v", "vector_row", "z"]

@@ -12,10 +12,10 @@ from fractions import Fraction
 from typing import Any
 
 from . import expr as ex
-from .arithmetic import Arithmetic, Env, entries
+from .language.arithmetic import Arithmetic, Env, entries
 from .expr import Expr
 from .functions import VECTOR_FUNCTIONS
-from .takes import MOVES, ROLES
+from .language.takes import MOVES, ROLES
 
 UNITS, EXAMPLES = "jiklpqrstuv", "mnuvw"
 

@@ -23,7 +23,7 @@ from . import index
 from .expr import Expr, Shape
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
 from .network import Network, Symbol
-from .texparts import ATOM, around, number, parens
+from .pages.texparts import ATOM, around, number, parens
 
 GREEK = frozenset("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi "
                   "chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split())

@@ -19,11 +19,11 @@ from typing import Any
 from . import expr as ex
 from .errors import SpecError
 from .expr import Dim, Expr, Samples
-from .layertypes import LAYERS, Board, Place, activate
-from .layertypes import activations as activations
+from .models.layertypes import LAYERS, Board, Place, activate
+from .models.layertypes import activations as activations
 from .losses import loss_equation
 from .network import Equation, LayerPlan, Network, Shortcut, Symbol
-from .takes import part
+from .language.takes import part
 
 
 def place_of(inputs: Mapping[str, Any], first: LayerPlan, *, features: Dim, samples: Dim | None, rows: bool) -> tuple[Place, list[Symbol]]:

@@ -20,7 +20,7 @@ from .calculus import differentiate
 from .derive import Derivation, Step, count_paths, derive, path_partials, path_product, paths
 from .errors import ChainruleError, nearest
 from .expr import Expr
-from .matrices import MATRIX_FUNCTIONS, MOST_WRITTEN_OUT
+from .language.matrices import MATRIX_FUNCTIONS, MOST_WRITTEN_OUT
 from .network import Network, Shortcut, Symbol, scalarize
 from .rules import RULES, Rule
 

@@ -18,7 +18,7 @@ from . import expr as ex
 from .errors import SpecError, nearest
 from .expr import Dim, Expr
 from .network import Equation, Network, Symbol
-from .parse import parse
+from .language.parse import parse
 
 
 # ---------------------------------------------------------------- what a target may be

@@ -1,6 +1,6 @@
 """Our trees as NumPy code: names are arrays with rows and columns.
 
->>> from .parse import parse
+>>> from .language.parse import parse
 >>> y_hat, y = ex.sym("y_hat", (3, 1)), ex.sym("y", (3, 1))
 >>> print(tree_code(parse("sum(y*log(y_hat))", {"y_hat": y_hat, "y": y})))
 np.sum(y * np.log(y_hat))

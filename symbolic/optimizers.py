@@ -18,7 +18,7 @@ from functools import cached_property
 
 from . import expr as ex
 from .expr import Expr
-from .parse import names_in, parse
+from .language.parse import names_in, parse
 
 BEFORE, AFTER = "@t-1", "@t"  # what the names of a step end in: v@t-1 before it, v@t after it
 

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 from mpmath import mp
 
 from . import expr as ex
-from .arithmetic import MP, Matrix
-from .claimtext import Claim, formula, slope_name, subject
+from .language.arithmetic import MP, Matrix
+from .claims.claimtext import Claim, formula, slope_name, subject
 from .errors import ShapeError, SpecError, nearest
 from .expr import Expr, Shape
 from .layers import LAYERS
-from .losscheck import class_indices
+from .reading.losscheck import class_indices
 from .losses import DOMAINS, LOSSES, lambdas, regularized
 from .network import Network, from_equations
-from .numbers import ValueProblem
-from .parse import functions_in, known_functions, names_in, parse
-from .plans import Plan, planned, rivals
-from .primitives import primitive
-from .stacked import count, forms, measure, network_of, parameters
-from .theorems import applied
+from .reading.numbers import ValueProblem
+from .language.parse import functions_in, known_functions, names_in, parse
+from .reading.plans import Plan, planned, rivals
+from .models.primitives import primitive
+from .models.stacked import count, forms, measure, network_of, parameters
+from .models.theorems import applied
 from .values import DIGITS
-from .wanted import Wanted, wanted
-from .yamltext import spoken
+from .reading.wanted import Wanted, wanted
+from .reading.yamltext import spoken
 
 if TYPE_CHECKING:
     from .spec import Spec

@@ -85,7 +85,7 @@ def _check_range(certified: Certified, where: str) -> None:
     """Raises SpecError for a value that no float, and so no JSON file, can hold."""
     from mpmath import mp, nstr
 
-    from .descent import LARGEST
+    from .lectures.descent import LARGEST
 
     for key, rows in (certified.values or {}).items():
         for value in (v for row in rows for v in row):
@@ -106,8 +106,8 @@ def produce(path: Path, folder: Path, request: Request, say: Callable[[str], Non
     made: dict[Path, bytes] = {}
     sentences: list[str] = []
     if "json" in request.formats:
-        from .report import as_json
-        from .sheet import Sheet
+        from .pages.report import as_json
+        from .pages.sheet import Sheet
 
         made[folder / f"{path.stem}.json"] = as_json(Sheet(problem, certified, digits=request.digits)).encode()
     if set(request.formats) - {"json"}:

@@ -22,7 +22,7 @@ from mpmath import mp
 
 from . import expr as ex
 from . import ways
-from .arithmetic import Env, Matrix
+from .language.arithmetic import Env, Matrix
 from .derive import Derivation, Step, derive
 from .errors import ChainruleError
 from .expr import Expr

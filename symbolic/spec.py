@@ -25,13 +25,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, ValidationError
 from pydantic import WithJsonSchema, WrapValidator, model_validator
 
-from . import beyond
-from .choices import NAMED, braces, expression as _expression, extent as _extent, named, positive as _positive, residual as _residual
-from .choices import share as _share, short, truth as _truth, weight as _weight
-from .claimtext import Claim, read_claims, schema as claims_schema
+from .reading import beyond
+from .reading.choices import NAMED, braces, expression as _expression, extent as _extent, named, positive as _positive, residual as _residual
+from .reading.choices import share as _share, short, truth as _truth, weight as _weight
+from .claims.claimtext import Claim, read_claims, schema as claims_schema
 from .errors import SpecError, nearest
-from .numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
-from .yamltext import Located, Step, one_line, read, spoken
+from .reading.numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
+from .reading.yamltext import Located, Step, one_line, read, spoken
 
 # ------------------------------------------------------------------ values as they are read
 
@@ -239,7 +239,7 @@ class Spec(_Part, beyond.Beyond):
         spec = handler(data)
         if isinstance(data, Mapping):
             spec._exact = not any(_has_decimal(data.get(key)) for key in _WITH_NUMBERS)
-        from .speccheck import check  # late: it needs this model
+        from .reading.speccheck import check  # late: it needs this model
 
         check(spec)
         return spec
@@ -379,6 +379,6 @@ def _nearest_key(path: tuple[Step, ...]) -> str:
 
 def expression_parser() -> Any:
     """The module that reads equations."""
-    from . import parse  # late: it imports SymPy, and the JSON Schema needs none
+    from .language import parse  # late: it imports SymPy, and the JSON Schema needs none
 
     return parse

@@ -15,7 +15,7 @@ from typing import Any
 
 from mpmath import mp
 
-from .arithmetic import MP, Arithmetic, Env, Matrix, entries, spread_out
+from .language.arithmetic import MP, Arithmetic, Env, Matrix, entries, spread_out
 from .derive import Derivation
 from .expr import Expr
 from .network import Network

@@ -22,16 +22,16 @@ from typing import Any
 from mpmath import mp
 
 from . import expr as ex
-from .arithmetic import MP, Matrix, entries, spread_out
+from .language.arithmetic import MP, Matrix, entries, spread_out
 from .derive import Derivation, Step, composed
 from .errors import CheckError
 from .expr import Expr
 from .functions import FUNCTIONS, slope_form
 from .index import at_index
 from .lesson import Lesson, Line, Shown
-from .lookup import AGREE, Lookup, agreement
+from .proof.lookup import AGREE, Lookup, agreement
 from .network import FIXED, Network, split_values, sums_of_one
-from .probe import (
+from .proof.probe import (
     Draw,
     dimensions,
     kinks,
@@ -303,7 +303,7 @@ class _Checker:
 
     def _proved(self, network: Network, step: Step) -> bool:
         """Prove the general form from the equations that use the value, and a theorem from the loss itself."""
-        from .prove import proves
+        from .proof.prove import proves
 
         key = self._key(network, step)
         if key not in self.proofs:

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from . import expr as ex
-from .arithmetic import MP, Env, Matrix, entries, spread_out
+from .language.arithmetic import MP, Env, Matrix, entries, spread_out
 from .derive import Derivation, Step, derive, rebuilt
 from .expr import Expr
 from .functions import FUNCTIONS

@@ -24,13 +24,15 @@ from hypothesis import strategies as st
 from mpmath import mp
 from trees import well_formed
 
-from symbolic import catalogue, functions
-from symbolic.arithmetic import MP, entries
-from symbolic.catalogue import TABLES, Table, entries_of, find, tables
+from symbolic.catalogue import tables as catalogue
+
+from symbolic import functions
+from symbolic.language.arithmetic import MP, entries
+from symbolic.catalogue.tables import TABLES, Table, entries_of, find, tables
 from symbolic.cli import main
-from symbolic.entries import limit, loss_network
-from symbolic.entry import Entry, plain_range
-from symbolic.entrytexts import equation_entry, sentence_entry
+from symbolic.catalogue.entries import limit, loss_network
+from symbolic.catalogue.entry import Entry, plain_range
+from symbolic.catalogue.entrytexts import equation_entry, sentence_entry
 from symbolic.errors import CheckError, SpecError
 from symbolic.functions import FUNCTIONS, Row, row, z
 from symbolic.network import Network
@@ -39,7 +41,7 @@ from symbolic.render import cataloguepages
 from symbolic.render.cataloguetext import WIDTH, card, data, definition_lines, rows_as_table
 from symbolic.render.engine import compile_pdf, find_engine
 from symbolic.render.plots import FINE, Box, clipped, frame, marked, plot, sample, simplified, ticks
-from symbolic.slopes import slope_lesson
+from symbolic.lectures.slopes import slope_lesson
 from symbolic.values import forward, gradients
 
 EVERY = [(t.key, name) for t in TABLES for name in t.rows()]

@@ -15,18 +15,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mpmath import mp
 
-from symbolic.claims import VERDICTS, Verdict, judge
-from symbolic.claimtext import Digits, read_claims
+from symbolic.claims.judge import VERDICTS, Verdict, judge
+from symbolic.claims.claimtext import Digits, read_claims
 from symbolic.cli import main
 from symbolic.errors import SpecError
 from symbolic.lesson import plan
-from symbolic.numbers import parse_number
+from symbolic.reading.numbers import parse_number
 from symbolic.problem import build as problem_of
 from symbolic.slips import SLIPS
 from symbolic.spec import Spec, build
 from symbolic.verify import certify
-from symbolic.written import decimals, shown_value, significant, within
-from symbolic.yamltext import parse
+from symbolic.claims.written import decimals, shown_value, significant, within
+from symbolic.reading.yamltext import parse
 
 ERRATA = Path(__file__).parent.parent / "examples" / "errata"
 TWO_LAYERS = """\

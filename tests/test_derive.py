@@ -18,8 +18,8 @@ from symbolic.expr import walk
 from symbolic.lesson import plan
 from symbolic.network import entry_symbols, scalarize
 from symbolic.problem import Problem, build
-from symbolic.report import report
-from symbolic.sheet import Sheet
+from symbolic.pages.report import report
+from symbolic.pages.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.values import forward, gradients
 from symbolic.verify import Certified, certify

@@ -14,15 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from course import example as course
 
-from symbolic import gatepages, gates
+from symbolic.pages import gatepages
+
+from symbolic.lectures import gates
 from symbolic.errors import CheckError, SpecError
-from symbolic.gates import Unit, certificate, contradicts, demands, inputs, margin, separator
+from symbolic.lectures.gates import Unit, certificate, contradicts, demands, inputs, margin, separator
 from symbolic.lesson import plan
 from symbolic.problem import build
 from symbolic.produce import Request, produce
 from symbolic.render.plane import Plane
-from symbolic.report import report
-from symbolic.sheet import Sheet
+from symbolic.pages.report import report
+from symbolic.pages.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.verify import certify
 

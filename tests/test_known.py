@@ -14,7 +14,7 @@ from course import example as course
 
 from symbolic.errors import SpecError
 from symbolic.lesson import LEVELS
-from symbolic.initial import INITS
+from symbolic.models.initial import INITS
 from symbolic.produce import Request, produce
 
 ROOT = Path(__file__).parent.parent

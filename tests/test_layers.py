@@ -13,7 +13,7 @@ import pytest
 from autograd import grad
 from indexreader import read_index
 from mpmath import mp
-from symbolic.arithmetic import MP
+from symbolic.language.arithmetic import MP
 from symbolic.errors import CheckError, SpecError
 from symbolic.expr import Expr, num, walk
 from symbolic.layers import LAYERS, stack
@@ -21,7 +21,7 @@ from symbolic.lesson import plan
 from symbolic.network import LayerPlan, Network, scalarize
 from symbolic.problem import build as problem_of
 from symbolic.rules import RULES, Rule
-from symbolic.sheet import Sheet
+from symbolic.pages.sheet import Sheet
 from symbolic.spec import build
 from symbolic.values import DIGITS
 from symbolic.verify import certify
@@ -264,7 +264,7 @@ def solved(data: dict[str, Any]) -> Sheet:
 
 
 def test_numbers_from_the_file_and_back() -> None:
-    from symbolic.report import as_json
+    from symbolic.pages.report import as_json
 
     data = spec([{"type": "batch_norm", "weights": {"gamma": [1, 2], "beta": [0, "1/2"]}}, {"units": 1, "W": [[1, "-1"]], "b": [0]}], learning_rate="0.1")
     report = json.loads(as_json(solved(data)))

@@ -16,13 +16,14 @@ from mpmath import mp
 from course import example as course
 
 from symbolic import expr as ex
-from symbolic import linear, linearpages
+from symbolic.lectures import linear
+from symbolic.pages import linearpages
 from symbolic.errors import CheckError, SpecError
 from symbolic.lesson import plan
 from symbolic.problem import build
 from symbolic.produce import Request, produce
-from symbolic.report import report
-from symbolic.sheet import Sheet
+from symbolic.pages.report import report
+from symbolic.pages.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.verify import certify
 

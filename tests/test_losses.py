@@ -15,23 +15,25 @@ from oracle import Floats as AutogradFloats
 from oracle import Forward, flat
 
 from symbolic import expr as ex
-from symbolic import losses, losspage, theorems
-from symbolic.arithmetic import MP, HighPrecision, entries
+from symbolic import losses
+from symbolic.pages import losspage
+from symbolic.models import theorems
+from symbolic.language.arithmetic import MP, HighPrecision, entries
 from symbolic.derive import derive
 from symbolic.errors import CheckError, SpecError
-from symbolic.floats import evaluate, stable
+from symbolic.language.floats import evaluate, stable
 from symbolic.lesson import plan
 from symbolic.losses import DOMAINS, LOSSES, PENALTIES, loss_equation
 from symbolic.network import Network, scalarize
-from symbolic.parse import parse
+from symbolic.language.parse import parse
 from symbolic.problem import Problem, build
 from symbolic.produce import Request, produce
-from symbolic.report import report
+from symbolic.pages.report import report
 from symbolic.rules import RULES
-from symbolic.sheet import Section, Sheet
+from symbolic.pages.sheet import Section, Sheet
 from symbolic.spec import build as spec_of
 from symbolic.spec import load
-from symbolic.theorems import THEOREMS
+from symbolic.models.theorems import THEOREMS
 from symbolic.values import DIGITS, forward, gradients
 from symbolic.verify import Certified, certify
 

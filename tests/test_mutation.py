@@ -12,7 +12,9 @@ import pytest
 import sympy as sp
 from click.testing import CliRunner
 
-from symbolic import cli, derive, expr, functions, layers, lesson, network, rules, takes, verify
+from symbolic import cli, derive, expr, functions, layers, lesson, network, rules, verify
+
+from symbolic.language import takes
 from symbolic.errors import CheckError
 from symbolic.expr import Expr
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, Row

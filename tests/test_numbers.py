@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbolic.errors import SpecError
-from symbolic.numbers import ValueProblem, is_decimal, parse_number, parse_values, shape, whole
+from symbolic.reading.numbers import ValueProblem, is_decimal, parse_number, parse_values, shape, whole
 
 RATIONAL = [
     ("0.10", Fraction(1, 10)), ("-2", Fraction(-2)), ("1.0e-3", Fraction(1, 1000)), (".5", Fraction(1, 2)), ("5.", Fraction(5)),
@@ -70,7 +70,7 @@ def test_is_decimal(text: str, expected: bool) -> None:
 
 
 def test_rational_numbers_do_not_import_sympy() -> None:
-    code = "import sys; from symbolic.numbers import parse_number as p; p('0.1'); p('2**-3/7'); sys.exit('sympy' in sys.modules)"
+    code = "import sys; from symbolic.reading.numbers import parse_number as p; p('0.1'); p('2**-3/7'); sys.exit('sympy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -20,18 +20,18 @@ from test_printed import check_line
 from course import example as course
 from trees import well_formed
 
-from symbolic import descent
-from symbolic.arithmetic import MP
-from symbolic.descent import check_first, comparison, entry_step, run, scheduled, whole_path
+from symbolic.lectures import descent
+from symbolic.language.arithmetic import MP
+from symbolic.lectures.descent import check_first, comparison, entry_step, run, scheduled, whole_path
 from symbolic.derive import derive
-from symbolic.descentpages import row_lines
+from symbolic.pages.descentpages import row_lines
 from symbolic.errors import CheckError, SpecError
 from symbolic.optimizers import AFTER, BEFORE, OPTIMIZERS, SCHEDULES, Optimizer
 from symbolic.problem import Problem, build
 from symbolic.produce import Request, produce, solve
 from symbolic.render.documents import source_of
-from symbolic.report import report
-from symbolic.sheet import Sheet
+from symbolic.pages.report import report
+from symbolic.pages.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.verify import certify
 from symbolic.lesson import plan as lesson_of
@@ -541,7 +541,7 @@ def points(tikz: str) -> list[list[tuple[float, float]]]:
 
 
 def test_the_curve_is_the_parabola_and_the_path_lies_on_it() -> None:
-    from symbolic.sections import sections
+    from symbolic.pages.sections import sections
 
     figure = next(s.figure for s in sections(sheet_of({**PARABOLA, "optimizer": {"name": "gradient_descent", "steps": 4}})) if s.figure)
     (curve,) = points(figure)
@@ -556,7 +556,7 @@ def test_the_curve_is_the_parabola_and_the_path_lies_on_it() -> None:
 
 def test_contour_lines_are_lines_of_equal_loss() -> None:
     """Circles for a^2 + b^2: every point of a line is equally far from the lowest point."""
-    from symbolic.sections import sections
+    from symbolic.pages.sections import sections
 
     spec = {"equations": {"L": "a**2 + b**2"}, "at": {"a": 1, "b": 1}, "learning_rate": "0.1", "compare": {"learning_rate": ["0.1", "0.9"], "steps": 4}}
     figure = next(s.figure for s in sections(sheet_of(spec)) if s.figure)
@@ -573,7 +573,7 @@ def test_contour_lines_are_lines_of_equal_loss() -> None:
 
 def test_three_numbers_have_no_picture() -> None:
     spec = {"equations": {"L": "a**2 + b**2 + c**2"}, "at": {"a": 1, "b": 1, "c": 2}, "learning_rate": "0.1", "optimizer": "adam"}
-    from symbolic.sections import sections
+    from symbolic.pages.sections import sections
 
     found = sections(sheet_of(spec))
     assert found and not any(s.figure for s in found)

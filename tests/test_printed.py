@@ -15,8 +15,8 @@ from trees import well_formed
 
 from symbolic.lesson import plan
 from symbolic.problem import build
-from symbolic.report import report
-from symbolic.sheet import Sheet
+from symbolic.pages.report import report
+from symbolic.pages.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.verify import certify
 

@@ -17,11 +17,11 @@ from symbolic.expr import Expr, node, num, sym
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS
 from symbolic.layers import activations, stack
 from symbolic.losses import LOSSES
-from symbolic.matrices import MATRIX_FUNCTIONS, apply
+from symbolic.language.matrices import MATRIX_FUNCTIONS, apply
 from symbolic.network import LayerPlan, from_equations, scalarize
-from symbolic.parse import parse
+from symbolic.language.parse import parse
 from symbolic.rules import RULES, pull
-from symbolic.takes import concat, convolve, part, put, reshape, slide, windows
+from symbolic.language.takes import concat, convolve, part, put, reshape, slide, windows
 
 s, t = sym("s"), sym("t")
 A, B = sym("A", (2, 3)), sym("B", (2, 3))

@@ -18,25 +18,27 @@ from mpmath import mp
 from course import example as course
 from specs import equations, networks
 
-from symbolic import curvature, second
+from symbolic.pages import curvature
+
+from symbolic.lectures import second
 from symbolic import expr as ex
 from symbolic.calculus import Pass
 from symbolic.cli import main
 from symbolic.derive import derive
 from symbolic.errors import CheckError, SpecError
 from symbolic.network import from_equations
-from symbolic.probe import kinks
+from symbolic.proof.probe import kinks
 from symbolic.problem import build
 from symbolic.produce import Request, produce, solve
-from symbolic.second import (
+from symbolic.lectures.second import (
     check_entries,
     checked_hessian,
     differentiated_again,
     gradient_in_leaves,
     second_entries,
 )
-from symbolic.sections import sections
-from symbolic.sheet import Sheet
+from symbolic.pages.sections import sections
+from symbolic.pages.sheet import Sheet
 from symbolic.spec import build as spec_of
 from symbolic.values import DIGITS, forward
 
@@ -70,7 +72,7 @@ def test_the_entries_are_those_of_sympy(source: str) -> None:
     formula = sp.sympify(source, {"x": x, "y": y, "sigmoid": lambda z: 1 / (1 + sp.exp(-z)), "softplus": lambda z: sp.log(1 + sp.exp(z))})
     at = {x: sp.Rational(7, 10), y: sp.Rational(13, 10)}
     expected = {(a.name, b.name): sp.N(sp.diff(formula, a, b).subs(at), 30) for a in (x, y) for b in (x, y)}
-    from symbolic.arithmetic import MP, entries
+    from symbolic.language.arithmetic import MP, entries
 
     with mp.workdps(40):
         point = {"x": [[mp.mpf(7) / 10]], "y": [[mp.mpf(13) / 10]]}

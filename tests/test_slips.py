@@ -9,11 +9,11 @@ import pytest
 from mpmath import mp
 
 from symbolic import expr as ex
-from symbolic.arithmetic import MP, Matrix
+from symbolic.language.arithmetic import MP, Matrix
 from symbolic.layers import stack
 from symbolic.losses import LOSSES
 from symbolic.network import LayerPlan, Network, from_equations
-from symbolic.probe import random_point
+from symbolic.proof.probe import random_point
 from symbolic.rules import RULES
 from symbolic.slips import SLIPS, Case, Suspects, Working, explain, misfit, right, same
 from symbolic.values import DIGITS

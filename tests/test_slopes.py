@@ -8,12 +8,14 @@ import pytest
 import sympy as sp
 from trees import well_formed
 
-from symbolic import calculus, functions, slopes
+from symbolic import calculus, functions
+
+from symbolic.lectures import slopes
 from symbolic import expr as ex
 from symbolic.errors import ChainruleError, CheckError
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, slope_form
 from symbolic.latex import Printer
-from symbolic.slopes import slope_lesson
+from symbolic.lectures.slopes import slope_lesson
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *VECTOR_FUNCTIONS])

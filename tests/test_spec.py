@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from symbolic.errors import SpecError
 from symbolic.spec import Init, Layer, Size, Spec, build, load
-from symbolic.yamltext import parse
+from symbolic.reading.yamltext import parse
 
 TWO_LAYERS = """\
 title: Two layers, one training example

@@ -16,7 +16,7 @@ import sympy as sp
 from mpmath import mp
 
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, Row, VectorRow, a, expand_rows
-from symbolic.rows import compiled, numpy_names
+from symbolic.language.rows import compiled, numpy_names
 
 RELATIVE, ABSOLUTE = 1e-12, 1e-300
 DIGITS = 400  # 1e-300 beside 1 needs more than 300 of them

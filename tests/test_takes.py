@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from mpmath import mp
 from scipy import signal
 
-from symbolic.arithmetic import MP, entries
+from symbolic.language.arithmetic import MP, entries
 from symbolic.expr import Expr, sym
 from symbolic.index import at_index, entry
-from symbolic.parse import parse
+from symbolic.language.parse import parse
 from symbolic.rules import pull
-from symbolic.takes import convolve, fixed, part, put, reshape, windows
+from symbolic.language.takes import convolve, fixed, part, put, reshape, windows
 
 
 def numbers(shape: tuple[int, int], seed: int) -> list[list[Any]]:

@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 from mpmath import mp
 from course import example as course
 
-from symbolic import jacobianpages, transformpages, transforms
-from symbolic.arithmetic import MP
+from symbolic.pages import jacobianpages, transformpages
+
+from symbolic.lectures import transforms
+from symbolic.language.arithmetic import MP
 from symbolic.errors import CheckError, SpecError
 from symbolic.lesson import plan
 from symbolic.problem import build
 from symbolic.produce import Request, produce
-from symbolic.sheet import Sheet
+from symbolic.pages.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.values import DIGITS
 from symbolic.verify import certify

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbolic.errors import SpecError
-from symbolic.yamltext import MAX_BYTES, Located, Text, one_line, parse, read
+from symbolic.reading.yamltext import MAX_BYTES, Located, Text, one_line, parse, read
 
 LAUGHS = "a: &a [0,0,0,0,0,0,0,0,0]\n" + "".join(
     f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefg", "bcdefgh", strict=True))  # fmt: skip

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..catalogue import Table, entries_of
-from ..entry import Entry, Graph
+from ..catalogue.tables import Table, entries_of
+from ..catalogue.entry import Entry, Graph
 from ..errors import ChainruleError
-from ..sheet import Sheet, TexLine, TexStep
+from ..pages.sheet import Sheet, TexLine, TexStep
 from . import words
 from .cataloguetext import as_json, definition_lines, sheet_of
 from .documents import FALLBACK, make_environment, render

@@ -10,11 +10,11 @@ from io import StringIO
 from typing import Any
 
 from .. import expr as ex
-from ..entry import Entry, equation_text
+from ..catalogue.entry import Entry, equation_text
 from ..lesson import Line, Shown
 from ..network import Network
 from ..problem import Problem
-from ..sheet import Sheet, TexLine, TexStep
+from ..pages.sheet import Sheet, TexLine, TexStep
 from ..verify import Certified
 
 WIDTH = 100    # columns of a terminal

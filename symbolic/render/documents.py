@@ -13,12 +13,12 @@ import jinja2
 
 from ..errors import ChainruleError, TexError
 from ..latex import Printer
-from ..sheet import Sheet, TexStep
+from ..pages.sheet import Sheet, TexStep
 from . import figures, sectionpages, words
 from .engine import DETERMINISTIC, Engine, compile_pdf, find_engine, install_hint
 from .lines import FACTORS, TERMS, fits
 from .text import escape, markdown, needs_unicode
-from ..sheet import TexLine
+from ..pages.sheet import TexLine
 from .width import height, width
 from .view import SHEET, SLIDE, Paper, Row, Tex, View, overlaid, pages_of, part_of, rows_of, spaced, tall
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from mpmath import mp
 
-from ..arithmetic import MP, entries
+from ..language.arithmetic import MP, entries
 from ..expr import is_samples, show_shape
 from ..latex import COLOURS, Printer
 from ..network import Network
-from ..sheet import Sheet, TexStep
+from ..pages.sheet import Sheet, TexStep
 from ..values import DIGITS
 from .graph import Edge, Node, pictures
 from .netfigure import network

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..sections import sections
-from ..sheet import Section
+from ..pages.sections import sections
+from ..pages.sheet import Section
 from .text import markdown
 from .view import Tex, View, pages_of, part_of, rows_of, spaced, tall
 from .width import height, width

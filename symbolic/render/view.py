@@ -13,11 +13,11 @@ from mpmath import mp
 
 from .. import expr as ex
 from ..expr import show_shape
-from ..arithmetic import MP
+from ..language.arithmetic import MP
 from ..decimals import matrix
 from ..latex import Printer
 from ..network import Symbol
-from ..sheet import Sheet, TexLine, TexStep, Update
+from ..pages.sheet import Sheet, TexLine, TexStep, Update
 from ..values import DIGITS
 from . import words
 from .lines import broken, fits, split

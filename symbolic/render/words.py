@@ -6,7 +6,7 @@ from .. import expr as ex
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS
 from ..latex import Printer
 from ..lesson import Lesson, Shown
-from ..layertypes import LAYERS
+from ..models.layertypes import LAYERS
 from ..network import LayerPlan, Network, Symbol
 from ..problem import Problem
 from ..values import DIGITS, downstream

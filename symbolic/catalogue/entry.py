@@ -1,0 +1,100 @@
+"""One row of a table as the catalogue sees it, whatever the table: formula, facts, code, plot, certified derivations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .. import expr as ex
+from ..expr import Expr
+from ..network import Network
+from ..numpycode import typed
+from ..pages.sheet import TexLine
+from ..verify import Certified
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing to know about a row, in words; tex: the same as LaTeX where words do not say it well."""
+
+    head: str
+    said: str
+    tex: str = ""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the plot of a row shows: a function over a span, its slope (None: it has none), and their names as LaTeX."""
+
+    across: str
+    span: tuple[float, float]
+    f: Callable[[float], float]
+    slope: Callable[[float], float] | None
+    labels: tuple[str, str]
+    kinks: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row. equations: (left side, right side) as defined, in the names of the network; sign: what stands between them;
+    code: NumPy, line by line; lines: the equations as LaTeX, where a page of their own has them; facts, graph, parts: what is known, its plot and its derivations, worked out when asked for."""
+
+    table: str
+    name: str
+    because: str
+    network: Network | None = None
+    equations: tuple[tuple[Expr, Expr], ...] = ()
+    sign: str = "="
+    facts: Callable[[], tuple[Fact, ...]] = field(default=lambda: ())
+    code: tuple[str, ...] = ()
+    graph: Callable[[], Graph] | None = None
+    lines: Callable[[], list[TexLine]] | None = None
+    parts: Callable[[], tuple[Certified, ...]] = field(default=lambda: ())
+
+    @property
+    def formula(self) -> str:
+        """The defining equations as plain text."""
+        return "; ".join(equation_text(*both, self.sign) for both in self.equations)
+
+
+def equation_text(left: Expr, right: Expr, sign: str = "=") -> str:
+    """left = right, or the right side alone where a primitive stands for itself."""
+    return ex.text(right) if left == right else f"{ex.text(left)} {sign} {ex.text(right)}"
+
+
+SPOKEN = (("at_kink", "Kinks"), ("convention", "Convention"), ("warning", "Warning"), ("used", "Used"), ("source", "Source"))
+
+
+def stated(row: Any) -> tuple[Fact, ...]:
+    """What a row says in words about itself: whichever of the fields above it has."""
+    return tuple(Fact(head, _sentence(str(getattr(row, name)))) for name, head in SPOKEN if getattr(row, name, ""))
+
+
+def _sentence(words: str) -> str:
+    """A capital in front and a full stop behind, unless it starts with a formula."""
+    return (words[0].upper() + words[1:] if words[1:2].islower() or words[1:2] == " " else words).rstrip(".") + "."
+
+
+def interval(row: Any) -> tuple[Fact, ...]:
+    """The range that a row states as LaTeX, also in plain letters."""
+    tex = getattr(row, "range", "")
+    return (Fact("Range", plain_range(tex), f"${tex}$"),) if tex else ()
+
+
+def plain_range(tex: str) -> str:
+    r"""A range in LaTeX as plain text.
+
+    >>> plain_range(r"\left[-\tfrac{\pi}{2}, \infty\right)"), plain_range(r"\{0, 1\}")
+    ('[-pi/2, infinity)', '{0, 1}')
+    """
+    out = re.sub(r"\\[td]?frac\{([^{}]*)\}\{([^{}]*)\}", r"\1/\2", tex)
+    out = re.sub(r"\\(left|right|[,;!])", "", out)
+    out = re.sub(r"(\\[a-zA-Z]+)(?=\\)", r"\1 ", out)  # two letters in a row stay apart
+    return re.sub(r"\\([a-zA-Z]+)", lambda m: {"infty": "infinity", "mathbb": "", "lbrace": "{", "rbrace": "}"}.get(m[1], m[1]), out).replace("\\", "")
+
+
+def filled_in(source: str, **names: str) -> str:
+    """NumPy source of a row with its names put in, as a person types it."""
+    return typed(source.format(**names).replace("numpy.", "np."))

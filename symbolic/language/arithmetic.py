@@ -1,0 +1,362 @@
+"""Reading a tree entry by entry, in whatever arithmetic is asked for.
+
+The same walk gives numbers in high precision, explicit SymPy entries for a proof, and the
+scalar network in which every weight has its own symbol.
+
+>>> from ..expr import sym
+>>> A, x = sym("A", (2, 2)), sym("x", (2, 1))
+>>> env = {"A": [[1, 2], [3, 4]], "x": [[5], [6]]}
+>>> [[int(v) for v in row] for row in entries(A @ x, env, MP)]
+[[17], [39]]
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+from mpmath import mp
+
+from .. import expr as ex
+from ..expr import Expr
+from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, definition
+from .matrices import MATRIX_FUNCTIONS, determinant, inverse
+from .takes import MOVES, moved
+
+Matrix = list[list[Any]]
+Env = Mapping[Any, Any]
+MOST_BITS = 100_000  # numbers beyond 2**this are refused: every further step would take longer
+RELATIONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+
+
+class Arithmetic:
+    """Scalars that know + - * / **; a subclass says how numbers, functions and cases are made."""
+
+    def number(self, value: Any) -> Any:
+        return value
+
+    def leaf(self, e: Expr) -> Any:
+        """A number as it stands in a tree."""
+        return self.number(e.data)
+
+    def add(self, terms: Sequence[Any]) -> Any:
+        out = terms[0]
+        for t in terms[1:]:
+            out = out + t
+        return out
+
+    def mul(self, factors: Sequence[Any]) -> Any:
+        out = factors[0]
+        for f in factors[1:]:
+            out = out * f
+        return out
+
+    def neg(self, x: Any) -> Any:
+        return -x
+
+    def div(self, x: Any, y: Any) -> Any:
+        return x / y
+
+    def pow(self, x: Any, y: Any) -> Any:
+        return x ** y
+
+    def dot(self, xs: Sequence[Any], ys: Sequence[Any]) -> Any:
+        return self.add([self.mul((x, y)) for x, y in zip(xs, ys, strict=True)])
+
+    def call(self, name: str, args: Sequence[Any]) -> Any:
+        body = definition(name)
+        if body is None:
+            return self.primitive(name, args[0])
+        return self.scalar(body, {s.name: x for s, x in zip(FUNCTIONS[name].args, args, strict=True)})
+
+    def scalar(self, e: Expr, env: Env) -> Any:
+        """A scalar tree; env holds bare scalars."""
+        if e.op in ("sym", "grad", "partial"):
+            return env[e.data]
+        if e.op == "num":
+            return self.number(e.data)
+        if e.op == "cases":
+            return self.cases(e, env)
+        return self.combine(e, [self.scalar(x, env) for x in e.args], env)
+
+    def combine(self, e: Expr, xs: Sequence[Any], env: Env) -> Any:
+        """One entrywise node, given the values of its arguments."""
+        match e.op:
+            case "add": return self.add(xs)
+            case "mul": return self.mul(xs)
+            case "neg": return self.neg(xs[0])
+            case "div": return self.div(xs[0], xs[1])
+            case "pow": return self.pow(xs[0], xs[1])
+            case "call": return self.call(e.data, xs)
+            case "apply": return self.unnamed(e.data, xs[0], env, 0)
+            case "slope": return self.slope(e, xs, env)
+            case "pick": return self.pick(e, xs)
+        raise ValueError(f"{e.op!r} is not entrywise")
+
+    def slope(self, e: Expr, xs: Sequence[Any], env: Env) -> Any:
+        name, k = e.data
+        if name not in FUNCTIONS:
+            return self.unnamed(name, xs[0], env, 1)
+        from ..functions import slope_form
+
+        inner = {s.name: x for s, x in zip(FUNCTIONS[name].args, xs, strict=True)}
+        form = slope_form(name, k)
+        if "a" in form.names:
+            inner["a"] = self.call(name, xs)
+        return self.scalar(form, inner)
+
+    def pick(self, e: Expr, xs: Sequence[Any]) -> Any:
+        """One output of a vector function of the scalars xs."""
+        name, k = e.data
+        vector = ex.sym("_v", (len(xs), 1))
+        return entries(VECTOR_FUNCTIONS[name].define(vector, 0), {"_v": [[x] for x in xs]}, self)[k][0]
+
+    def determinant(self, rows: Matrix) -> Any:
+        return determinant(rows, self)
+
+    def inverse(self, rows: Matrix) -> Matrix:
+        return inverse(rows, self)
+
+    def over(self, e: Expr, env: Env) -> Matrix:
+        """A vector function: its defining equation."""
+        name, axis = e.data
+        return entries(VECTOR_FUNCTIONS[name].define(e.args[0], axis), env, self)
+
+    def cases(self, e: Expr, env: Env) -> Any:
+        for i, sign in enumerate(e.data):
+            left, right = (self.scalar(e.args[3 * i + j], env) for j in (0, 1))
+            if RELATIONS[sign](left, right):
+                return self.scalar(e.args[3 * i + 2], env)
+        return self.scalar(e.args[-1], env)
+
+    def largest(self, xs: Sequence[Any], sign: int) -> Any:
+        return max(xs) if sign > 0 else min(xs)
+
+    def primitive(self, name: str, x: Any) -> Any:
+        raise NotImplementedError(name)
+
+    def unnamed(self, name: str, x: Any, env: Env, derivative: int) -> Any:
+        """f(x) or f'(x) of a function without a formula: the environment holds a callable."""
+        return env[name](x, derivative)
+
+
+class HighPrecision(Arithmetic):
+    """mpmath numbers at the precision in force (``mp.workdps``)."""
+
+    def number(self, value: Any) -> Any:
+        if isinstance(value, Fraction):
+            return mp.mpf(value.numerator) / value.denominator
+        if isinstance(value, (int, mp.mpf)):
+            return mp.mpf(value)
+        return mp.mpf(value.evalf(mp.dps + 5)._mpf_)
+
+    def add(self, terms: Sequence[Any]) -> Any:
+        """A sum; what only rounding has left of an exact zero is zero (0.33*0.16 - 0.0528)."""
+        total = super().add(terms)
+        if total and abs(total) < max(map(abs, terms)) * mp.mpf(10) ** (12 - mp.dps):
+            return mp.mpf(0)
+        return total
+
+    def dot(self, xs: Sequence[Any], ys: Sequence[Any]) -> Any:
+        """A sum of products, with the same zero as `add`."""
+        total = mp.fdot(xs, ys)
+        if total and abs(total) < max(map(abs, xs)) * max(map(abs, ys)) * mp.mpf(10) ** (12 - mp.dps):
+            return self.add([x * y for x, y in zip(xs, ys, strict=True)])
+        return total
+
+    def determinant(self, rows: Matrix) -> Any:
+        """By elimination; what only rounding has left of a singular matrix is zero (Hadamard: |det| <= product of the lengths of the rows)."""
+        found = mp.det(mp.matrix(rows))
+        largest = mp.fprod(mp.norm(row) for row in rows)
+        return found if abs(found) > largest * mp.mpf(10) ** (12 - mp.dps) else mp.mpf(0)
+
+    def inverse(self, rows: Matrix) -> Matrix:
+        if self.determinant(rows) == 0:
+            raise ArithmeticError("a matrix with the determinant 0 has no inverse")
+        return list((mp.matrix(rows) ** -1).tolist())
+
+    def primitive(self, name: str, x: Any) -> Any:
+        return _real(getattr(mpmath, name)(x), lambda: f"{name}({mp.nstr(x, 6)})")
+
+    def pow(self, x: Any, y: Any) -> Any:
+        if x == 0 and y < 0:
+            raise ArithmeticError(f"0**{mp.nstr(y, 6)} is a division by zero")
+        return _real(x ** y, lambda: f"{mp.nstr(x, 6)}**{mp.nstr(y, 6)}")
+
+    def div(self, x: Any, y: Any) -> Any:
+        if y == 0:
+            raise ArithmeticError("division by zero")
+        return x / y
+
+
+def _real(value: Any, what: Callable[[], str]) -> Any:
+    """The value itself; ArithmeticError where it is complex, infinite, or so large that it only costs time."""
+    if not isinstance(value, mp.mpf) or not mp.isfinite(value):
+        raise ArithmeticError(f"{what()} is not a finite real number")
+    if value and mp.mag(value) > MOST_BITS:
+        raise ArithmeticError(f"{what()} is too large")
+    return value
+
+
+class Trees(Arithmetic):
+    """Our own scalar trees, as written: used to give every entry its own equation."""
+
+    def number(self, value: Any) -> Any:
+        return ex.num(value)
+
+    def leaf(self, e: Expr) -> Any:
+        return e  # with how it was written
+
+    def add(self, terms: Sequence[Any]) -> Any:
+        terms = [t for t in terms if t != ex.ZERO] or [ex.ZERO]
+        flat = [s for t in terms for s in (t.args if t.op == "add" else (t,))]
+        return flat[0] if len(flat) == 1 else ex.node("add", flat)
+
+    def mul(self, factors: Sequence[Any]) -> Any:
+        factors = [f for f in factors if f != ex.ONE] or [ex.ONE]
+        if ex.ZERO in factors:
+            return ex.ZERO
+        return factors[0] if len(factors) == 1 else ex.node("mul", factors)
+
+    def neg(self, x: Any) -> Any:
+        return ex.node("neg", (x,))
+
+    def div(self, x: Any, y: Any) -> Any:
+        return ex.node("div", (x, y))
+
+    def pow(self, x: Any, y: Any) -> Any:
+        return ex.node("pow", (x, y))
+
+    def call(self, name: str, args: Sequence[Any]) -> Any:
+        return ex.node("call", args, name)
+
+    def slope(self, e: Expr, xs: Sequence[Any], env: Env) -> Any:
+        return Expr("slope", tuple(xs), e.data, (), e.role)
+
+    def cases(self, e: Expr, env: Env) -> Any:
+        return ex.node("cases", [self.scalar(x, env) for x in e.args], e.data)
+
+    def unnamed(self, name: str, x: Any, env: Env, derivative: int) -> Any:
+        return ex.node("apply", (x,), name)
+
+    def pick(self, e: Expr, xs: Sequence[Any]) -> Any:
+        return ex.node("pick", xs, e.data)
+
+    def over(self, e: Expr, env: Env) -> Matrix:
+        name, axis = e.data
+        part = entries(e.args[0], env, self)
+        lines = part if axis == 1 else [list(c) for c in zip(*part, strict=True)]
+        out = [[ex.node("pick", line, (name, k)) for k in range(1 if name in ex.REDUCING else len(line))] for line in lines]
+        return out if axis == 1 else [list(c) for c in zip(*out, strict=True)]
+
+    def largest(self, xs: Sequence[Any], sign: int) -> Any:
+        out = xs[0]
+        for x in xs[1:]:
+            out = ex.node("call", (out, x), "max" if sign > 0 else "min")
+        return out
+
+
+class Tidy(Trees):
+    """Our own scalar trees through the tidy constructors: what a rule produces."""
+
+    def add(self, terms: Sequence[Any]) -> Any:
+        return ex.add(*terms)
+
+    def mul(self, factors: Sequence[Any]) -> Any:
+        return ex.mul(*factors)
+
+    def neg(self, x: Any) -> Any:
+        return ex.neg(x)
+
+
+MP, TREES, TIDY = HighPrecision(), Trees(), Tidy()
+
+
+def spread_out(rows: Matrix, shape: ex.Shape) -> Matrix:
+    """A matrix at its full shape: terms that cancel leave a bare 0 behind."""
+    if not shape or len(rows) * len(rows[0]) > 1:
+        return rows
+    return [rows[0] * int(shape[1]) for _ in range(int(shape[0]))]
+
+
+def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
+    """All entries of a tree as rows; env maps names (and grad/partial data) to rows of scalars."""
+    if e.op in ("sym", "grad", "partial"):
+        return env[e.data]
+    if e.op == "num":
+        return [[arithmetic.leaf(e)]]
+    if e.op in ("apply", "slope") and e in env:  # a given value, such as f'(1) = 2
+        return env[e]
+    if e.op == "val":  # numbers as printed
+        return e.data
+    if e.op == "diff":  # a derivative still to be taken: the environment knows how
+        return env[e]
+    if e.op == "ones":
+        one = arithmetic.number(Fraction(1))
+        return [[one] * int(e.shape[1]) for _ in range(int(e.shape[0]))]
+    if e.op == "eye":
+        one, zero = arithmetic.number(Fraction(1)), arithmetic.number(Fraction(0))
+        return [[one if i == j else zero for j in range(int(e.shape[1]))] for i in range(int(e.shape[0]))]
+    if e.op == "over":
+        return arithmetic.over(e, env)
+    parts = [entries(x, env, arithmetic) for x in e.args]
+    if e.op in ex.ENTRYWISE:
+        return _entrywise(e, parts, env, arithmetic)
+    if e.op in MOVES:
+        return moved(e, parts, arithmetic)
+    if e.op == "T":
+        return [list(column) for column in zip(*parts[0], strict=True)]
+    if e.op == "matrix":
+        try:
+            return MATRIX_FUNCTIONS[e.data].entries(parts[0], arithmetic)
+        except ArithmeticError as error:
+            raise ArithmeticError(f"{ex.text(e)}: {error}") from None
+    if e.op == "matmul":
+        columns = list(zip(*parts[1], strict=True))
+        return [[arithmetic.dot(row, column) for column in columns] for row in parts[0]]
+    return _onehot(e, parts[0], arithmetic) if e.op == "onehot" else _reduce(e, parts[0], arithmetic)
+
+
+def _entrywise(e: Expr, parts: list[Matrix], env: Env, arithmetic: Arithmetic) -> Matrix:
+    rows, columns = (int(e.shape[0]), int(e.shape[1])) if e.shape else (1, 1)
+
+    def at(part: Matrix, arg: Expr, i: int, j: int) -> Any:
+        return part[i][j] if arg.shape else part[0][0]
+
+    def one(i: int, j: int) -> Any:
+        xs = [at(p, x, i, j) for p, x in zip(parts, e.args, strict=True)]
+        if e.op != "cases":
+            return arithmetic.combine(e, xs, env)
+        names = [ex.sym(f"_{k}") for k in range(len(xs))]
+        return arithmetic.cases(ex.Expr("cases", tuple(names), e.data), {f"_{k}": x for k, x in enumerate(xs)})
+
+    return [[one(i, j) for j in range(columns)] for i in range(rows)]
+
+
+def _onehot(e: Expr, part: Matrix, arithmetic: Arithmetic) -> Matrix:
+    """One at the first largest (or smallest) entry of each line, zero elsewhere."""
+    sign, axis = (1 if e.data[0] == "most" else -1), e.data[1]
+    one, zero = arithmetic.number(Fraction(1)), arithmetic.number(Fraction(0))
+
+    def mark(line: Sequence[Any]) -> list[Any]:
+        first = list(line).index(arithmetic.largest(list(line), sign))
+        return [one if k == first else zero for k in range(len(line))]
+
+    if axis == 1:
+        return [mark(row) for row in part]
+    if axis == 0:
+        return [list(row) for row in zip(*(mark(column) for column in zip(*part, strict=True)), strict=True)]
+    flat, width = mark([x for row in part for x in row]), len(part[0])
+    return [flat[i:i + width] for i in range(0, len(flat), width)]
+
+
+def _reduce(e: Expr, part: Matrix, arithmetic: Arithmetic) -> Matrix:
+    fold = arithmetic.add if e.op == "sum" else lambda xs: arithmetic.largest(xs, 1 if e.op == "most" else -1)
+    if e.data is None:
+        return [[fold([x for row in part for x in row])]]
+    if e.data == 0:
+        return [[fold(list(column)) for column in zip(*part, strict=True)]]
+    return [[fold(row)] for row in part]

@@ -1,0 +1,103 @@
+"""Trees in ordinary float64 arithmetic, through the stable form of every function.
+
+``stable`` rewrites what would lose its digits (1 - sigmoid(z), log(1 - p)); nothing else is changed.
+
+>>> from .parse import parse
+>>> p = ex.sym("p")
+>>> ex.text(stable(parse("log(1 - p)", {"p": p})))
+'log1p(-p)'
+>>> float(evaluate(parse("log(1 - p)", {"p": p}), {"p": [[1e-20]]})[0][0])
+-1e-20
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from .. import expr as ex
+from .arithmetic import Arithmetic, Env, Matrix, entries
+from ..expr import Expr
+from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, Row
+
+
+@lru_cache(maxsize=None)
+def _compiled(row: Row) -> Callable[..., Any]:
+    return row.numpy
+
+
+class Floats(Arithmetic):
+    """NumPy's float64; functions by the NumPy form of their rows. Overflow gives inf, as in any program."""
+
+    def number(self, value: Any) -> Any:
+        import numpy
+
+        return numpy.float64(value if isinstance(value, (Fraction, float)) else value.evalf(20))
+
+    def call(self, name: str, args: Any) -> Any:
+        return _compiled(FUNCTIONS[name])(*args)
+
+    def over(self, e: Expr, env: Env) -> Matrix:
+        import numpy
+
+        name, axis = e.data
+        return [list(row) for row in VECTOR_FUNCTIONS[name].numpy(numpy.array(entries(e.args[0], env, self)), axis)]
+
+    def pick(self, e: Expr, xs: Any) -> Any:
+        import numpy
+
+        name, k = e.data
+        return VECTOR_FUNCTIONS[name].numpy(numpy.array([[x] for x in xs]), 0)[k][0]
+
+
+FLOATS = Floats()
+
+
+def evaluate(e: Expr, env: Mapping[Any, Any]) -> Matrix:
+    """All entries of a tree in float64, from rows of numbers."""
+    import numpy
+
+    with numpy.errstate(all="ignore"):
+        return entries(stable(e), {k: [[numpy.float64(v) for v in row] for row in rows] for k, rows in env.items()}, FLOATS)
+
+
+# ---------------------------------------------------------------- forms that keep their digits
+
+def _log_of_one_plus(e: Expr) -> Expr | None:
+    """log(1 + x) as log1p(x)."""
+    x = e.args[0]
+    if e.data == "log" and x.op == "add" and x.args[0] == ex.ONE:
+        return ex.node("call", (ex.add(*x.args[1:]),), "log1p")
+    return None
+
+
+def _one_minus_sigmoid(e: Expr) -> Expr | None:
+    """1 - sigmoid(z) as sigmoid(-z)."""
+    rest = e.args[1].args[0] if len(e.args) == 2 and e.args[0] == ex.ONE and e.args[1].op == "neg" else None
+    if rest is not None and rest.op == "call" and rest.data == "sigmoid":
+        return ex.node("call", (ex.neg(rest.args[0]),), "sigmoid")
+    return None
+
+
+def _softmax(e: Expr) -> Expr | None:
+    """exp(z) over its own sum as softmax(z), which shifts before it takes exponentials."""
+    above, below = e.args
+    if above.op == "call" and above.data == "exp" and above.shape:
+        for axis in (0, 1):
+            if below == ex.spread(ex.total(above, axis), axis, above.shape):
+                return ex.node("over", above.args, ("softmax", axis))
+    return None
+
+
+STABLE: Mapping[str, Callable[[Expr], Expr | None]] = {"call": _log_of_one_plus, "add": _one_minus_sigmoid, "div": _softmax}
+
+
+def stable(e: Expr) -> Expr:
+    """The same value in a form that keeps its digits."""
+    if not e.args:
+        return e
+    made = Expr(e.op, tuple(map(stable, e.args)), e.data, e.shape, e.role)
+    rewrite = STABLE.get(e.op)
+    return (rewrite(made) if rewrite else None) or made

@@ -1,0 +1,1 @@
+"""The mathematics of single lectures: slopes, second derivatives, descent, gates, plane maps, exact regression."""

@@ -1,0 +1,1 @@
+"""What a page holds beside the derivation: one reader a topic, each from a sheet to sections."""

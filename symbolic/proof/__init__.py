@@ -1,0 +1,1 @@
+"""How a line is proved: by SymPy on small shapes, and by high-precision differences that differentiate nothing."""
