@@ -83,6 +83,10 @@ catalogue.entrytexts
 catalogue.entries
 catalogue.tables
 files
+check.lockdown
+check.frames check.steps
+check.child
+check.sandbox
 render.engine render.text render.texmetrics render.texread render.texboxes render.texmath
 render.width
 render.lines render.layered render.netfigure render.graph render.words
@@ -105,6 +109,8 @@ MATHEMATICS = """expr language.plain language.takes language.matrices language.a
 network models.primitives models.layertypes losses layers models.theorems models.initial derive lectures.forward_mode calculus index lesson
 values proof.probe proof.lookup proof.prove verify ways slips claims.drift claims.scenes lectures.second lectures.gates lectures.transforms
 lectures.linear lectures.slopes""".split()
+# Where source is run: the student's file, in the locked child process.
+RUNS = {"check.steps": {"exec", "compile"}}
 LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400
 
@@ -173,7 +179,7 @@ def test_what_is_public_says_what_it_is(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_nothing_is_evaluated(name: str) -> None:
     called = {ast.unparse(n.func) for n in ast.walk(TREES[name]) if isinstance(n, ast.Call)}
-    assert not called & {"eval", "exec", "compile", "sympify", "sp.sympify", "sympy.sympify", "parse_expr", "sp.parse_expr", "__import__", "os.system"}
+    assert not (called - RUNS.get(name, set())) & {"eval", "exec", "compile", "sympify", "sp.sympify", "sympy.sympify", "parse_expr", "sp.parse_expr", "__import__", "os.system"}
 
 
 def test_templates_hold_no_mathematics() -> None:

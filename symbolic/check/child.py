@@ -1,0 +1,202 @@
+"""The child: a script that locks itself and then runs one student's file. Started by `sandbox`, never imported by it.
+
+Its standard input holds the job (a bundle, see `frames`); its standard output takes frames and nothing else: which layers are active (before any line
+of the student runs), each step as it begins, and the results. What the student prints goes to standard error.
+
+NumPy, the modules of the standard library that the file names, and those asked for are imported first; then `lockdown.lock`; then `steps.Machine`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import faulthandler
+import importlib
+import importlib.machinery
+import os
+import re
+import signal
+import struct
+import sys
+import types
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+# Imported ahead when the file names them (they open no window, socket or file of their own when imported).
+STANDARD = frozenset("""abc argparse array base64 bisect calendar cmath collections contextlib copy csv ctypes dataclasses datetime decimal enum fractions functools gc
+getpass glob gzip hashlib heapq inspect io itertools json keyword logging math multiprocessing numbers operator os pathlib pickle platform pprint
+queue random re resource shutil signal socket statistics string struct subprocess sys tempfile textwrap threading time timeit traceback types typing
+unittest urllib uuid warnings weakref zipfile zlib""".split())
+PARTS = frozenset("random linalg fft polynomial ma testing lib typing".split())  # of NumPy, imported by it only when used
+NEEDED = "warnings linecache tokenize zipfile encodings.latin_1 encodings.ascii numpy.linalg numpy.lib.format".split()  # what NumPy and messages need later
+LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/dev/null")
+
+
+class Inert(types.ModuleType):
+    """Stands in for a module that only draws: whatever is asked of it does nothing and gives itself."""
+
+    __path__: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *args: object, **kwargs: object) -> Inert:
+        return self
+
+    def __getitem__(self, key: object) -> Inert:
+        return self
+
+    def __iter__(self) -> Any:
+        return iter((self, self))  # figure, axes = subplots()
+
+    def __enter__(self) -> Inert:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        return None
+
+
+class Progress(Inert):
+    """Stands in for a progress bar: what it is put around stays as it is."""
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        return range(args[0]) if args and isinstance(args[0], int) else args[0] if args else self
+
+
+class Closed:
+    """The last finder of modules: nothing can be imported any more, and it says so."""
+
+    def __init__(self, inert: Sequence[str]) -> None:
+        self.inert, self.used = frozenset(inert), set[str]()
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        root = name.split(".")[0]
+        if root in self.inert:
+            self.used.add(root)
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
+        if root in sys.modules:
+            return None
+        raise ModuleNotFoundError(f"the module {name!r} cannot be imported while your file is checked; it may use NumPy and the standard library", name=name)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        return (Progress if spec.name.startswith("tqdm") else Inert)(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        return None
+
+
+def private_output() -> Callable[[bytes], None]:
+    """Take standard output for the frames; what is printed from now on goes to standard error."""
+    handle = os.dup(1)
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    write = os.write
+
+    def send(content: bytes) -> None:
+        view = memoryview(content)
+        while view:
+            view = view[write(handle, view[:1 << 20]):]
+
+    return send
+
+
+def words(source: bytes) -> set[str]:
+    """Every word of the file: cheaper and surer than parsing it, and what is imported for nothing costs only time."""
+    return {w.decode() for w in re.findall(rb"[A-Za-z_]\w*", source[:1_000_000])}
+
+
+def imported(job: dict[str, Any], source: bytes) -> dict[str, types.ModuleType]:
+    """Import whatever will be needed; the modules that were asked for, by name."""
+    known = words(source) | set(re.findall(r"[A-Za-z_]\w*", str(job["plan"])))
+    for name in [*NEEDED, *(f"numpy.{part}" for part in sorted(known & PARTS)), *sorted(known & STANDARD)]:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    for codec in ("utf-8", "latin-1", "ascii"):
+        codecs.lookup(codec)
+    for name in job["preload"]:
+        importlib.import_module(name)
+    return {root: sys.modules[root] for root in {name.split(".")[0] for name in job["preload"]}}
+
+
+def alarms(time_up: type[BaseException], wall: float) -> Callable[[], None]:
+    """Break off the student's code when the time is over, so that its line can be named; returns what stops the alarm.
+
+    The file can undo this; then the parent kills the process a little later, and the kernel when its processor time is over.
+    """
+    if not hasattr(signal, "setitimer"):
+        return lambda: None
+    active = [True]
+
+    def over(which: str) -> Callable[[int, types.FrameType | None], None]:
+        def handler(number: int, frame: types.FrameType | None) -> None:
+            if active[0]:
+                active[0] = False
+                error = time_up("the time was over")
+                error.which = which  # type: ignore[attr-defined]
+                raise error
+        return handler
+
+    def stop() -> None:
+        active[0] = False
+
+    signal.signal(signal.SIGALRM, over("wall"))
+    signal.signal(signal.SIGXCPU, over("cpu"))
+    signal.setitimer(signal.ITIMER_REAL, wall)
+    return stop
+
+
+def main() -> None:
+    """Read the job, import, lock, run, send, end."""
+    job_bytes = sys.stdin.buffer.read()
+    send = private_output()
+    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+    lockdown = importlib.import_module("lockdown")
+    folder_of_ours = sys.path.pop()
+    length = struct.unpack_from("<Q", job_bytes)[0]
+    first = importlib.import_module("json").loads(job_bytes[8:8 + length])
+    sys.path.extend(first["paths"])
+    key, source, limits, preload = bytes.fromhex(first["key"]), bytes.fromhex(first["source"]), first["limits"], first["preload"]
+    watched = None
+    if preload and "landlock" not in first["without"]:
+        # Such libraries start threads and open files of their own at any time, so the files are closed before they are imported.
+        watched = lockdown.landlock(".", [*LIBRARIES, *sys.path, sys.prefix, sys.base_prefix + "/lib"])
+    sys.path.append(folder_of_ours)
+    frames, steps = importlib.import_module("frames"), importlib.import_module("steps")
+    sys.path.pop()
+    modules = imported(first, source)
+    job, inputs = frames.unpacked(job_bytes, sys.maxsize)
+    for name in ("lockdown", "frames", "steps"):
+        del sys.modules[name]
+    closed = Closed(job["inert"])
+    sys.meta_path[:] = [f for f in sys.meta_path if preload or f is not importlib.machinery.PathFinder] + [closed]  # type: ignore[list-item]
+    faulthandler.enable(2, all_threads=False)
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr]
+
+    layers = lockdown.lock(".", limits, threads=limits["threads"], without=job["without"], watched=watched)
+    whole = lockdown.complete(layers)
+    send(frames.framed(frames.LAYERS, frames.packed({"layers": layers, "complete": whole}, {}), key))
+    leave = os._exit
+    if job["require"] and not whole:
+        leave(3)
+    machine = steps.Machine(source, job["name"], inputs, modules, int(limits["result"]),
+                            lambda k: send(frames.framed(frames.STEP, struct.pack("<Q", k), key)))
+    stop = alarms(steps.TimeUp, limits["wall"])
+    try:
+        machine.run(job["plan"]["steps"])
+        stop()
+    except steps.TimeUp as e:  # between two steps
+        machine.limit = e.which
+    report = machine.report + [{"step": k, "status": "skipped"} for k in range(len(machine.report), len(job["plan"]["steps"]))]
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(BaseException):
+            stream.flush()
+    send(frames.framed(frames.RESULT, frames.packed({"steps": report, "limit": machine.limit, "inert": sorted(closed.used)}, machine.results), key))
+    leave(0)
+
+
+if __name__ == "__main__":
+    main()
