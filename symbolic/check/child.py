@@ -23,8 +23,8 @@ from contextlib import suppress
 from typing import Any
 
 # Imported ahead when the file names them (they open no window, socket or file of their own when imported).
-STANDARD = frozenset("""abc argparse array base64 bisect calendar cmath collections contextlib copy csv ctypes dataclasses datetime decimal enum fractions functools gc
-getpass glob gzip hashlib heapq inspect io itertools json keyword logging math multiprocessing numbers operator os pathlib pickle platform pprint
+STANDARD = frozenset("""abc argparse array base64 bisect calendar cmath collections contextlib copy csv ctypes dataclasses datetime decimal enum fcntl fractions functools gc
+getpass glob gzip hashlib heapq inspect io itertools json keyword logging math mmap multiprocessing numbers operator os pathlib pickle platform pprint
 queue random re resource shutil signal socket statistics string struct subprocess sys tempfile textwrap threading time timeit traceback types typing
 unittest urllib uuid warnings weakref zipfile zlib""".split())
 PARTS = frozenset("random linalg fft polynomial ma testing lib typing".split())  # of NumPy, imported by it only when used
@@ -78,7 +78,7 @@ class Closed:
             return importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
         if root in sys.modules:
             return None
-        raise ModuleNotFoundError(f"the module {name!r} cannot be imported while your file is checked; it may use NumPy and the standard library", name=name)
+        raise ModuleNotFoundError(f"the module {name!r} cannot be imported while your file is checked; it may use NumPy and the common modules of the standard library", name=name)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         return (Progress if spec.name.startswith("tqdm") else Inert)(spec.name)
@@ -172,7 +172,7 @@ def main() -> None:
     for name in ("lockdown", "frames", "steps"):
         del sys.modules[name]
     closed = Closed(job["inert"])
-    sys.meta_path[:] = [f for f in sys.meta_path if preload or f is not importlib.machinery.PathFinder] + [closed]  # type: ignore[list-item]
+    sys.meta_path[:] = [f for f in sys.meta_path if preload or f is not importlib.machinery.PathFinder] + [closed]
     faulthandler.enable(2, all_threads=False)
     sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr]
 

@@ -45,6 +45,7 @@ from symbolic.errors import ChainruleError
 
 CHILD = Path(__file__).with_name("child.py")
 TRUST = "the sandbox is not complete on this system: run only code you trust"
+CLOSED = "other files, the network and other processes are closed while a file is checked"
 GRACE = 1.5  # seconds after the child's own alarm, in which it may still report
 START = 60.0  # seconds in which the child must be locked (a slow disk, a large library)
 DRAWING = ("matplotlib", "seaborn", "plotly", "IPython", "pylab", "tqdm")
@@ -261,7 +262,7 @@ def _outcome(child: _Child, plan: Mapping[str, Any], limits: Limits, key: bytes,
     if require and not complete:
         gone = "; ".join(f"{x.name}: {x.note}" for x in layers if not x.active)
         raise SandboxError(f"{TRUST} ({gone})")
-    known = {"text": text, "layers": layers, "complete": complete, "seconds": child.seconds}
+    known: dict[str, Any] = {"text": text, "layers": layers, "complete": complete, "seconds": child.seconds}
     last = received[-1]
     if child.limit or last[0] != frames.RESULT:
         return Outcome(**_ended(child, plan, limits, received, text, name), **known)
@@ -320,7 +321,8 @@ def _judged(report: Mapping[str, Any], steps: tuple[dict[str, Any], ...], limits
     where = f"line {line} of {name}" if line else f"step {bad['step']}"
     if limit:
         return {"kind": "limit", "limit": limit, "line": line, "message": f"{_said(limit, limits)} ({where})"}
-    return {"kind": "error", "line": line, "message": f"{where}: {bad.get('type')}: {bad.get('message')}".rstrip(": ")}
+    closed = f" ({CLOSED})" if bad.get("type") == "PermissionError" else ""
+    return {"kind": "error", "line": line, "message": f"{where}: {bad.get('type')}: {bad.get('message')}".rstrip(": ") + closed}
 
 
 def _ended(child: _Child, plan: Mapping[str, Any], limits: Limits, received: list[tuple[bytes, bytes]], text: str, name: str) -> dict[str, Any]:
@@ -331,11 +333,11 @@ def _ended(child: _Child, plan: Mapping[str, Any], limits: Limits, received: lis
     over = child.limit or ("cpu" if child.status in (-9, -getattr(signal, "SIGXCPU", 24)) and child.cpu >= limits.cpu * 0.9 else "")
     if over:
         return {"kind": "limit", "limit": over, "message": _said(over, limits) + at}
-    if child.status < 0:
+    if child.status < 0 and child.status != -9:  # 9 is what this side sends once the pipe is closed
         with suppress(ValueError):
             cause = signal.Signals(-child.status).name
             return {"kind": "killed", "line": int(found[0]) if found else 0, "message": f"the process was ended by {cause}{at}"}
-    return {"kind": "no-result", "message": f"it ended with status {child.status} and without a result{at}"}
+    return {"kind": "no-result", "message": f"it ended without a result{at}" + (f", with exit status {child.status}" if child.status >= 0 else "")}
 
 
 def _what(step: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ import re
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -110,7 +110,8 @@ def as_array(value: object) -> np.ndarray:
     if out.dtype.kind == "O" and out.size and all(hasattr(v, "__float__") for v in out.ravel()):
         out = np.array([float(v) for v in out.ravel()]).reshape(out.shape)
     if out.dtype.kind not in "biufc":
-        raise TypeError(f"{type(value).__name__} where an array or a number was expected")
+        what = type(value).__name__ if out.ndim == 0 else f"{type(value).__name__} of {type(out.ravel()[0]).__name__}" if out.size else "nothing"
+        raise TypeError(f"{what} where an array or a number was expected")
     if out.dtype.kind in "fc" and out.dtype.itemsize > (8 if out.dtype.kind == "f" else 16):
         out = out.astype(np.float64 if out.dtype.kind == "f" else np.complex128)
     return np.array(out, subok=False)
@@ -151,7 +152,8 @@ class _Watch:
 
     def __init__(self, spec: Mapping[str, Any], file: str) -> None:
         self.function, self.names, self.at, self.file = spec["function"], list(spec["names"]), spec.get("at", "return"), file
-        self.stop, self.seen, self.over = bool(spec.get("stop")), {}, False
+        self.stop, self.over = bool(spec.get("stop")), False
+        self.seen: dict[str, object] = {}
 
     def __call__(self, frame: types.FrameType, event: str, arg: object) -> Callable[..., Any] | None:
         code = frame.f_code
@@ -255,11 +257,12 @@ class Machine:
 
     def _input(self, v: dict[str, Any]) -> object:
         array = self.inputs[v["input"]]
-        made = {"array": array.copy, "list": array.tolist, "number": array.item}[v.get("as", "array")]()
+        as_kind: dict[str, Callable[[], object]] = {"array": array.copy, "list": array.tolist, "number": array.item}
+        made = as_kind[v.get("as", "array")]()
         self._given.append((v["input"], made))
         return made
 
-    _VALUES: dict[str, Callable[[Machine, dict[str, Any]], Any]] = {
+    _VALUES: ClassVar[dict[str, Callable[[Machine, dict[str, Any]], Any]]] = {
         "input": _input,
         "saved": lambda self, v: self.at(tokens(v["saved"])),
         "list": lambda self, v: [self.value(x) for x in v["list"]],
