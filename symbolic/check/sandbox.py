@@ -254,7 +254,8 @@ def plain(text: str, most: int | None = None) -> str:
 
 def _outcome(child: _Child, plan: Mapping[str, Any], limits: Limits, key: bytes, name: str, require: bool) -> Outcome:
     received = frames.frames(bytes(child.answer), key)
-    text = plain(child.printed.decode("utf-8", "replace"), limits.shown)
+    # After a crash, where it happened is printed too, through our own files: not what the student wants to see.
+    text = plain("\n".join(line for line in child.printed.decode("utf-8", "replace").split("\n") if str(CHILD.parent) not in line), limits.shown)
     if not received or received[0][0] != frames.LAYERS:
         raise SandboxError(f"the child process could not lock itself and ran nothing: {plain(text[-300:]) or f'it ended with status {child.status}'}")
     told, _ = frames.unpacked(received[0][1], 0)
