@@ -29,7 +29,8 @@ queue random re resource shutil signal socket statistics string struct subproces
 unittest urllib uuid warnings weakref zipfile zlib""".split())
 PARTS = frozenset("random linalg fft polynomial ma testing lib typing".split())  # of NumPy, imported by it only when used
 NEEDED = "warnings linecache tokenize zipfile encodings.latin_1 encodings.ascii numpy.linalg numpy.lib.format".split()  # what NumPy and messages need later
-LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/dev/null")
+LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu",
+             "/dev/null", "/dev/random", "/dev/urandom")
 
 
 class Inert(types.ModuleType):
@@ -78,7 +79,8 @@ class Closed:
             return importlib.machinery.ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
         if root in sys.modules:
             return None
-        raise ModuleNotFoundError(f"the module {name!r} cannot be imported while your file is checked; it may use NumPy and the common modules of the standard library", name=name)
+        raise ModuleNotFoundError(f"the module {name!r} cannot be imported while your file is checked; "
+                                  "it may use NumPy and the common modules of the standard library", name=name)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         return (Progress if spec.name.startswith("tqdm") else Inert)(spec.name)
@@ -160,10 +162,10 @@ def main() -> None:
     first = importlib.import_module("json").loads(job_bytes[8:8 + length])
     sys.path.extend(first["paths"])
     key, source, limits, preload = bytes.fromhex(first["key"]), bytes.fromhex(first["source"]), first["limits"], first["preload"]
-    watched = None
-    if preload and "landlock" not in first["without"]:
-        # Such libraries start threads and open files of their own at any time, so the files are closed before they are imported.
-        watched = lockdown.landlock(".", [*LIBRARIES, *sys.path, sys.prefix, sys.base_prefix + "/lib"])
+    sizes, done = lockdown.sizes(), []
+    if preload:
+        # Such libraries start threads, which Landlock would not reach later, and open files of their own at any time.
+        done = lockdown.close_files(".", [*LIBRARIES, *sys.path, sys.prefix, sys.base_prefix + "/lib"], without=first["without"])
     sys.path.append(folder_of_ours)
     frames, steps = importlib.import_module("frames"), importlib.import_module("steps")
     sys.path.pop()
@@ -176,7 +178,11 @@ def main() -> None:
     faulthandler.enable(2, all_threads=False)
     sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr]
 
-    layers = lockdown.lock(".", limits, threads=limits["threads"], without=job["without"], watched=watched)
+    used = lockdown.address_space(sizes)
+    if sizes >= 0:
+        os.close(sizes)
+    done = done or lockdown.close_files(".", without=job["without"])
+    layers = lockdown.lock(limits, used, done, threads=limits["threads"], without=job["without"])
     whole = lockdown.complete(layers)
     send(frames.framed(frames.LAYERS, frames.packed({"layers": layers, "complete": whole}, {}), key))
     leave = os._exit

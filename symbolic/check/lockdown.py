@@ -164,18 +164,27 @@ def _allow_beneath(libc: ctypes.CDLL, add: int, ruleset: int, path: str, rights:
         os.close(handle)
 
 
-def address_space() -> int:
-    """Bytes of address space that this process has now; 0 where the system does not say."""
-    with suppress(OSError, ValueError), open("/proc/self/statm", encoding="ascii") as stream:
-        return int(stream.read().split()[0]) * resource.getpagesize()
+def sizes() -> int:
+    """A handle on what the kernel tells of this process's size, opened before Landlock closes it; -1 where there is none."""
+    with suppress(OSError):
+        return os.open("/proc/self/statm", os.O_RDONLY)
+    return -1
+
+
+def address_space(handle: int) -> int:
+    """Bytes of address space that this process has now (from a handle of `sizes`); 0 where the system does not say."""
+    if handle < 0:
+        return 0
+    with suppress(OSError, ValueError):
+        return int(os.pread(handle, 100, 0).split()[0]) * resource.getpagesize()
     return 0
 
 
-def rlimits(limits: Mapping[str, float], *, threads: bool) -> Layer:
-    """Limit what this process may use: ``memory`` (beyond what it has now), ``cpu`` seconds, ``file`` bytes, ``handles``."""
+def rlimits(limits: Mapping[str, float], used: int, *, threads: bool) -> Layer:
+    """Limit what this process may use: bytes of ``memory`` beyond what is ``used`` now (0: unknown), ``cpu`` seconds, ``file`` bytes, ``handles``."""
     if sys.platform == "win32":
         return ("rlimits", False, "Windows has none")
-    used, seconds = address_space(), max(1, round(limits["cpu"]))
+    seconds = max(1, round(limits["cpu"]))
     wanted = {"RLIMIT_CPU": (seconds, seconds + 1), "RLIMIT_FSIZE": (int(limits["file"]),) * 2,
               "RLIMIT_NOFILE": (int(limits["handles"]),) * 2, "RLIMIT_CORE": (0, 0), "RLIMIT_MEMLOCK": (0, 0), "RLIMIT_MSGQUEUE": (0, 0)}
     if used:  # elsewhere it is not kept to, or cannot be set
@@ -218,23 +227,32 @@ def unprivileged(*, become_nobody: bool) -> list[Layer]:
     return [("no_new_privs", fixed and (bare or not root), note if fixed else "the kernel refuses")]
 
 
-def lock(folder: str, limits: Mapping[str, float], *, threads: bool, without: Iterable[str], watched: Layer | None) -> list[Layer]:
-    """Lock everything; the process must have read all that it needs.
+def _left_out(name: str) -> Layer:
+    return (name, False, "left out")
+
+
+def close_files(folder: str, readable: Iterable[str] = (), *, without: Iterable[str]) -> list[Layer]:
+    """No privileges, and no files but those of ``folder`` (and those under ``readable``, to be read; then it does not become nobody, who might not)."""
+    skip, readable = set(without), list(readable)
+    # In this order: without "no new privileges" only root may use Landlock.
+    layers = unprivileged(become_nobody=not readable) if "no_new_privs" not in skip else [_left_out("no_new_privs")]
+    return [*layers, landlock(folder, readable) if "landlock" not in skip else _left_out("landlock")]
+
+
+def lock(limits: Mapping[str, float], used: int, closed: list[Layer], *, threads: bool, without: Iterable[str]) -> list[Layer]:
+    """Lock the rest; the process must have read all that it needs.
 
     Args:
-        folder: the one folder that stays open. limits: see `rlimits`. threads: whether threads may be started.
-        without: layers left out, to see what the others hold alone. watched: the layer of Landlock when it was put in place earlier.
+        limits, used: see `rlimits`. closed: what `close_files` has done. threads: whether threads may be started.
+        without: layers left out, to see what the others hold alone.
 
     Returns:
         Every layer, active or not.
     """
     skip = set(without)
-    layers = [rlimits(limits, threads=threads)] if "rlimits" not in skip else [("rlimits", False, "left out")]
-    layers += unprivileged(become_nobody=watched is None) if "no_new_privs" not in skip else [("no_new_privs", False, "left out")]
-    files = watched or (landlock(folder) if "landlock" not in skip else ("landlock", False, "left out"))
-    layers.append(files)
-    layers.append(seccomp(files=files[1], threads=threads) if "seccomp" not in skip else ("seccomp", False, "left out"))
-    return layers
+    files = any(name == "landlock" and active for name, active, _ in closed)
+    first = rlimits(limits, used, threads=threads) if "rlimits" not in skip else _left_out("rlimits")
+    return [first, *closed, seccomp(files=files, threads=threads) if "seccomp" not in skip else _left_out("seccomp")]
 
 
 def complete(layers: Iterable[Layer]) -> bool:

@@ -5,8 +5,8 @@ process, use up the machine, print or forge results. It never runs, and nothing 
 (`lockdown`) before the first line of the file runs; this side limits the time of the clock, the text, the results and the folder.
 
 What it does not do. Inside the child the file shares one process with the code that calls it, so it can change whatever stands there (``np.allclose``,
-``np.savez``, the caller itself) and can send any arrays under our digest if it searches the memory for the key. This gains it nothing: the child never holds an answer, only
-inputs that are drawn anew for each run, and every verdict is made here. A forged result is judged like any other numbers, so at worst it is WRONG.
+``np.savez``, the caller itself) and can send any arrays under our digest if it searches the memory for the key. This gains it nothing: the child never
+holds an answer, only inputs that are drawn anew for each run, and every verdict is made here. A forged result is judged like any other numbers, so at worst it is WRONG.
 No result, an incomplete one or one of another form is a failure, whatever the exit status.
 
 Which layers are active depends on the system: `Outcome.layers` says. On systems without Landlock and seccomp (not Linux, or an old kernel)
@@ -121,7 +121,8 @@ def run(source: bytes, plan: Mapping[str, Any], inputs: Mapping[str, np.ndarray]
     Args:
         source: the file's bytes. plan: what to call, see `steps`. inputs: the arrays that the plan names. limits: `Limits`, or `LIBRARY` with ``preload``.
         require: refuse to run where the sandbox is not complete. name: what messages call the file.
-        preload: libraries imported before the lock (``torch``). inert: modules replaced by one that does nothing. without: layers to leave out (to test the others).
+        preload: libraries imported before the lock (``torch``); their files and those beside them stay readable. inert: modules replaced by one
+            that does nothing. without: layers to leave out (to test the others).
 
     Raises:
         SandboxError: the child cannot start, or the sandbox is not complete and ``require`` is set.
@@ -172,7 +173,8 @@ class _Child:
         self.answer, self.printed, self.news = bytearray(), bytearray(), threading.Event()
         # Steps are announced too: one short frame each, so there is room for many beside the arrays.
         room = 2 * limits.result + (4 << 20)
-        self.readers = [self._reader(self.process.stdout, self.answer, room, "result"), self._reader(self.process.stderr, self.printed, limits.output, "output")]
+        self.readers = [self._reader(self.process.stdout, self.answer, room, "result"),
+                        self._reader(self.process.stderr, self.printed, limits.output, "output")]
         self.status, self.cpu, self.seconds = 0, 0.0, 0.0
 
     def _reader(self, pipe: IO[bytes] | None, into: bytearray, most: int, what: str) -> threading.Thread:
