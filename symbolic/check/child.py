@@ -12,6 +12,7 @@ import codecs
 import faulthandler
 import importlib
 import importlib.machinery
+import json
 import os
 import re
 import signal
@@ -151,38 +152,44 @@ def alarms(time_up: type[BaseException], wall: float) -> Callable[[], None]:
     return stop
 
 
-def main() -> None:
-    """Read the job, import, lock, run, send, end."""
-    job_bytes = sys.stdin.buffer.read()
-    send = private_output()
-    sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-    lockdown = importlib.import_module("lockdown")
-    folder_of_ours = sys.path.pop()
-    length = struct.unpack_from("<Q", job_bytes)[0]
-    first = importlib.import_module("json").loads(job_bytes[8:8 + length])
-    sys.path.extend(first["paths"])
-    key, source, limits, preload = bytes.fromhex(first["key"]), bytes.fromhex(first["source"]), first["limits"], first["preload"]
-    sizes, done = lockdown.sizes(), []
+def ours(paths: Sequence[str]) -> list[Any]:
+    """The modules beside this script, found under no name afterwards; NumPy comes from ``paths``."""
+    sys.path.extend([*paths, os.path.dirname(os.path.abspath(__file__))])
+    names = ("frames", "lockdown", "steps")
+    found = [importlib.import_module(name) for name in names]
+    sys.path.pop()
+    for name in names:
+        del sys.modules[name]
+    return found
+
+
+def locked(lockdown: Any, job: dict[str, Any], source: bytes, closed: Closed) -> tuple[list[Any], dict[str, types.ModuleType]]:
+    """Import all that is needed and lock the process: the layers, and the libraries that were asked for."""
+    preload, limits, sizes, done = job["preload"], job["limits"], lockdown.sizes(), []
     if preload:
         # Such libraries start threads, which Landlock would not reach later, and open files of their own at any time.
-        done = lockdown.close_files(".", [*LIBRARIES, *sys.path, sys.prefix, sys.base_prefix + "/lib"], without=first["without"])
-    sys.path.append(folder_of_ours)
-    frames, steps = importlib.import_module("frames"), importlib.import_module("steps")
-    sys.path.pop()
-    modules = imported(first, source)
-    job, inputs = frames.unpacked(job_bytes, sys.maxsize)
-    for name in ("lockdown", "frames", "steps"):
-        del sys.modules[name]
-    closed = Closed(job["inert"])
+        done = lockdown.close_files(".", [*LIBRARIES, *sys.path, sys.prefix, sys.base_prefix + "/lib"], without=job["without"])
+    modules = imported(job, source)
+    sys.modules["symbolic"] = None  # type: ignore[assignment]  # it may stand beside a library that stays readable; no file checks itself with it
     sys.meta_path[:] = [f for f in sys.meta_path if preload or f is not importlib.machinery.PathFinder] + [closed]
-    faulthandler.enable(2, all_threads=False)
-    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr]
-
     used = lockdown.address_space(sizes)
     if sizes >= 0:
         os.close(sizes)
     done = done or lockdown.close_files(".", without=job["without"])
-    layers = lockdown.lock(limits, used, done, threads=limits["threads"], without=job["without"])
+    return lockdown.lock(limits, used, done, threads=limits["threads"], without=job["without"]), modules
+
+
+def main() -> None:
+    """Read the job, import, lock, run, send, end."""
+    job_bytes = sys.stdin.buffer.read()
+    send = private_output()
+    length = struct.unpack_from("<Q", job_bytes)[0]
+    frames, lockdown, steps = ours(json.loads(job_bytes[8:8 + length])["paths"])  # the rest of it needs NumPy
+    job, inputs = frames.unpacked(job_bytes, sys.maxsize)
+    key, source, limits, closed = bytes.fromhex(job["key"]), bytes.fromhex(job["source"]), job["limits"], Closed(job["inert"])
+    faulthandler.enable(2, all_threads=False)
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr]
+    layers, modules = locked(lockdown, job, source, closed)
     whole = lockdown.complete(layers)
     send(frames.framed(frames.LAYERS, frames.packed({"layers": layers, "complete": whole}, {}), key))
     leave = os._exit

@@ -21,6 +21,7 @@ only the limits hold: there, run only code you trust, or refuse with ``require=T
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import secrets
@@ -28,6 +29,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -131,7 +133,7 @@ def run(source: bytes, plan: Mapping[str, Any], inputs: Mapping[str, np.ndarray]
     limits = limits or (LIBRARY if preload else Limits())
     key = secrets.token_bytes(16)
     job = {"plan": plan, "source": source.hex(), "key": key.hex(), "limits": asdict(limits), "require": require, "name": name, "preload": preload,
-           "inert": list(inert), "without": list(without), "paths": _paths(bool(preload))}
+           "inert": list(inert), "without": list(without), "paths": _paths(preload)}
     folder = tempfile.mkdtemp(prefix="chainrule-")
     try:
         with tempfile.TemporaryFile() as given:
@@ -147,10 +149,25 @@ def run(source: bytes, plan: Mapping[str, Any], inputs: Mapping[str, np.ndarray]
     return _outcome(child, plan, limits, key, name, require)
 
 
-def _paths(everything: bool) -> list[str]:
-    """Where the child finds NumPy; with other libraries all that this process has, but never the folder it works in."""
-    own = [str(Path(np.__file__).parents[1])]
-    return own + [p for p in sys.path if everything and os.path.isabs(p) and os.path.isdir(p) and p not in own]
+def layers() -> tuple[Layer, ...]:
+    """The layers of this system, found by locking a child that runs nothing."""
+    return run(b"", {"steps": []}, {}).layers
+
+
+def _paths(preload: Iterable[str]) -> list[str]:
+    """Where the child finds NumPy and the libraries: the folders of packages, never the one that somebody works in.
+
+    Raises:
+        SandboxError: a library is not installed.
+    """
+    found = [str(Path(np.__file__).parents[1])]
+    for root in dict.fromkeys(name.split(".")[0] for name in preload):
+        spec = importlib.util.find_spec(root)
+        if spec is None or not spec.origin:
+            raise SandboxError(f"the library {root!r} is not installed here", hint=f"pip install {root}")
+        package = Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)
+        found += [str(package.parent), *(sysconfig.get_path(n) for n in ("purelib", "platlib"))]
+    return list(dict.fromkeys(found))
 
 
 def _environment(folder: str) -> dict[str, str]:
@@ -259,7 +276,8 @@ def _outcome(child: _Child, plan: Mapping[str, Any], limits: Limits, key: bytes,
     # After a crash, where it happened is printed too, through our own files: not what the student wants to see.
     text = plain("\n".join(line for line in child.printed.decode("utf-8", "replace").split("\n") if str(CHILD.parent) not in line), limits.shown)
     if not received or received[0][0] != frames.LAYERS:
-        raise SandboxError(f"the child process could not lock itself and ran nothing: {plain(text[-300:]) or f'it ended with status {child.status}'}")
+        last_words = (text.strip() or f"it ended with status {child.status}").splitlines()[-1]
+        raise SandboxError(f"the child process could not be made ready, so nothing was run: {last_words[:300]}")
     told, _ = frames.unpacked(received[0][1], 0)
     layers, complete = tuple(Layer(*layer) for layer in told["layers"]), bool(told["complete"])
     if require and not complete:

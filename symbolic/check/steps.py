@@ -21,8 +21,8 @@ A **step** is one of
 
 * ``{"do": "load", "save": "file", "source": "...", "before": "...", "names": {"lr": value}, "watch": {...}}``: runs the student's
   file as a module called ``student`` (so what stands under ``if __name__ == "__main__"`` does not run) and keeps it. All but ``do`` may be left out:
-  ``save`` is ``file``; ``source`` is text to run in place of the file; ``before`` is source of ours that runs first in the same module (helpers that the file lacks);
-  ``names`` are values put into the module before it runs.
+  ``save`` is ``file``; ``source`` is text to run in place of the file; ``before`` is source of ours that runs first in the same module (helpers
+  that the file lacks); ``names`` are values put into the module before it runs; with ``"main": true`` it is ``__main__``, so that part runs too.
 * ``{"do": "call", "target": "file.backward", "args": [...], "kwargs": {...}, "save": "r1", "watch": {...}}``: calls what the path names
   (a function, a class, a method). Inputs that the call changed in place are reported: ``changed``.
 * ``{"do": "let", "save": "net2", "value": value}``: keeps a value.
@@ -139,7 +139,7 @@ def leaves(value: object, path: str = "", seen: tuple[int, ...] = ()) -> Iterato
     elif isinstance(value, (list, tuple)):
         for k, v in enumerate(value):
             yield from leaves(v, f"{path}[{k}]", inner)
-    elif type(value).__module__ == "student":
+    elif type(value).__module__ in ("student", "__main__"):
         own = {**{n: getattr(value, n) for n in getattr(type(value), "__slots__", ()) if hasattr(value, n)}, **getattr(value, "__dict__", {})}
         for name, v in own.items():
             yield from leaves(v, f"{path}.{name}", inner)
@@ -289,9 +289,9 @@ class Machine:
         return out, {"unseen": missing} if (missing := [n for n in watch.names if n not in watch.seen]) else {}
 
     def _do_load(self, step: dict[str, Any]) -> dict[str, Any]:
-        module = types.ModuleType("student")
+        module = types.ModuleType("__main__" if step.get("main") else "student")
         module.__file__ = self.file
-        sys.modules["student"] = module
+        sys.modules[module.__name__] = module
         self.kept[step.get("save", "file")] = module
         if step.get("before"):
             exec(compile(step["before"], OURS, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - our own helpers
