@@ -1,0 +1,238 @@
+"""What the functions and classes of a file take, return, keep and change, read from its syntax tree.
+
+>>> code = ast.parse("def f(X, W1, lr=1):\\n    cache = (Z1, A1)\\n    return A1, cache")
+>>> f = routines(code)[0]
+>>> f.parameters, f.optional, f.returns
+(('X', 'W1', 'lr'), ('lr',), {(0,): 'A1', (1,): 'cache', (1, 0): 'Z1', (1, 1): 'A1'})
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from .layouts import parts_of, role_of
+from .names import Names, Part, plain
+
+Path = tuple[Part, ...]
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
+
+# the common names of the functions of a file, without underscores
+FORWARD = ("forward", "forwardpropagation", "forwardprop", "forwardpass", "feedforward", "lmodelforward", "modelforward", "networkforward", "propagateforward",
+           "fwd", "forwardpropagate", "predict", "nn", "network", "runforward", "forwardprob")
+BACKWARD = ("backward", "backpropagation", "backprop", "backwardpropagation", "backwardpass", "backpropagate", "backwardprop", "lmodelbackward", "modelbackward",
+            "computegradients", "computegradient", "gradients", "gradient", "getgradients", "grad", "grads", "bwd", "propagate", "lossandgrad", "lossandgradients", "lossandgrads", "lossgrad",
+            "costfunction", "nncostfunction", "lossfun", "calculategradients", "calcgradients", "computegrads", "backwards", "propagatebackward")
+LOSS = ("loss", "computeloss", "computecost", "cost", "lossfunction", "costfunction", "lossfn", "mse", "mseloss", "bce", "bceloss", "crossentropy", "crossentropyloss",
+        "binarycrossentropy", "calculateloss", "calcloss", "j", "error", "meansquarederror", "getcost", "lossmse")
+UPDATE = ("update", "updateparameters", "updateparams", "updateweights", "step", "applygradients", "gradientdescent", "gradientdescentstep", "optimize", "updateparametersgd")
+TRAIN = ("train", "fit", "trainstep", "trainbatch", "trainonbatch", "learn", "sgd", "updateminibatch", "gradientdescent", "think", "trainnetwork", "trainingstep", "optimize", "model",
+         "nnmodel", "main", "run", "trainmodel", "onestep", "trainonce", "partialfit", "backproptrain")
+
+
+@dataclass(frozen=True)
+class Routine:
+    """A function or method: the names it takes, which of them may be left out, and what it returns, by path."""
+
+    name: str
+    node: ast.FunctionDef
+    owner: str = ""
+    decorators: tuple[str, ...] = ()
+
+    @property
+    def static(self) -> bool:
+        """Whether a method takes no self."""
+        return "staticmethod" in self.decorators
+
+    @cached_property
+    def all_parameters(self) -> tuple[str, ...]:
+        """Every parameter, self too."""
+        a = self.node.args
+        return tuple(p.arg for p in [*a.posonlyargs, *a.args, *a.kwonlyargs])
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """What a caller gives."""
+        return self.all_parameters[1:] if self.owner and not self.static else self.all_parameters
+
+    @cached_property
+    def keyword_only(self) -> tuple[str, ...]:
+        """Parameters that must be given by name."""
+        return tuple(a.arg for a in self.node.args.kwonlyargs)
+
+    @cached_property
+    def optional(self) -> tuple[str, ...]:
+        """Parameters with a default."""
+        a = self.node.args
+        places = [p.arg for p in [*a.posonlyargs, *a.args]]
+        named = [p.arg for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d is not None]
+        return (*places[len(places) - len(a.defaults):], *named)
+
+    @cached_property
+    def returned(self) -> ast.expr | None:
+        """The expression of the last return."""
+        found = [n for n in own(self.node) if isinstance(n, ast.Return) and n.value is not None]
+        return max(found, key=lambda n: n.lineno).value if found else None
+
+    @cached_property
+    def assigned(self) -> Mapping[str, list[ast.expr]]:
+        """What each local name is assigned, in order."""
+        out: dict[str, list[ast.expr]] = {}
+        for n in own(self.node):
+            if isinstance(n, ast.Assign):
+                for t in n.targets:
+                    if isinstance(t, ast.Name):
+                        out.setdefault(t.id, []).append(n.value)
+        return out
+
+    @cached_property
+    def returns(self) -> dict[Path, str]:
+        """The names of what is returned, by their path in it."""
+        return dict(self._labels(self.returned, (), 0)) if self.returned is not None else {}
+
+    def _labels(self, e: ast.expr, path: Path, depth: int) -> Iterator[tuple[Path, str]]:
+        if depth > 4:
+            return
+        if isinstance(e, ast.Name) or isinstance(e, ast.Attribute) and parts_of(e):
+            name = e.id if isinstance(e, ast.Name) else e.attr
+            yield path, name
+            made = self.assigned.get(name, []) if isinstance(e, ast.Name) else []
+            if len(made) == 1 and isinstance(made[0], (ast.Tuple, ast.List, ast.Dict)):
+                yield from self._labels(made[0], path, depth + 1)
+        elif isinstance(e, (ast.Tuple, ast.List)):
+            for k, each in enumerate(e.elts):
+                yield from self._labels(each, (*path, k), depth + 1)
+        elif isinstance(e, ast.Dict):
+            for key in e.keys:
+                if isinstance(key, ast.Constant) and isinstance(key.value, (str, int)):
+                    yield (*path, key.value), str(key.value)
+        elif isinstance(e, ast.Call):
+            for kw in e.keywords if isinstance(e.func, ast.Name) and e.func.id == "dict" else []:
+                if kw.arg:
+                    yield (*path, kw.arg), kw.arg
+            if isinstance(e.func, ast.Attribute) and e.func.attr in ("copy", "item", "mean", "sum") or isinstance(e.func, ast.Name) and e.func.id == "float":
+                inside = e.func.value if isinstance(e.func, ast.Attribute) else e.args[0] if e.args else None
+                if isinstance(inside, ast.Name):
+                    yield path, inside.id
+
+    @cached_property
+    def stored(self) -> dict[str, ast.AST]:
+        """Every local name that is bound, with the node of its last binding."""
+        return {n.id: n for n in own(self.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def own(node: ast.AST) -> Iterator[ast.AST]:
+    """Everything within a function, but not within functions inside it."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            yield from own(child)
+
+
+def routines(tree: ast.AST, owner: str = "") -> list[Routine]:
+    """The functions of a module, or the methods of a class."""
+    found = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}  # type: ignore[attr-defined]
+    return [Routine(name, n, owner, tuple(ast.unparse(d).split("(")[0].split(".")[-1] for d in n.decorator_list)) for name, n in found.items()]
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class of the file with its methods, those of base classes in the file too."""
+
+    name: str
+    node: ast.ClassDef
+    methods: Mapping[str, Routine]
+    bases: tuple[str, ...] = field(default=())
+
+    @property
+    def init(self) -> Routine | None:
+        """What constructs it."""
+        return self.methods.get("__init__")
+
+    @cached_property
+    def attributes(self) -> dict[Path, ast.AST]:
+        """Attributes of self that are assigned anywhere, with keys and places: ('params', 'W1'), with the node of the last assignment."""
+        out: dict[Path, ast.AST] = {}
+        for m in self.methods.values():
+            me = m.all_parameters[0] if m.all_parameters and not m.static else ""
+            for path, node in stores(m.node):
+                if path[0] == me and len(path) > 1:
+                    out[path[1:]] = node
+            for n in own(m.node):
+                if isinstance(n, ast.Assign) and isinstance(n.value, ast.Dict):
+                    for t in n.targets:
+                        where = parts_of(t)
+                        if where and where[0] == me and len(where) > 1:
+                            out.update({(*where[1:], k.value): k for k in n.value.keys if isinstance(k, ast.Constant)})
+        return out
+
+
+def stores(scope: ast.AST) -> Iterator[tuple[Path, ast.AST]]:
+    """Every name, attribute and entry that a scope assigns, as a path, in the order of lines."""
+    found = []
+    for n in own(scope):
+        targets = n.targets if isinstance(n, ast.Assign) else [n.target] if isinstance(n, (ast.AugAssign, ast.AnnAssign)) else []
+        for t in targets:
+            for each in ast.walk(t):
+                if isinstance(each, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(each.ctx, ast.Store):
+                    parts = parts_of(each)
+                    if parts:
+                        found.append((tuple(parts), n))
+    yield from sorted(found, key=lambda f: f[1].lineno)
+
+
+def classes(tree: ast.Module) -> dict[str, Class]:
+    """The classes of a file."""
+    nodes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
+    out: dict[str, Class] = {}
+    for name, node in nodes.items():
+        bases = [ast.unparse(b) for b in node.bases]
+        methods: dict[str, Routine] = {}
+        for base in reversed(bases):
+            methods.update(out[base].methods if base in out else {})
+        methods.update({r.name: r for r in routines(node, name)})
+        out[name] = Class(name, node, methods, tuple(bases))
+    return out
+
+
+def calls(node: ast.AST) -> set[str]:
+    """The last names of what is called within: backward for self.backward(...)."""
+    return {n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id for n in ast.walk(node)
+            if isinstance(n, ast.Call) and isinstance(n.func, (ast.Attribute, ast.Name))}
+
+
+def moves(scope: ast.AST, names: Names) -> list[ast.AST]:
+    """The statements that change a parameter: W1 -= ..., W1 = W1 - ..., self.W1 += ..., self.W1 = self.W1 - ..."""
+    out: list[ast.AST] = []
+    for n in own(scope):
+        if isinstance(n, ast.AugAssign) and isinstance(n.op, (ast.Sub, ast.Add)):
+            target: ast.expr = n.target
+        elif isinstance(n, ast.Assign) and len(n.targets) == 1:
+            target = n.targets[0]
+            again = ast.unparse(target) in {ast.unparse(x) for x in ast.walk(n.value) if isinstance(x, (ast.Name, ast.Attribute, ast.Subscript))}
+            if not again and not isinstance(n.value, (ast.ListComp,)):
+                continue
+            if isinstance(n.value, ast.ListComp) and not re.search(rf"\b{re.escape(ast.unparse(target))}\b", ast.unparse(n.value)):
+                continue
+        else:
+            continue
+        role = role_of(target, names)
+        if role and re.fullmatch(r"[Wb](\d+|\*)", role) or role in names.known:
+            out.append(n)
+    return out
+
+
+def pick(found: Mapping[str, Routine], wanted: tuple[str, ...], names: Names, word: str) -> Routine | None:
+    """The routine whose name is the first of the wanted ones; a person's `rename` comes first."""
+    for r in found.values():
+        if names.rename.get(r.name) == word:
+            return r
+    by_plain = {plain(r.name): r for r in found.values() if r.name not in names.rename}
+    exact = next((by_plain[w] for w in wanted if w in by_plain), None)
+    return exact or next((r for p, r in by_plain.items() if any(p.startswith(w) and len(w) > 4 and p[len(w):] in MORE for w in wanted)), None)
+
+
+MORE = {"batch", "network", "model", "nn", "mlp", "2layer", "twolayer", "step", "pass", "net", "all", "vectorized", "numpy", "np", "s", "1", "2"}
