@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -54,7 +55,15 @@ class Supply:
         self.leaves = {n: plain.of(n, values) for n in plain.network.names("input", "target", "parameter") if n in values} if plain.depth else \
             {n: numpy.asarray(v, dtype=float) for n, v in values.items()}
         self.sizes = plain.sizes(values) if plain.depth else []
+        self.penalty = values.get("lam", 0.0)
         self.made: dict[str, Value] = {}  # what earlier calls have returned
+
+    def one(self, k: int) -> Supply:
+        """The same with one example."""
+        out = copy.copy(self)
+        out.leaves = {n: a[k:k + 1] if n in (self.plain.x, self.plain.y) else a for n, a in self.leaves.items()}
+        out.made = {}
+        return out
 
     @property
     def examples(self) -> int:
@@ -93,7 +102,7 @@ class Supply:
         if role in ("W*", "b*"):
             return {"list": [self.leaf(f"{role[0]}{k + 1}") for k in range(self.plain.depth) if f"{role[0]}{k + 1}" in self.leaves]}
         given: dict[str, Lazy] = {
-            "lr": lambda: 1.0, "epochs": lambda: 1, "reg": lambda: 0.0, "seed": lambda: 0, "verbose": lambda: False, "shuffle": lambda: False,
+            "lr": lambda: 1.0, "epochs": lambda: 1, "reg": lambda: float(self.penalty), "seed": lambda: 0, "verbose": lambda: False, "shuffle": lambda: False,
             "m": lambda: self.examples, "batch": lambda: self.examples,
         }
         if self.sizes:

@@ -194,18 +194,18 @@ def _operand(e: ast.expr, names: Names) -> tuple[str | None, bool]:
 
 
 def parts_of(e: ast.expr) -> list[str | int] | None:
-    """An expression as a path of names, keys and places: self.params['W1'] is [self, params, W1]; a variable place is -1."""
+    """An expression as a path: self.params['W1'] is [self, .params, W1]; a variable place is -1, a key such as 'W' + str(l) is W%."""
     if isinstance(e, ast.Name):
         return [e.id]
     if isinstance(e, ast.Attribute):
         inner = parts_of(e.value)
-        return None if inner is None else [*inner, e.attr]
+        return None if inner is None else [*inner, f".{e.attr}"]
     if isinstance(e, ast.Subscript):
         inner = parts_of(e.value)
         key = e.slice.value if isinstance(e.slice, ast.Constant) else -1
         if isinstance(e.slice, (ast.BinOp, ast.JoinedStr)):
             stem = re.match(r"[A-Za-z_]+", "".join(str(c.value) for c in ast.walk(e.slice) if isinstance(c, ast.Constant) and isinstance(c.value, str)))
-            key = f"{stem[0]}" if stem else -1
+            key = f"{stem[0]}%" if stem else -1
         return None if inner is None or not isinstance(key, (str, int)) else [*inner, key]
     return None
 

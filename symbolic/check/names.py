@@ -159,6 +159,9 @@ class Names:
 
     def of(self, parts: Sequence[Part]) -> str | None:
         """What a path stands for: its last part, with the number of the layer from the parts before it."""
+        parts = [p.strip(".%") if isinstance(p, str) else p for p in parts]
+        if not self.known and len(parts) > 1 and isinstance(parts[0], str) and (given := self.rename.get(path_words(parts))):
+            return self._canonical(given)
         within = any(isinstance(p, str) and (plain(p) in GRADS_IN or p in GRADS_IN) for p in parts[:-1])
         role = self._of(parts)
         if role and within and not role.startswith("d:") and role[0] in "Wbza" and role != "y":
@@ -193,6 +196,11 @@ class Names:
                 return int(m[1]) if 1 <= int(m[1]) <= self.depth else None
             return self.layer(last) or (self._container(parts[:-1]) if len(parts) > 1 else None)
         return None
+
+
+def path_words(parts: Sequence[Part]) -> str:
+    """A path as a person writes it in the spec: layers[0].W."""
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts).lstrip(".")
 
 
 def counts_from_zero(names: Iterable[str]) -> bool:

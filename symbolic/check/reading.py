@@ -50,7 +50,8 @@ def read(path: Path | str) -> Code:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SpecError("the file is not UTF-8", where=f"{path}:{raw.count(b'\n', 0, error.start) + 1}", hint="save it as UTF-8") from None
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise SpecError("the file is not UTF-8", where=f"{path}:{line}", hint="save it as UTF-8") from None
     if path.suffix == ".ipynb":
         return notebook(text, str(path))
     return parse(text, str(path))

@@ -39,6 +39,11 @@ def bound(node: ast.AST) -> set[str]:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return {(a.asname or a.name).split(".")[0] for a in node.names}
     out = {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
+    if isinstance(node, (ast.Subscript, ast.Attribute)) and isinstance(node.ctx, ast.Store):  # params['W1'] = ...
+        base: ast.AST = node
+        while isinstance(base, (ast.Subscript, ast.Attribute)):
+            base = base.value
+        out |= {base.id} if isinstance(base, ast.Name) else set()
     for child in ast.iter_child_nodes(node):
         out |= bound(child)
     return out
@@ -56,8 +61,8 @@ def needs(node: ast.AST) -> set[str]:
         own = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
         body = node.body if isinstance(node.body, list) else [node.body]
         shared = {n for b in body for g in ast.walk(b) if isinstance(g, ast.Global) for n in g.names}
-        for b in body:
-            own |= bound(b)
+        own |= {n.id for b in body for n in ast.walk(b) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        own |= set().union(*(bound(b) for b in body if isinstance(b, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))))
         inner = set().union(*(needs(b) for b in body)) - (own - shared) | shared
         outer = [*node.args.defaults, *filter(None, node.args.kw_defaults), *getattr(node, "decorator_list", [])]
         return inner | set().union(*(needs(e) for e in outer))

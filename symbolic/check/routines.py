@@ -98,7 +98,7 @@ class Routine:
             return
         if isinstance(e, ast.Name) or isinstance(e, ast.Attribute) and parts_of(e):
             name = e.id if isinstance(e, ast.Name) else e.attr
-            yield path, name
+            yield path, name.lstrip(".")
             made = self.assigned.get(name, []) if isinstance(e, ast.Name) else []
             if len(made) == 1 and isinstance(made[0], (ast.Tuple, ast.List, ast.Dict)):
                 yield from self._labels(made[0], path, depth + 1)

@@ -1,0 +1,118 @@
+"""From a student's file, read as text only, to the calls that the sandboxed child makes, and back to the network's gradients.
+
+``find`` says how the file is called (a `Way`); ``reach`` writes the plan for given points; ``Reached.read`` sorts what comes back.
+
+>>> from symbolic.check.shortnet import network
+>>> from symbolic.check.reading import parse
+>>> way = find(parse("def forward(X, W1, b1): return X @ W1 + b1\\ndef backward(X, y, y_pred):\\n    return X.T @ (y_pred - y), sum(y_pred - y)", "a.py"), network("3-2 identity", "mse"))
+>>> way.spoken, way.layouts[0].spoken
+('functions forward() and backward()', 'examples as rows, W as (in, out), b as (1, n)')
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import SpecError
+from ..network import Network
+from .adapter import Adapter
+from .calls import Script, Supply
+from .layouts import Layout, Plain
+from .names import Names, counts_from_zero
+from .readback import Outcome, Read, read_back
+from .reading import Code
+from .routines import classes, stores
+from .ways import Interface, Needs, Setting, WAYS
+
+
+class Point(Protocol):
+    """A network at given sizes, and arrays for all its leaves by name, in the network's shapes."""
+
+    network: Network
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What the child is asked (plan, inputs, modules to load before the lock), and how its answer is read."""
+
+    plan: dict[str, Any]
+    inputs: dict[str, Any]
+    preload: tuple[str, ...]
+    read: Callable[[Outcome], Read]
+    way: Interface
+
+
+def setting(code: Code, network: Network, adapter: Adapter | None = None) -> Setting:
+    """The file with the vocabulary of its names for this network."""
+    adapter = adapter or Adapter()
+    written = {str(p) for path, _ in _all_stores(code.tree) for p in path if isinstance(p, str)}
+    written |= {a.arg for a in ast.walk(code.tree) if isinstance(a, ast.arg)}
+    depth = len(network.layers)
+    known = () if network.layers else tuple(n for n in network.symbols if network.symbols[n].kind != "size")
+    names = Names(depth, counts_from_zero(p.strip(".%") for p in written), adapter.renames, known)
+    return Setting(code, network, names, adapter)
+
+
+def _all_stores(tree: ast.AST) -> list[tuple[tuple[Any, ...], ast.AST]]:
+    scopes = [tree, *(n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.Lambda)))]
+    return [s for scope in scopes for s in stores(scope)]
+
+
+def find(code: Code, network: Network, adapter: Adapter | None = None) -> Interface:
+    """The way in which a file gives its gradients. Raises SpecError with what the spec can say where none is found."""
+    here = setting(code, network, adapter)
+    for make in WAYS:
+        way = make(here)
+        if way is not None:
+            return way
+    defined = [n.name for n in code.tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+    has = f"it defines {', '.join(defined[:8])}" if defined else "it defines no function or class"
+    raise SpecError(f"no gradients are found in this file: {has}", where=code.where(1),
+                    hint="name the function that gives them in the spec, as in check: {rename: {my_function: backward}}, or the local variables of a "
+                         "function, as in check: {locals: train}")
+
+
+def needs(code: Code, network: Network, adapter: Adapter | None = None) -> Needs:
+    """What the file needs of the points: one example at a time, targets that are classes."""
+    return find(code, network, adapter).needs
+
+
+def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None) -> Reached:
+    """The plan for a file at some points (of the network, at sizes of their own), and how its results are read."""
+    way = way or find(code, network, adapter)
+    script = Script()
+    way.load(script)
+    supplies: dict[tuple[int, int], Supply] = {}
+    for v, layout in enumerate(way.layouts):
+        for p, point in enumerate(points):
+            if way.needs.one_example and _examples(point) > 1:
+                continue
+            supply = Supply(script, f"v{v}p{p}", Plain(point.network), point.values, layout, v * len(points) + p)
+            before = len(script.steps)
+            way.point(script, supply)
+            for step in script.steps[before:]:
+                step.setdefault("point", supply.point)
+            supplies[v, p] = supply
+    used = way
+
+    def read(outcome: Outcome) -> Read:
+        return read_back(used, script, supplies, outcome)
+
+    return Reached({"steps": script.steps}, script.inputs, way.preload, read, way)
+
+
+def _examples(point: Point) -> int:
+    plain = Plain(point.network)
+    return int(plain.of(plain.x, point.values).shape[0]) if plain.depth else 1
+
+
+def way_names() -> list[str]:
+    """The kinds of files that are understood, in the order in which they are tried."""
+    return [make.__doc__ or "" for make in WAYS]
+
+
+__all__ = ["Layout", "Point", "Reached", "classes", "find", "needs", "reach", "setting", "way_names"]

@@ -1,0 +1,377 @@
+"""From the arrays that a file gave back to the network's values and gradients, in the network's shapes.
+
+Names decide first, then shapes (only at points where all sizes differ), never values. Of several layouts that run, the one whose shapes fit
+best is taken; where two fit and give different numbers, the file is ambiguous and the person is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy
+
+from ..errors import SpecError
+from .calls import Script, Supply
+from .layouts import Layout, distinct
+from .names import Part
+from .setting import Interface
+
+_TOKEN = re.compile(r"\.([A-Za-z_]\w*)|\[(-?\d+)\]|\[('[^']*'|\"[^\"]*\")\]")
+PLACES = ("rows", "in_out")
+
+
+class Outcome(Protocol):
+    """What the sandbox gives: arrays by key, and the report of each step."""
+
+    arrays: Mapping[str, Any]
+    steps: Any
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One gradient as the file gave it: raw, and in the network's shape (None where its shape fits nothing).
+
+    path: where it came from; line: of the student's file, 0 where unknown; note: what was done to its shape.
+    """
+
+    array: Any
+    raw: Any
+    path: str
+    line: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PointRead:
+    """What a file gave at one point. failure: why nothing came (a step's report); changed: inputs that it changed in place."""
+
+    values: Mapping[str, Any]
+    gradients: Mapping[str, Tensor]
+    failure: Mapping[str, Any] | None = None
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a file gave: one entry a point (None where the way does not use the point), the layout found, the names used, sentences for the report."""
+
+    points: tuple[PointRead | None, ...]
+    layout: Layout | None
+    notes: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ran(self) -> bool:
+        """Whether any point gave a gradient."""
+        return any(p is not None and p.gradients for p in self.points)
+
+
+def parts(text: str) -> tuple[Part, ...]:
+    """The parts of a path: r[0]['dW1'].x is (r, 0, dW1, .x).
+
+    >>> parts("[0]['dW1'].x")
+    (0, 'dW1', '.x')
+    """
+    return tuple(f".{a}" if a else int(i) if i else k[1:-1] for a, i, k in _TOKEN.findall(text))
+
+
+@dataclass
+class _Sorted:
+    """The numbers of one point in one layout, by what they stand for."""
+
+    values: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    gradients: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    loose: list[tuple[str, Any]] = field(default_factory=list)  # returned without a name
+
+
+def read_back(way: Interface, script: Script, supplies: Mapping[tuple[int, int], Supply], outcome: Outcome) -> Read:
+    """Sort everything. Raises SpecError where two layouts fit and disagree."""
+    count = 1 + max((p for _, p in supplies), default=-1)
+    by_shape: dict[int, dict[str, str]] = {}
+    reads: dict[tuple[int, int], PointRead] = {}
+    for v in range(len(way.layouts)):
+        points = [p for p in range(count) if (v, p) in supplies]
+        points.sort(key=lambda p: not _distinct(supplies[v, p]))
+        for p in points:
+            reads[v, p] = _point(way, script, supplies[v, p], outcome, by_shape.setdefault(v, {}))
+    best = _best(way, supplies, reads, count)
+    if best is None:
+        return Read((), None, tuple(way.notes))
+    layout = way.layouts[best]
+    notes = [*way.notes, f"layout: {layout.spoken}"]
+    chosen = tuple(reads.get((best, p)) for p in range(count))
+    notes += list(dict.fromkeys(f"{name}: {t.note}" for r in chosen if r for name, t in r.gradients.items() if t.note))
+    used = {name: t.path for r in chosen if r for name, t in r.gradients.items()}
+    changed = sorted({c for r in chosen if r for c in r.changed})
+    if changed:
+        notes.append(f"the file changes its inputs in place: {', '.join(changed)}")
+    return Read(chosen, layout, tuple(notes), used)
+
+
+def _distinct(supply: Supply) -> bool:
+    """Whether shapes say what an array is: all sizes differ, the number of examples too."""
+    return bool(supply.sizes) and distinct([*supply.sizes, supply.examples]) and supply.examples > 1
+
+
+def _best(way: Interface, supplies: Mapping[tuple[int, int], Supply], reads: Mapping[tuple[int, int], PointRead], count: int) -> int | None:
+    """The layout whose numbers fit best: most gradients of the right shape at the points whose sizes differ."""
+    def score(v: int) -> tuple[int, ...]:
+        mine = [(supplies[v, p], reads[v, p]) for p in range(count) if (v, p) in reads]
+        sharp = [r for s, r in mine if _distinct(s)] or [r for _, r in mine]
+        fits = sum(t.array is not None and not t.note for r in sharp for t in r.gradients.values())
+        loosely = sum(t.array is not None for r in sharp for t in r.gradients.values())
+        ran = sum(r.failure is None for r in sharp)
+        forward = sum("y_hat" in r.values for r in sharp)
+        return (min(ran, 1), fits + forward, loosely, sum(len(r.gradients) for r in sharp), ran)
+
+    if not way.layouts or not reads:
+        return None
+    scores = [score(v) for v in range(len(way.layouts))]
+    top = max(scores)
+    tied = [v for v, s in enumerate(scores) if s == top]
+    first = tied[0]
+    if top[1]:
+        for other in tied[1:]:
+            a, b = way.layouts[first], way.layouts[other]
+            if any(getattr(a, k) != getattr(b, k) for k in PLACES) and _differ(reads, first, other, count):
+                raise SpecError(f"two layouts fit this file: {a.spoken}; or {b.spoken}", where=way.here.code.name,
+                                hint=f"say which in the spec, as in check: {{layout: [{_words(a)}]}}")
+    return first
+
+
+def _words(layout: Layout) -> str:
+    return f"{'rows' if layout.rows else 'columns'}, {'in_out' if layout.in_out else 'out_in'}"
+
+
+def _differ(reads: Mapping[tuple[int, int], PointRead], a: int, b: int, count: int) -> bool:
+    for p in range(count):
+        if (a, p) in reads and (b, p) in reads:
+            for name, t in reads[a, p].gradients.items():
+                u = reads[b, p].gradients.get(name)
+                if t.array is not None and u is not None and u.array is not None and not numpy.allclose(t.array, u.array, rtol=1e-9, atol=1e-12, equal_nan=True):
+                    return True
+    return False
+
+
+# ---------------------------------------------------------------- one point in one layout
+
+def _point(way: Interface, script: Script, supply: Supply, outcome: Outcome, by_shape: dict[str, str]) -> PointRead:
+    reports = [(s, r) for s, r in zip(script.steps, outcome.steps, strict=False) if s.get("point") in (None, supply.point)]
+    failure = next((r for s, r in reports if r["status"] == "failed" and not s.get("optional")), None)
+    changed = sorted({c.split("/")[-1] for _, r in reports for c in r.get("changed", ())})
+    if way.each:
+        pieces = [_sorted(way, supply.one(k), _below(outcome.arrays, f"v{_key(supply)}/e{k}/"), by_shape) for k in range(supply.examples)]
+        found = _together(pieces, supply)
+    else:
+        found = _sorted(way, supply, _below(outcome.arrays, f"v{_key(supply)}/"), by_shape)
+    lines = way.lines()
+    gradients = {name: _tensor(supply, name, path, raw, lines) for name, (path, raw) in found.gradients.items()}
+    values = {}
+    for name, (_, raw) in found.values.items():
+        fitted = _value(supply, name, raw)
+        if fitted is not None:
+            values[name] = fitted
+    return PointRead(values, gradients, failure, tuple(changed))
+
+
+def _key(supply: Supply) -> str:
+    return supply.key.split("/")[0].removeprefix("v")
+
+
+def _below(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {k[len(prefix):]: a for k, a in arrays.items() if k.startswith(prefix)}
+
+
+def _together(pieces: list[_Sorted], supply: Supply) -> _Sorted:
+    """The gradients of single examples as those of the batch: their mean, or their sum where the loss sums."""
+    out = _Sorted()
+    mean = _reduces_by_mean(supply)
+    for name in pieces[0].gradients:
+        found = [p.gradients[name] for p in pieces if name in p.gradients]
+        if len(found) == len(pieces) and len({numpy.shape(a) for _, a in found}) == 1:
+            total = sum(numpy.asarray(a, dtype=float) for _, a in found)
+            out.gradients[name] = (found[0][0], total / len(found) if mean else total)
+    if len(pieces) == 1:
+        out.values = pieces[0].values
+    return out
+
+
+def _reduces_by_mean(supply: Supply) -> bool:
+    """Whether the loss is a mean over the examples: whether their number, or a symbol for it, divides it."""
+    from .. import expr as ex
+
+    network = supply.plain.network
+    samples = [d for d in network.symbols[supply.plain.x].shape if ex.is_samples(d) or isinstance(d, str)]
+    if not samples:
+        return False
+    loss = next(e for e in network.equations if e.name in ("L", "D"))
+    count, outputs = supply.examples, supply.sizes[-1]
+    for n in ex.walk(loss.rhs):
+        if n.op == "sym" and n.data == str(samples[0]) or n.op == "size":
+            return True
+        if n.op == "num" and count > 1 and hasattr(n.data, "denominator") and n.data.denominator % count == 0 and n.data.denominator // count in (1, 2, outputs, 2 * outputs):
+            return True
+    return False
+
+
+def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape: dict[str, str]) -> _Sorted:
+    """Every number by what its name stands for; what has no name by its shape."""
+    names, out = way.here.names, _Sorted()
+    wanted = supply.plain.network.names("parameter") if supply.plain.depth else [n for n in supply.leaves]
+    for tag in dict.fromkeys([*way.order, "forward", "loss", "backward", "net", "seen", "file"]):
+        for key, raw in arrays.items():
+            if key != tag and not key.startswith((f"{tag}[", f"{tag}.")):
+                continue
+            path = parts(key[len(tag):])
+            named = _named(way.labels.get(tag, {}), path)
+            role = names.of(named) if named else None
+            role = role if role != "loss" or numpy.size(raw) == 1 else None
+            if role and role.startswith("d:") and role[2:] in wanted:
+                if tag in way.order:
+                    out.gradients.setdefault(role[2:], (f"{tag}{key[len(tag):]}", raw))
+            elif role in by_shape.values() or key in by_shape:
+                pass
+            elif role in ("y_hat", "loss") or role and re.fullmatch(r"[za]\d+", role):
+                out.values.setdefault(str(role), (key, raw))
+            elif role is None or role in ("grads", "upstream"):
+                out.loose.append((key, raw))
+            if key in by_shape:
+                out.gradients.setdefault(by_shape[key], (key, raw))
+    if way.update:
+        _updates(way, supply, arrays, out, wanted)
+    if not way.update and len(out.gradients) < len(wanted):
+        _by_shape(way, supply, arrays, out, wanted, by_shape)
+    if f"a{supply.plain.depth}" in out.values:
+        out.values.setdefault("y_hat", out.values[f"a{supply.plain.depth}"])
+    if "y_hat" not in out.values:
+        _prediction(way, supply, arrays, out)
+    return out
+
+
+def _named(labels: Mapping[tuple[Part, ...], str], path: tuple[Part, ...]) -> tuple[Part, ...]:
+    """A path in words: the label of its longest part that has one, then the rest."""
+    for k in range(len(path), -1, -1):
+        if path[:k] in labels:
+            holders = tuple(labels[path[:i]] for i in range(1, k) if path[:i] in labels)
+            return (*holders, labels[path[:k]], *path[k:])
+    return path
+
+
+def _updates(way: Interface, supply: Supply, arrays: Mapping[str, Any], out: _Sorted, wanted: list[str]) -> None:
+    """Gradients as old minus new, over the learning rate."""
+    names = way.here.names
+    for key, raw in arrays.items():
+        tag = re.split(r"[.\[/]", key)[0]
+        if tag not in ("net", "seen", "file", "backward", "after", "new"):
+            continue
+        path = parts(key[len(tag):])
+        named = _named(way.labels.get(tag, {}), path)
+        role = names.of(named) if named else None
+        if role in wanted and role not in out.gradients:
+            old = numpy.asarray(supply.array(str(role)), dtype=float)
+            if numpy.shape(raw) == old.shape:
+                out.gradients[str(role)] = (f"{key}: old minus new", (old - raw) / way.rate)
+            else:
+                out.gradients[str(role)] = (f"{key}: after the update", raw)
+
+
+def _by_shape(way: Interface, supply: Supply, arrays: Mapping[str, Any], out: _Sorted, wanted: list[str], by_shape: dict[str, str]) -> None:
+    """What was returned without a name, by its shape, where all sizes differ."""
+    if not _distinct(supply):
+        return
+    missing = [n for n in wanted if n not in out.gradients]
+    tag = way.order[0] if way.order else "backward"
+    for name in missing:
+        shape = supply.shape(name)
+        fits = [(k, a) for k, a in out.loose if k.split("[")[0].split(".")[0] == tag and (numpy.shape(a) == shape or _bias_like(name, numpy.shape(a), shape)) and k not in by_shape]
+        rivals = [n for n in missing if n != name and (supply.shape(n) == shape)]
+        if len(fits) == 1 and not rivals:
+            by_shape[fits[0][0]] = name
+            out.gradients[name] = fits[0]
+
+
+def _bias_like(name: str, found: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    squeezed = tuple(d for d in found if d != 1)
+    return name[0] == "b" and squeezed == tuple(d for d in shape if d != 1) and bool(squeezed)
+
+
+def _prediction(way: Interface, supply: Supply, arrays: Mapping[str, Any], out: _Sorted) -> None:
+    """The prediction: what forward returns without a name, in the shape of the target."""
+    if not supply.plain.depth:
+        return
+    shape = numpy.shape(supply.layout.examples(supply.leaves[supply.plain.y]))
+    found = [(k, a) for k, a in out.loose if k.startswith("forward") and numpy.shape(a) == shape]
+    if len(found) == 1:
+        out.values["y_hat"] = found[0]
+
+
+# ---------------------------------------------------------------- shapes
+
+def _value(supply: Supply, name: str, raw: Any) -> Any | None:
+    """A value of the forward pass in the network's shape, None where it does not fit."""
+    raw = numpy.asarray(raw)
+    network, plain = supply.plain.network, supply.plain
+    if name == "loss":
+        return raw.reshape(()).astype(float) if raw.size == 1 and raw.dtype.kind in "fiu" else None
+    target = network.resolve(name)
+    if target not in network.symbols or raw.dtype.kind not in "fiu":
+        return None
+    if not plain.depth:
+        return raw.astype(float) if raw.shape == numpy.shape(network.symbols[target].shape) else None
+    layer = int(target[1:]) if target[1:].isdigit() else plain.depth
+    units = supply.sizes[layer]
+    want = (supply.examples, units)
+    layout = supply.layout
+    made = numpy.empty(want)
+    shaped = numpy.shape(layout.examples(made))
+    if raw.shape == shaped or raw.size == made.size and tuple(d for d in raw.shape if d != 1) == tuple(d for d in shaped if d != 1):
+        turned = raw.reshape(shaped).astype(float)
+        back = turned.reshape(want) if layout.vectors or layout.numbers or layout.rows else turned.T
+        return plain.back(target, back)
+    return None
+
+
+def _tensor(supply: Supply, name: str, path: str, raw: Any, lines: Mapping[str, int]) -> Tensor:
+    """A gradient in the network's shape, through the layout of its parameter."""
+    raw = numpy.asarray(raw)
+    line = lines.get(name) or lines.get(f"{name[0]}*") or 0
+    if raw.dtype.kind not in "fiub":
+        return Tensor(None, raw, path, line, f"holds {raw.dtype}, not numbers")
+    array = raw.astype(float)
+    shape, layout, plain = supply.shape(name), supply.layout, supply.plain
+    if not plain.depth or layout.as_is:
+        want = numpy.shape(supply.leaves[name])
+        return Tensor(array.reshape(want) if array.size == supply.leaves[name].size else None, raw, path, line)
+    note = ""
+    if array.shape != shape and array.shape[1:] == shape and array.ndim and array.shape[0] == supply.examples and _distinct(supply):
+        array = array.mean(axis=0) if _reduces_by_mean(supply) else array.sum(axis=0)
+        note = "one gradient for each example, taken together as the loss does"
+    if array.shape != shape and array.size == int(numpy.prod(shape)) and tuple(d for d in array.shape if d != 1) == tuple(d for d in shape if d != 1):
+        note = note or f"{_said(array.shape)} for a parameter of {_said(shape)}"
+        array = array.reshape(shape)
+    if array.shape != shape:
+        return Tensor(None, raw, path, line, f"has the shape {_said(raw.shape)}, its parameter {_said(shape)}")
+    return Tensor(plain.back(name, _plain(layout, name, array, supply)), raw, path, line, note)
+
+
+def _said(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})" if shape else "a number"
+
+
+def _plain(layout: Layout, name: str, array: Any, supply: Supply) -> Any:
+    if name[0] == "b":
+        return array.reshape(-1)
+    inputs, outputs = supply.leaves[name].shape
+    if layout.bias in ("first", "last") and f"b{name[1:]}" in supply.leaves:
+        inputs += 1
+        whole = array if layout.in_out else array.T
+        return whole[1:] if layout.bias == "first" else whole[:-1]
+    return array.reshape(inputs, outputs) if layout.numbers or layout.in_out else array.T
+
+
+def within_weights(layout: Layout) -> bool:
+    """Whether biases stand in W, so that their gradients are a row or column of its gradient."""
+    return layout.bias in ("first", "last")

@@ -1,0 +1,131 @@
+"""What every way of calling a file shares: the file with its vocabulary, what it needs, how its numbers are labelled."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..network import Network
+from . import helpers
+from .adapter import Adapter
+from .calls import Script, Supply
+from .layouts import Layout, candidates
+from .names import Names
+from .reading import Code
+from .rewriting import edited, kept
+from .routines import Path, moves, own, stores
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A student's file, the network of the spec, and what names mean."""
+
+    code: Code
+    network: Network
+    names: Names
+    adapter: Adapter
+
+    def layouts(self, *, settled: bool = True) -> list[Layout]:
+        """The layouts to try."""
+        network = self.network
+        if not network.layers:
+            return [Layout(as_is=True), Layout(as_is=True, vectors=True)]
+        outputs = int(network.layers[-1].units)
+        has_bias = any(n.startswith("b") for n in network.names("parameter"))
+        out = candidates(self.code.tree, self.names, has_bias=has_bias, outputs=outputs, given=self.adapter.layout)
+        alone = all(not network.symbols[n].shape for n in network.names("parameter"))
+        if alone:  # one weight, one bias: perhaps plain numbers
+            out = sorted([*out, Layout(numbers=True)], key=lambda o: not o.numbers or _multiplies(self.code.tree))
+        return out
+
+    def where(self, node: ast.AST) -> str:
+        """File and line of a node."""
+        return self.code.where(getattr(node, "lineno", 1))
+
+
+def _multiplies(tree: ast.AST) -> bool:
+    from .layouts import products
+
+    return next(products(tree), None) is not None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the points must be like."""
+
+    one_example: bool = False
+    classes: bool = False
+
+
+@dataclass
+class Interface:
+    """A way to get gradients out of a file. Subclasses write the steps of one point.
+
+    order: the tags whose numbers are looked at for gradients, the surest first. rate: the learning rate by which old minus new is divided.
+    each: the file takes one example at a time. update: gradients are old minus new parameters.
+    """
+
+    here: Setting
+    layouts: list[Layout] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    needs: Needs = Needs()
+    preload: tuple[str, ...] = ()
+    order: tuple[str, ...] = ("backward", "net", "seen", "file")
+    labels: dict[str, dict[Path, str]] = field(default_factory=dict)
+    rate: float = 1.0
+    each: bool = False
+    update: bool = False
+    spoken: str = ""
+
+    def load(self, script: Script) -> None:
+        """The steps that come once."""
+
+    def point(self, script: Script, supply: Supply) -> None:
+        """The steps of one point in one layout; numbers go under ``supply.key/tag``."""
+        raise NotImplementedError
+
+    def scopes(self) -> list[ast.AST]:
+        """Where gradients are assigned, for their lines."""
+        return [self.here.code.tree, *(n for n in ast.walk(self.here.code.tree) if isinstance(n, ast.FunctionDef))]
+
+    def lines(self) -> dict[str, int]:
+        """The line in which each gradient gets its last value."""
+        out: dict[str, int] = {}
+        names = self.here.names
+        for scope in self.scopes():
+            if self.update:
+                from .layouts import role_of
+
+                for n in moves(scope, names):
+                    role = role_of(n.target if isinstance(n, ast.AugAssign) else n.targets[0], names)  # type: ignore[attr-defined]
+                    out[str(role)] = n.lineno  # type: ignore[attr-defined]
+            else:
+                for path, node in stores(scope):
+                    role = names.of([p for p in path if p != -1])
+                    if role and role.startswith("d:"):
+                        out[role[2:]] = node.lineno  # type: ignore[attr-defined]
+                for n in own(scope):
+                    for key in n.keys if isinstance(n, ast.Dict) else []:
+                        role = names.role(key.value) if isinstance(key, ast.Constant) and isinstance(key.value, str) else None
+                        if role and role.startswith("d:"):
+                            out.setdefault(role[2:], key.lineno)  # type: ignore[union-attr]
+        return out
+
+    # ------------------------------------------------------------ the file as it is loaded
+
+    def loading(self, roots: Iterable[str], *, edits: Sequence[tuple[ast.AST, str]] = (), without: Iterable[str] = (), whole: bool = False) -> Mapping[str, Any]:
+        """The fields of a load step: what is needed of the file, and helpers that it lacks."""
+        code = self.here.code
+        text = edited(code.text, edits) if edits else code.text
+        tree = ast.parse(text) if edits else code.tree
+        first = kept(text, tree, roots, without=without)
+        elsewhere = {n for s in tree.body if isinstance(s, ast.ImportFrom) for n in (a.asname or a.name for a in s.names) if helpers.known(n) and n not in helpers.IMPORTS}
+        part = kept(text, tree, roots, without=without, supplied=elsewhere)
+        axis = -1 if self.layouts and self.layouts[0].rows else 0
+        supplied = helpers.source({*part.missing, *first.missing}, axis)
+        for note in supplied.notes:
+            if note not in self.notes:
+                self.notes.append(note)
+        return {"source": part.text, "before": supplied.text} if supplied.text else {"source": part.text}

@@ -1,0 +1,374 @@
+"""The ways in which files give gradients: functions, and classes that return, keep or only apply them. The others register in `WAYS` as well."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import SpecError
+from .calls import Script, Supply, arguments, path_text
+from .layouts import role_of
+from .names import Names, plain
+from .rewriting import bound, loaded, one_pass
+from .routines import BACKWARD, FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, calls, classes, moves, own, pick, routines
+from .setting import Interface, Needs, Setting
+
+
+def gradient_labels(routine: Routine, names: Names) -> set[str]:
+    """The gradients that a routine returns by name; 'd:*' where it returns a container of them."""
+    out = set()
+    for path, label in routine.returns.items():
+        role = names.of([*[p for p in path[:-1] if isinstance(p, str)], label])
+        if role and (role.startswith("d:W") or role.startswith("d:b") or role[2:] in names.known):
+            out.add(role)
+        elif role == "grads":
+            out.add("d:*")
+    return out
+
+
+def gives_gradients(found: Mapping[str, Routine], names: Names) -> Routine | None:
+    """The routine that returns gradients: by its name first, then by the names of what it returns."""
+    named = pick(found, BACKWARD, names, "backward")
+    if named is not None and (gradient_labels(named, names) or names.rename.get(named.name) == "backward"):
+        return named
+    returning = [r for r in found.values() if gradient_labels(r, names) and r.name != "__init__" and plain(r.name) not in UPDATE]
+    returning.sort(key=lambda r: (-len(gradient_labels(r, names)), r.node.lineno))
+    whole = [r for r in returning if "upstream" not in {names.role(p) for p in r.parameters[:1]}]
+    return (whole or returning or [named])[0] if returning or named else None
+
+
+@dataclass
+class Calls(Interface):
+    """Functions or methods called one after another: forward, loss, backward, perhaps update."""
+
+    owner: Class | None = None
+    forward: Routine | None = None
+    loss: Routine | None = None
+    backward: Routine | None = None
+    after: Routine | None = None
+    edits: list[tuple[ast.AST, str]] = field(default_factory=list)
+    locals: tuple[str, ...] = ()
+
+    def scopes(self) -> list[ast.AST]:
+        """The routines that are called, and for a class all its methods."""
+        called = [r.node for r in (self.backward, self.after) if r]
+        return [*([m.node for m in self.owner.methods.values()] if self.owner else []), *called]
+
+    def roots(self) -> list[str]:
+        """What must be loaded."""
+        return [self.owner.name] if self.owner else [r.name for r in (self.forward, self.loss, self.backward, self.after) if r]
+
+    def load(self, script: Script) -> None:
+        """The file, once."""
+        script.add("load", **self.loading(self.roots(), edits=self.edits, without=self.globals))
+
+    @property
+    def globals(self) -> dict[str, str]:
+        """Names of the module that hold our inputs, read by the routines: X, W1, learning_rate."""
+        called = [self.owner.node] if self.owner else [r.node for r in (self.forward, self.loss, self.backward, self.after) if r]
+        out = {}
+        defined = set().union(*(bound(s) for s in self.here.code.tree.body if not isinstance(s, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))))
+        from .rewriting import needs
+
+        for name in sorted(set().union(*(needs(n) for n in called)) & defined):
+            role = self.here.names.role(name)
+            if role and (re.fullmatch(r"[Wb](\d+|\*)", role) or role in ("x", "y", "lr", "parameters", "m")):
+                out[name] = role
+        return out
+
+    def point(self, script: Script, supply: Supply) -> None:
+        """Construct, set, call, send back."""
+        pieces = [(f"{supply.key}/e{k}", supply.one(k)) for k in range(supply.examples)] if self.each else [(supply.key, supply)]
+        for key, each in pieces:
+            each.key = key
+            self._once(script, each)
+
+    def _once(self, script: Script, supply: Supply) -> None:
+        key, prefix = supply.key, "file"
+        for name, role in self.globals.items():
+            script.add("set", path=f"file.{name}", value=self._value(role, supply, name))
+        self._keep(supply)
+        if self.owner is not None:
+            prefix = "net"
+            self._construct(script, supply)
+        if self.forward is not None and self.forward is not self.backward:
+            self._call(script, supply, prefix, self.forward, "forward", optional=self._not_needed(self.forward))
+        if self.loss is not None and self.loss is not self.backward and (self.loss is not self.forward):
+            try:
+                before = len(script.steps)
+                self._call(script, supply, prefix if self.loss.owner else "file", self.loss, "loss", optional=True)
+            except SpecError:
+                del script.steps[before:]
+        assert self.backward is not None
+        self._call(script, supply, prefix, self.backward, "backward", watch=self.locals)
+        if self.after is not None:
+            self._call(script, supply, prefix if self.after.owner else "file", self.after, "after")
+        if self.owner is not None:
+            script.add("gather", value={"saved": "net"}, **{"as": f"{key}/net"})
+
+    def _not_needed(self, routine: Routine) -> bool:
+        """Whether the gradients come without this call: the backward function calls it itself."""
+        return self.backward is not None and routine.name in calls(self.backward.node)
+
+    def _keep(self, supply: Supply) -> None:
+        parameters = {}
+        for key, role in self._keys():
+            if (value := supply.known(role)) is not None:
+                parameters[key] = value
+        if parameters:
+            supply.made["parameters"] = {"dict": parameters}
+
+    def _keys(self) -> list[tuple[str, str]]:
+        """The keys of a dictionary of parameters, from wherever the file uses one; W1, b1 ... where it makes them up."""
+        names, found, stems = self.here.names, {}, {}
+        order: list[str] = []
+        from .layouts import parts_of
+
+        for n in ast.walk(self.here.code.tree):
+            parts = parts_of(n) if isinstance(n, ast.Subscript) else None
+            if parts and isinstance(parts[-1], str) and not parts[-1].startswith("."):
+                holder = names.role(str(parts[-2]).strip(".%"))
+                role = names.of([parts[-1]])
+                if holder in ("grads", "cache"):
+                    continue
+                if parts[-1].endswith("%") and role and role[0] in "Wb":
+                    stems[role[0]] = parts[-1][:-1]
+                elif role and re.fullmatch(r"[Wb]\d+", role) or role in names.known:
+                    found[parts[-1]] = str(role)
+            if isinstance(n, ast.Assign) and isinstance(n.value, ast.Tuple) is False and isinstance(n.targets[0], (ast.Tuple, ast.List)) \
+                    and isinstance(n.value, ast.Name) and names.role(n.value.id) == "parameters":
+                order = [ast.unparse(t) for t in n.targets[0].elts]
+        if order and not found:
+            return [(k, str(names.role(k))) for k in order]
+        for letter in "Wb":
+            if stems.get(letter) or not any(r[0] == letter for r in found.values()):
+                for k in range(1, names.depth + 1):
+                    found.setdefault(f"{stems.get(letter, letter)}{k - names.zero}", f"{letter}{k}")
+        return list(found.items())
+
+    def _unpacked(self) -> bool:
+        """Whether `W1, b1 = parameters` takes the parameters as a tuple."""
+        return any(isinstance(n, ast.Assign) and isinstance(n.targets[0], (ast.Tuple, ast.List)) and isinstance(n.value, ast.Name)
+                   and self.here.names.role(n.value.id) == "parameters" for n in ast.walk(self.here.code.tree))
+
+    def _value(self, role: str, supply: Supply, name: str) -> Any:
+        if role == "parameters" and self._unpacked():
+            return {"tuple": list(supply.made["parameters"]["dict"].values())}
+        value = supply.known(role)
+        if value is None:
+            raise SpecError(f"{name!r} is used in the file and has no value here", where=self.here.code.name,
+                            hint=f"say what it is in the spec, as in check: {{rename: {{{name}: W1}}}}")
+        return value
+
+    def _call(self, script: Script, supply: Supply, prefix: str, routine: Routine, tag: str, *, optional: bool = False, watch: tuple[str, ...] = ()) -> None:
+        names = self.here.names
+        extra = {p: self._value("parameters", supply, p) for p in routine.parameters if names.role(p) == "parameters" and "parameters" in supply.made and p not in supply.made}
+        extra |= {p: supply.made[f"={p}"] for p in routine.parameters if f"={p}" in supply.made and (names.role(p) not in ("x", "y") or names.role(p) is None)}
+        if routine.owner == "" and any(names.role(p) == "parameters" and p in ("net", "model", "network") for p in routine.parameters) and self.owner:
+            extra |= {p: {"saved": "net"} for p in routine.parameters if p in ("net", "model", "network")}
+        args, kwargs = arguments(routine, names, supply, self.here.where(routine.node), extra=extra)
+        saved = f"r_{tag}"
+        script.add("call", target=f"{prefix}.{routine.name}", args=args, kwargs=kwargs or None, save=saved, optional=optional or None, seed=None,
+                   watch={"function": routine.name, "names": list(watch), "at": "return", "save": "seen"} if watch else None)
+        if watch:
+            script.add("gather", value={"saved": "seen"}, **{"as": f"{supply.key}/seen"})
+        script.add("gather", value={"saved": saved}, optional=optional or None, **{"as": f"{supply.key}/{tag}"})
+        self.labels[tag] = {**routine.returns, **({} if tag != "backward" else {(k,): n for k, n in enumerate(self.here.adapter.returns)})}
+        if optional and tag == "forward":
+            return
+        self._learn(supply, routine, tag, saved)
+
+    def _learn(self, supply: Supply, routine: Routine, tag: str, saved: str) -> None:
+        """What later calls may use of what this one returns."""
+        names, top = self.here.names, [p for p in routine.returns if len(p) == 1]
+        for path, label in routine.returns.items():
+            value = {"saved": path_text((saved, *path))}
+            supply.made[f"={label}"] = value
+            role = names.role(label)
+            if role and role not in ("x", "y", "n_hidden", "m") and tag == "forward":
+                supply.made.setdefault(role, value)
+                if role == f"a{names.depth}":
+                    supply.made.setdefault("y_hat", value)
+        if tag != "forward":
+            return
+        returned = routine.returned
+        parts = returned.elts if isinstance(returned, ast.Tuple) else []
+        if returned is not None and not parts:
+            supply.made.setdefault("y_hat" if not isinstance(returned, ast.Dict) else "cache", {"saved": saved})
+            supply.made.setdefault("cache", {"saved": saved})
+        for k, _ in enumerate(parts):
+            known = names.role(routine.returns[(k,)]) if (k,) in routine.returns else None
+            if known not in ("y_hat", f"a{names.depth}", "loss") and "cache" not in supply.made and (isinstance(parts[k], (ast.Tuple, ast.Dict, ast.List)) or known is None):
+                supply.made["cache"] = {"saved": f"{saved}[{k}]"}
+        if parts and "y_hat" not in supply.made and len(top) <= len(parts):
+            supply.made["y_hat"] = {"saved": f"{saved}[0]"}
+
+    # ------------------------------------------------------------ objects
+
+    def _construct(self, script: Script, supply: Supply) -> None:
+        assert self.owner is not None
+        init = self.owner.init
+        args, kwargs = arguments(init, self.here.names, supply, self.here.where(init.node)) if init else ([], {})
+        script.add("call", target=f"file.{self.owner.name}", args=args, kwargs=kwargs or None, save="net")
+        for path, role in self._attributes(supply).items():
+            at = path_text(("net", *path))
+            if role in ("lr", "reg"):
+                script.add("set", path=at, value=supply.known(role))
+                continue
+            if role not in ("x", "y"):
+                script.add("get", value={"saved": at}, optional=True, **{"as": f"{supply.key}/start/{role}"})
+            script.add("set", path=at, value=supply.known(role))
+
+    def _attributes(self, supply: Supply) -> dict[Path, str]:
+        """The attributes that hold parameters and the learning rate, each with its role at this point."""
+        assert self.owner is not None
+        out: dict[Path, str] = {}
+        parameters = [n for n in supply.leaves if n in supply.plain.network.names("parameter")]
+        names = self.here.names
+        for path in self.owner.attributes:
+            role = names.of([p for p in path if p != -1])
+            if role in ("lr", "reg") and len(path) == 1:
+                out[path] = role
+            elif role and re.fullmatch(r"[Wb]\d+", role) and role in parameters and -1 not in path and not str(path[-1]).endswith("%"):
+                out.setdefault(path, role)
+            elif role in names.known and role in parameters:
+                out.setdefault(path, str(role))
+        for path in self.owner.attributes:
+            role = names.of([p for p in path if p != -1])
+            listed = role and re.fullmatch(r"[Wb]\*", role)
+            if not listed or any(r[0] == role[0] for p, r in out.items() if r not in ("lr", "reg")):  # type: ignore[index]
+                continue
+            for k in range(1, names.depth + 1):
+                name = f"{role[0]}{k}"  # type: ignore[index]
+                if name in parameters:
+                    last = str(path[-1])
+                    tail: Path = (*path[:-1], f"{last[:-1]}{k - names.zero}") if last.endswith("%") else (*[p for p in path if p != -1], k - 1)
+                    out[tail] = name
+        for path, role in self.here.adapter.attrs.items():
+            if path in parameters:
+                out[tuple("." + p if i or True else p for i, p in enumerate(role.split(".")))] = path
+        return out
+
+
+def functions(here: Setting) -> Interface | None:
+    """functions forward() and backward()"""
+    found = {r.name: r for r in routines(here.code.tree)}
+    names = here.names
+    backward = gives_gradients(found, names)
+    if backward is None or here.adapter.script or here.adapter.locals:
+        return None
+    if not gradient_labels(backward, names) and not here.adapter.returns:
+        if backward.returned is None or not isinstance(backward.returned, (ast.Tuple, ast.Dict, ast.List, ast.Name, ast.BinOp, ast.Call)) or moves(backward.node, names):
+            return None
+    others = {n: r for n, r in found.items() if r is not backward}
+    way = Calls(here, here.layouts(), forward=pick(others, FORWARD, names, "forward"), loss=pick(others, LOSS, names, "loss"), backward=backward)
+    if way.forward is not None and way.loss is way.forward:
+        way.loss = None
+    way.each = _called_for_each(here.code.tree, backward.name, names)
+    called = [r.name for r in (way.forward, backward) if r]
+    way.spoken = f"function{'s' * (len(called) > 1)} " + " and ".join(f"{n}()" for n in called)
+    return way
+
+
+def _called_for_each(tree: ast.AST, name: str, names: Names) -> bool:
+    """Whether the file itself calls a routine once for each example: for x, y in batch: backprop(x, y)."""
+    for loop in (n for n in ast.walk(tree) if isinstance(n, ast.For)):
+        own_names = bound(loop.target)
+        for n in ast.walk(loop):
+            if isinstance(n, ast.Call) and (n.func.attr if isinstance(n.func, ast.Attribute) else getattr(n.func, "id", "")) == name:
+                given = [a for a in n.args if names.role(ast.unparse(a)) in ("x", "y")]
+                if given and all(isinstance(a, ast.Name) and a.id in own_names for a in given):
+                    return True
+    return False
+
+
+def objects(here: Setting) -> Interface | None:
+    """a class of a whole network"""
+    names = here.names
+    found = []
+    for c in classes(here.code.tree).values():
+        roles = {names.of([p for p in path if p != -1]) for path in c.attributes}
+        holds = {r for r in roles if r and (re.fullmatch(r"[Wb](\d+|\*)", r) or r in names.known)} | set(here.adapter.attrs)
+        if holds and not is_layer(c, names) and "__add__" not in c.methods:
+            found.append((len(holds), c))
+    if not found or here.adapter.script:
+        return None
+    owner = max(found, key=lambda f: f[0])[1]
+    methods = {n: m for n, m in owner.methods.items() if n != "__init__"}
+    backward = gives_gradients(methods, names)
+    train = pick(methods, TRAIN, names, "train")
+    others = {n: r for n, r in methods.items() if r is not backward}
+    update = pick(others, UPDATE, names, "update")
+    kept_gradients = any((r := names.of([p for p in path if p != -1])) and r.startswith("d:") and r[2] in "Wb" for path in owner.attributes) or \
+        any(k.startswith("d") for k in here.adapter.attrs)
+    way = Calls(here, here.layouts(), owner=owner, forward=pick(others, FORWARD, names, "forward"), loss=pick(others, LOSS, names, "loss"))
+    if backward is not None and (gradient_labels(backward, names) or kept_gradients) and not here.adapter.recover_from_update:
+        way.backward = backward
+        way.order = ("backward", "net")
+    else:
+        way.update, way.order = True, ()
+        moving = [m for m in methods.values() if moves(m.node, names)]
+        reaching = [m for m in methods.values() if m in moving or calls(m.node) & {r.name for r in moving}]
+        if backward is not None and backward in reaching:
+            way.backward = backward
+        elif backward is not None and update is not None and update in reaching:
+            way.backward, way.after = backward, update
+        elif train is not None and train in reaching:
+            way.backward = train
+        else:
+            way.backward = next(iter(reaching), None)
+        if way.backward is None:
+            return None
+        if way.backward is train or way.forward is way.backward:
+            way.forward = None if way.forward is way.backward else way.forward
+        for m in reaching:
+            targets = [n for n in own(m.node) if n in moves(m.node, names) or isinstance(n, ast.Call) and calls(n) & {r.name for r in reaching}]
+            way.edits += one_pass(m.node, targets)
+            if per_example(m.node, targets, names):
+                way.needs = Needs(one_example=True)
+        way.rate = fixed_rate(moving, here)
+    assert way.backward is not None
+    way.each = _called_for_each(here.code.tree, way.backward.name, names)
+    how = "gradients are what one update changes" if way.update else ""
+    way.spoken = f"class {owner.name}" + (f"; {how}" if how else "")
+    return way
+
+
+def is_layer(c: Class, names: Names) -> bool:
+    """Whether a class is one layer: its backward takes the gradient from above."""
+    backward = pick(c.methods, ("backward", "backwardpass", "backprop", "backwardpropagation"), names, "backward")
+    forward = pick(c.methods, FORWARD, names, "forward")
+    if backward is None or forward is None or not backward.parameters:
+        return False
+    return not ({"x", "y"} & {names.role(p) for p in backward.parameters if p != "y" or len(backward.parameters) > 1}) and "y_hat" not in {names.role(p) for p in backward.parameters[1:]}
+
+
+def per_example(scope: ast.AST, targets: list[ast.AST], names: Names) -> bool:
+    """Whether the parameters move once for each example: for x, y in zip(X, Y): ... W -= ..."""
+    for loop in (n for n in own(scope) if isinstance(n, ast.For)):
+        if any(n is t for n in ast.walk(loop) for t in targets):
+            roles = {names.role(n) for n in loaded(loop.iter)}
+            if {"x", "y"} & roles and "batch" not in {names.role(n) for n in bound(loop.target)} and "range(0," not in ast.unparse(loop.iter):
+                return True
+    return False
+
+
+def fixed_rate(moving: list[Routine], here: Setting) -> float:
+    """The learning rate that stands in the update as a number, 1 where it has a name or there is none."""
+    given = here.adapter.recover_from_update
+    if not isinstance(given, bool):
+        return float(given)
+    for r in moving:
+        for n in moves(r.node, here.names):
+            value = n.value  # type: ignore[attr-defined]
+            rates = [c.value for c in ast.walk(value) if isinstance(c, ast.Constant) and isinstance(c.value, float)]
+            if len(rates) == 1 and not any(here.names.role(x.id if isinstance(x, ast.Name) else x.attr) == "lr" for x in ast.walk(value) if isinstance(x, (ast.Name, ast.Attribute))):
+                return float(rates[0])
+    return 1.0
+
+
+WAYS: list[Callable[[Setting], Interface | None]] = [functions, objects]
+__all__ = ["Calls", "Interface", "Needs", "Setting", "WAYS", "role_of"]
