@@ -25,7 +25,8 @@ from .names import Names, counts_from_zero
 from .readback import Outcome, Read, read_back
 from .reading import Code
 from .routines import classes, stores
-from .ways import Interface, Needs, Setting, WAYS
+from .scripts import WAYS
+from .setting import Interface, Needs, Setting
 
 
 class Point(Protocol):
@@ -89,7 +90,7 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
     supplies: dict[tuple[int, int], Supply] = {}
     for v, layout in enumerate(way.layouts):
         for p, point in enumerate(points):
-            if way.needs.one_example and _examples(point) > 1:
+            if (way.needs.one_example or layout.vectors) and not way.each and not layout.as_is and _examples(point) > 1:
                 continue
             supply = Supply(script, f"v{v}p{p}", Plain(point.network), point.values, layout, v * len(points) + p)
             before = len(script.steps)

@@ -244,6 +244,11 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
         _updates(way, supply, arrays, out, wanted)
     if not way.update and len(out.gradients) < len(wanted):
         _by_shape(way, supply, arrays, out, wanted, by_shape)
+    scalars = [(k, a) for k, a in out.loose if k.startswith("loss") and numpy.size(a) == 1]
+    if "loss" not in out.values and len(scalars) == 1:
+        out.values["loss"] = scalars[0]
+    if supply.plain.depth and supply.plain.network.layers[-1].activation == "identity" and f"z{supply.plain.depth}" in out.values:
+        out.values.setdefault("y_hat", out.values[f"z{supply.plain.depth}"])
     if f"a{supply.plain.depth}" in out.values:
         out.values.setdefault("y_hat", out.values[f"a{supply.plain.depth}"])
     if "y_hat" not in out.values:

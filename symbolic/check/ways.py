@@ -169,6 +169,9 @@ class Calls(Interface):
         extra |= {p: supply.made[f"={p}"] for p in routine.parameters if f"={p}" in supply.made and (names.role(p) not in ("x", "y") or names.role(p) is None)}
         if routine.owner == "" and any(names.role(p) == "parameters" and p in ("net", "model", "network") for p in routine.parameters) and self.owner:
             extra |= {p: {"saved": "net"} for p in routine.parameters if p in ("net", "model", "network")}
+        if tag == "forward" and "x" not in {r for p in routine.parameters for r in names.roles(p)}:  # def feedforward(self, a)
+            unknown = [p for p in routine.parameters if p not in extra and p not in routine.optional and not any(supply.known(r) is not None for r in names.roles(p))]
+            extra |= {p: supply.known("x") for p in unknown[:1]}
         args, kwargs = arguments(routine, names, supply, self.here.where(routine.node), extra=extra)
         saved = f"r_{tag}"
         script.add("call", target=f"{prefix}.{routine.name}", args=args, kwargs=kwargs or None, save=saved, optional=optional or None, seed=None,

@@ -1,0 +1,214 @@
+"""Flat scripts, and functions that train with gradients only in local variables.
+
+Where the file assigns its data and its first weights, ours are put in; the loop of training runs once; nothing else changes. What
+the module (or the function, at its return) then holds is sent back.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import SpecError
+from .calls import Script, Supply
+from .layouts import role_of
+from .names import Names
+from .rewriting import GIVEN, one_pass
+from .routines import TRAIN, UPDATE, Routine, moves, pick, routines, stores
+from .setting import Interface, Needs, Setting
+from .ways import WAYS, Calls, fixed_rate, per_example
+
+OURS = re.compile(r"[Wb](\d+|\*)|x|y|parameters|lr|epochs|reg|n_in|n_out|n_hidden|sizes|batch|m")
+PLAIN = {"lr", "epochs", "reg", "n_in", "n_out", "n_hidden", "sizes", "batch"}  # settings: only a plain number or list is replaced
+
+
+def injected(scope: ast.AST, names: Names, *, data: bool) -> tuple[list[tuple[ast.AST, str]], dict[str, str]]:
+    """Edits that put our values where a scope first assigns its own, and the keys they read: role of each.
+
+    data: also inputs and targets (a function is given those).
+    """
+    edits: list[tuple[ast.AST, str]] = []
+    used: dict[str, str] = {}
+
+    def put(role: str) -> str:
+        key = role.replace("*", "_all")
+        used[key] = role
+        return f"{GIVEN}['{key}']"
+
+    changed = {id(m) for m in moves(scope, names)}
+    for n in outside_loops(scope):
+        if not isinstance(n, ast.Assign) or id(n) in changed or len(n.targets) != 1:
+            continue
+        target = n.targets[0]
+        if isinstance(target, (ast.Tuple, ast.List)):
+            roles = [_ours(t, names, None) for t in target.elts]
+            if any(roles) and all(r is None or data or r not in ("x", "y") for r in roles) and not (isinstance(n.value, ast.Name) and names.role(n.value.id) == "parameters"):
+                alone = [v if r is None else None for r, v in zip(roles, n.value.elts, strict=False)] if isinstance(n.value, ast.Tuple) else [None] * len(roles)
+                items = [put(r) if r else ast.unparse(v) if v is not None else "None" for r, v in zip(roles, alone, strict=True)]
+                edits.append((n.value, f"({', '.join(items)},)"))
+        else:
+            role = _ours(target, names, n.value)
+            if role and (data or role not in ("x", "y")):
+                edits.append((n.value, put(role)))
+    return edits, used
+
+
+def _ours(target: ast.expr, names: Names, value: ast.expr | None) -> str | None:
+    """The role of what is assigned, if it is one that we give: a weight, the data, a setting that stands there as a number."""
+    role = role_of(target, names)
+    if role is None or not OURS.fullmatch(role) and role not in names.known:
+        return None
+    if role == "m" or role in PLAIN and (value is None or not isinstance(value, (ast.Constant, ast.List, ast.Tuple))):
+        return None
+    if role.endswith("*") and isinstance(value, (ast.List, ast.Dict)) and not getattr(value, "elts", getattr(value, "keys", None)):
+        return role
+    if isinstance(target, ast.Attribute):
+        return None
+    return role
+
+
+def outside_loops(scope: ast.AST) -> Iterator[ast.AST]:
+    """Statements of a scope that no loop or function holds."""
+    for child in ast.iter_child_nodes(scope):
+        if not isinstance(child, (ast.For, ast.While, ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+            yield child
+            yield from outside_loops(child)
+
+
+@dataclass
+class Rewritten(Calls):
+    """A script, or a function called once, with our values in place of its own."""
+
+    scope: ast.AST | None = None
+    routine: Routine | None = None
+    keys: dict[str, str] = field(default_factory=dict)
+    interesting: tuple[str, ...] = ()
+
+    def scopes(self) -> list[ast.AST]:
+        """The script or the function."""
+        assert self.scope is not None
+        return [self.scope]
+
+    def load(self, script: Script) -> None:
+        """Nothing once: the file is loaded at each point."""
+
+    def point(self, script: Script, supply: Supply) -> None:
+        """Load with our values, call the function if it is one, send back what it holds."""
+        self._keep(supply)
+        given = {}
+        for key, role in self.keys.items():
+            given[key] = True if role == "pass" else self._value(role, supply, key)
+        roots = [self.routine.name] if self.routine else list(self.interesting)
+        script.add("load", **self.loading(roots, edits=self.edits, without=[GIVEN]), names={GIVEN: {"dict": given}})
+        if self.routine is None:
+            for name in self.interesting:
+                script.add("gather", value={"saved": f"file.{name}"}, optional=True, **{"as": f"{supply.key}/file.{name}"})
+            return
+        self._call(script, supply, "file", self.routine, "backward", watch=self.interesting)
+
+
+def _interesting(scope: ast.AST, names: Names, extra: Sequence[str] = ()) -> tuple[str, ...]:
+    """The names of a scope that say something: gradients, parameters, values, the loss."""
+    found = dict.fromkeys(str(path[0]) for path, _ in stores(scope))
+    found.update(dict.fromkeys(extra))
+    out = []
+    for name in found:
+        role = names.role(name)
+        if role and (re.fullmatch(r"(d:)?[Wbza](\d+|\*)", role) or role in ("y_hat", "loss", "grads", "parameters") or role.removeprefix("d:") in names.known):
+            out.append(name)
+    return tuple(out)
+
+
+def _finished(way: Rewritten, names: Names, rewritten: ast.AST) -> Interface | None:
+    """The way with the source of its gradients: locals that bear their names, else what the update changed."""
+    here = way.here
+    wanted = set(here.network.names("parameter")) if here.network.layers else set()
+    roles = {names.role(n) for n in way.interesting} | {names.of([p for p in path if p != -1]) for path, _ in stores(rewritten)}
+    named = {r[2:] for r in roles if r and r.startswith("d:")}
+    have = {w for w in wanted if w in named or f"{w[0]}*" in named} | {k for k in names.known if k in named}
+    moving = moves(rewritten, names)
+    rising = [n for n in moving if _adds(n)]
+    complete = have >= wanted if wanted else bool(have) or "grads" in roles
+    if here.adapter.recover_from_update or moving and (rising or not complete):
+        if not moving:
+            return None
+        way.update, way.order = True, ()
+        way.rate = fixed_rate([Routine("", rewritten)], here)  # type: ignore[arg-type]
+    elif not have and "grads" not in roles:
+        return None
+    else:
+        way.order = ("seen", "file", "backward")
+    if per_example(rewritten, moving, names):
+        way.needs = Needs(one_example=True)
+    return way
+
+
+def _adds(n: ast.AST) -> bool:
+    """Whether an update adds: W += ..., W = W + ..."""
+    if isinstance(n, ast.AugAssign):
+        return isinstance(n.op, ast.Add)
+    return isinstance(n, ast.Assign) and isinstance(n.value, ast.BinOp) and isinstance(n.value.op, ast.Add)
+
+
+def trainers(here: Setting) -> Interface | None:
+    """a function that trains, with gradients in local variables"""
+    found = {r.name: r for r in routines(here.code.tree)}
+    names = here.names
+    if here.adapter.script:
+        return None
+    routine = pick(found, TRAIN, names, "train") or pick(found, UPDATE, names, "update")
+    candidates = [r for r in ([routine] if routine else []) + list(found.values()) if r.name == here.adapter.locals or not here.adapter.locals]
+    for r in candidates:
+        targets = moves(r.node, names)
+        roles = {names.of([p for p in path if p != -1]) for path, _ in stores(r.node)}
+        if not any(role and re.match(r"d:[Wb]", role) for role in roles) and not targets:
+            continue
+        if {"grads"} & {names.role(p) for p in r.parameters} or any((role := names.role(p)) and role.startswith("d:") for p in r.parameters):
+            continue  # only applies gradients that it is given
+        way = Rewritten(here, here.layouts(), scope=r.node, routine=r)
+        edits, way.keys = injected(r.node, names, data=not any(names.role(p) == "x" for p in r.parameters))
+        gradients_at = [n for path, n in stores(r.node) if (role := names.of([p for p in path if p != -1])) and role.startswith("d:")]
+        way.edits = [*edits, *one_pass(r.node, targets or gradients_at)]
+        _give_a_pass(way)
+        way.interesting = _interesting(r.node, names, r.parameters)
+        way.spoken = f"function {r.name}(), its local variables"
+        if (done := _finished(way, names, r.node)) is not None:
+            return done
+    return None
+
+
+def _give_a_pass(way: Rewritten) -> None:
+    if any(".pop('pass'" in new for _, new in way.edits):
+        way.keys["pass"] = "pass"
+
+
+def scripts(here: Setting) -> Interface | None:
+    """a flat script"""
+    names, tree = here.names, here.code.tree
+    if here.adapter.locals:
+        return None
+    way = Rewritten(here, here.layouts(), scope=tree)
+    edits, way.keys = injected(tree, names, data=True)
+    if not edits:
+        return None
+    targets = moves(tree, names)
+    gradients_at = [n for path, n in stores(tree) if (role := names.of([p for p in path if p != -1])) and role.startswith("d:")]
+    way.edits = [*edits, *one_pass(tree, targets or gradients_at)]
+    _give_a_pass(way)
+    way.interesting = _interesting(tree, names)
+    way.spoken = "a flat script; our data and weights stand in place of its own"
+    done = _finished(way, names, tree)
+    if done is None:
+        return None
+    missing = [n for n in here.network.names("parameter") if n not in set(way.keys.values()) and f"{n[0]}*" not in way.keys.values() and "parameters" not in way.keys.values()] \
+        if here.network.layers else []
+    missing = [m for m in missing if not (m[0] == "b" and way.layouts[0].bias in ("first", "last"))]
+    if missing:
+        raise SpecError(f"the script assigns no {missing[0]} outside its loop", where=here.code.where(1),
+                        hint=f"say what it calls it in the spec, as in check: {{rename: {{its_name: {missing[0]}}}}}")
+    return done
+
+
+WAYS += [trainers, scripts]
