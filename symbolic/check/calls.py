@@ -55,6 +55,7 @@ class Supply:
         self.leaves = {n: plain.of(n, values) for n in plain.network.names("input", "target", "parameter") if n in values} if plain.depth else \
             {n: numpy.asarray(v, dtype=float) for n, v in values.items()}
         self.sizes = plain.sizes(values) if plain.depth else []
+        self.raw = values
         self.penalty = values.get("lam", 0.0)
         self.made: dict[str, Value] = {}  # what earlier calls have returned
 

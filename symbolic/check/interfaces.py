@@ -25,7 +25,7 @@ from .names import Names, counts_from_zero
 from .readback import Outcome, Read, read_back
 from .reading import Code
 from .routines import classes, stores
-from .scripts import WAYS
+from .kinds import WAYS
 from .setting import Interface, Needs, Setting
 
 

@@ -169,6 +169,8 @@ def _point(way: Interface, script: Script, supply: Supply, outcome: Outcome, by_
         found = _sorted(way, supply, _below(outcome.arrays, f"v{_key(supply)}/"), by_shape)
     lines = way.lines()
     gradients = {name: _tensor(supply, name, path, raw, lines) for name, (path, raw) in found.gradients.items()}
+    if supply.layout.bias in ("first", "last") and supply.plain.depth:
+        gradients |= {f"b{n[1:]}": _bias_of(supply, n, t) for n, t in gradients.items() if n[0] == "W" and f"b{n[1:]}" in supply.leaves}
     values = {}
     for name, (_, raw) in found.values.items():
         fitted = _value(supply, name, raw)
@@ -244,6 +246,7 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
         _updates(way, supply, arrays, out, wanted)
     if not way.update and len(out.gradients) < len(wanted):
         _by_shape(way, supply, arrays, out, wanted, by_shape)
+        _by_order(way, out, wanted, by_shape)
     scalars = [(k, a) for k, a in out.loose if k.startswith("loss") and numpy.size(a) == 1]
     if "loss" not in out.values and len(scalars) == 1:
         out.values["loss"] = scalars[0]
@@ -296,6 +299,22 @@ def _by_shape(way: Interface, supply: Supply, arrays: Mapping[str, Any], out: _S
         if len(fits) == 1 and not rivals:
             by_shape[fits[0][0]] = name
             out.gradients[name] = fits[0]
+
+
+def _by_order(way: Interface, out: _Sorted, wanted: list[str], by_shape: dict[str, str]) -> None:
+    """Gradients returned without names, one for each parameter, are taken in the order in which the function takes those."""
+    routine = getattr(way, "backward", None)
+    elements = getattr(routine.returned, "elts", ()) if routine is not None and not way.update else ()
+    taken = [r for p in (routine.parameters if routine is not None else ()) if (r := way.here.names.role(p)) in wanted]
+    if len(taken) == len(elements) == len(wanted) and not any((k,) in way.labels.get("backward", {}) for k in range(len(elements)) if taken[k] not in by_shape.values()):
+        loose = dict(out.loose)
+        for k, name in enumerate(taken):
+            key = f"backward[{k}]"
+            if name not in out.gradients and key in loose and key not in by_shape:
+                by_shape[key] = str(name)
+                out.gradients[str(name)] = (key, loose[key])
+                note = f"{routine.name}() returns gradients without names: taken in the order of its parameters"
+                way.notes += [note] * (note not in way.notes)
 
 
 def _bias_like(name: str, found: tuple[int, ...], shape: tuple[int, ...]) -> bool:
@@ -351,7 +370,7 @@ def _tensor(supply: Supply, name: str, path: str, raw: Any, lines: Mapping[str, 
         want = numpy.shape(supply.leaves[name])
         return Tensor(array.reshape(want) if array.size == supply.leaves[name].size else None, raw, path, line)
     note = ""
-    if array.shape != shape and array.shape[1:] == shape and array.ndim and array.shape[0] == supply.examples and _distinct(supply):
+    if array.shape != shape and array.shape[1:] == shape and array.ndim and array.shape[0] == supply.examples and (_distinct(supply) or supply.examples == 1):
         array = array.mean(axis=0) if _reduces_by_mean(supply) else array.sum(axis=0)
         note = "one gradient for each example, taken together as the loss does"
     if array.shape != shape and array.size == int(numpy.prod(shape)) and tuple(d for d in array.shape if d != 1) == tuple(d for d in shape if d != 1):
@@ -377,6 +396,11 @@ def _plain(layout: Layout, name: str, array: Any, supply: Supply) -> Any:
     return array.reshape(inputs, outputs) if layout.numbers or layout.in_out else array.T
 
 
-def within_weights(layout: Layout) -> bool:
-    """Whether biases stand in W, so that their gradients are a row or column of its gradient."""
-    return layout.bias in ("first", "last")
+def _bias_of(supply: Supply, name: str, W: Tensor) -> Tensor:
+    """The gradient of a bias that stands in W: its first or last row or column."""
+    bias = f"b{name[1:]}"
+    if W.array is None:
+        return Tensor(None, W.raw, W.path, W.line, W.note)
+    whole = numpy.asarray(W.raw, dtype=float).reshape(supply.shape(name))
+    whole = whole if supply.layout.in_out else whole.T
+    return Tensor(supply.plain.back(bias, whole[0 if supply.layout.bias == "first" else -1]), W.raw, W.path, W.line)

@@ -113,7 +113,7 @@ class Routine:
             for kw in e.keywords if isinstance(e.func, ast.Name) and e.func.id == "dict" else []:
                 if kw.arg:
                     yield (*path, kw.arg), kw.arg
-            if isinstance(e.func, ast.Attribute) and e.func.attr in ("copy", "item", "mean", "sum") or isinstance(e.func, ast.Name) and e.func.id == "float":
+            if isinstance(e.func, ast.Attribute) and e.func.attr in ("copy", "item") or isinstance(e.func, ast.Name) and e.func.id == "float":
                 inside = e.func.value if isinstance(e.func, ast.Attribute) else e.args[0] if e.args else None
                 if isinstance(inside, ast.Name):
                     yield path, inside.id

@@ -18,7 +18,7 @@ from .names import Names
 from .rewriting import GIVEN, one_pass
 from .routines import TRAIN, UPDATE, Routine, moves, pick, routines, stores
 from .setting import Interface, Needs, Setting
-from .ways import WAYS, Calls, fixed_rate, per_example
+from .ways import Calls, fixed_rate, per_example
 
 OURS = re.compile(r"[Wb](\d+|\*)|x|y|parameters|lr|epochs|reg|n_in|n_out|n_hidden|sizes|batch|m")
 PLAIN = {"lr", "epochs", "reg", "n_in", "n_out", "n_hidden", "sizes", "batch"}  # settings: only a plain number or list is replaced
@@ -210,5 +210,3 @@ def scripts(here: Setting) -> Interface | None:
                         hint=f"say what it calls it in the spec, as in check: {{rename: {{its_name: {missing[0]}}}}}")
     return done
 
-
-WAYS += [trainers, scripts]

@@ -372,6 +372,3 @@ def fixed_rate(moving: list[Routine], here: Setting) -> float:
                 return float(rates[0])
     return 1.0
 
-
-WAYS: list[Callable[[Setting], Interface | None]] = [functions, objects]
-__all__ = ["Calls", "Interface", "Needs", "Setting", "WAYS", "role_of"]
