@@ -20,11 +20,12 @@ from ..errors import SpecError
 from ..network import Network
 from .adapter import Adapter
 from .calls import Script, Supply
-from .layouts import Layout, Plain
+from .layouts import WORDS, Plain
 from .names import Names, counts_from_zero
+from .presets import merged, recognised
 from .readback import Outcome, Read, read_back
 from .reading import Code
-from .routines import classes, stores
+from .routines import stores
 from .kinds import WAYS
 from .setting import Interface, Needs, Setting
 
@@ -49,7 +50,7 @@ class Reached:
 
 def setting(code: Code, network: Network, adapter: Adapter | None = None) -> Setting:
     """The file with the vocabulary of its names for this network."""
-    adapter = adapter or Adapter()
+    adapter = merged(adapter or Adapter())
     written = {str(p) for path, _ in _all_stores(code.tree) for p in path if isinstance(p, str)}
     written |= {a.arg for a in ast.walk(code.tree) if isinstance(a, ast.arg)}
     depth = len(network.layers)
@@ -69,6 +70,10 @@ def find(code: Code, network: Network, adapter: Adapter | None = None) -> Interf
     for make in WAYS:
         way = make(here)
         if way is not None:
+            preset = recognised(code)
+            if preset is not None and preset.adapter.layout and not here.adapter.layout:
+                first = {k: v for word in preset.adapter.layout for k, v in WORDS[word].items()}
+                way.layouts.sort(key=lambda o: any(getattr(o, k) != v for k, v in first.items()))
             return way
     defined = [n.name for n in code.tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
     has = f"it defines {', '.join(defined[:8])}" if defined else "it defines no function or class"
@@ -110,10 +115,3 @@ def _examples(point: Point) -> int:
     plain = Plain(point.network)
     return int(plain.of(plain.x, point.values).shape[0]) if plain.depth else 1
 
-
-def way_names() -> list[str]:
-    """The kinds of files that are understood, in the order in which they are tried."""
-    return [make.__doc__ or "" for make in WAYS]
-
-
-__all__ = ["Layout", "Point", "Reached", "classes", "find", "needs", "reach", "setting", "way_names"]

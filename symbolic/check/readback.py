@@ -238,7 +238,7 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
                 pass
             elif role in ("y_hat", "loss") or role and re.fullmatch(r"[za]\d+", role):
                 out.values.setdefault(str(role), (key, raw))
-            elif role is None or role in ("grads", "upstream"):
+            elif role is None or role in ("grads", "upstream") or role.startswith("d:"):
                 out.loose.append((key, raw))
             if key in by_shape:
                 out.gradients.setdefault(by_shape[key], (key, raw))
@@ -306,7 +306,8 @@ def _by_order(way: Interface, out: _Sorted, wanted: list[str], by_shape: dict[st
     routine = getattr(way, "backward", None)
     elements = getattr(routine.returned, "elts", ()) if routine is not None and not way.update else ()
     taken = [r for p in (routine.parameters if routine is not None else ()) if (r := way.here.names.role(p)) in wanted]
-    if len(taken) == len(elements) == len(wanted) and not any((k,) in way.labels.get("backward", {}) for k in range(len(elements)) if taken[k] not in by_shape.values()):
+    said = [way.here.names.role(label) for path, label in way.labels.get("backward", {}).items() if len(path) == 1]
+    if len(taken) == len(elements) == len(wanted) and not any(role and role.removeprefix("d:") in wanted for role in said):
         loose = dict(out.loose)
         for k, name in enumerate(taken):
             key = f"backward[{k}]"
