@@ -58,6 +58,7 @@ reading.plans
 reading.yamltext
 lectures.gates lectures.transforms
 claims.claimtext
+check.adapter
 reading.beyond
 models.stacked spec reading.speccheck reading.stackcheck reading.losscheck reading.specmodels
 reading.wanted
@@ -101,6 +102,18 @@ doctor
 produce
 claims.errata
 catalogue.reference
+check.names check.reading
+check.rewriting check.helpers check.layouts check.presets check.shortnet
+check.routines
+check.calls
+check.setting
+check.ways
+check.layerobjects check.scripts
+check.frameworks
+check.kinds
+check.shapes
+check.readback
+check.engines check.interfaces
 cli
 __main__
 """.strip().splitlines()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS
 from ..layers import activations
@@ -43,7 +43,7 @@ class Supplied:
         return tuple(said)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _table() -> dict[str, tuple[str, bool]]:
     """Every name that can be supplied: the activation, and whether its slope is meant."""
     out = {}

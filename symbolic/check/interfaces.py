@@ -20,13 +20,13 @@ from ..errors import SpecError
 from ..network import Network
 from .adapter import Adapter
 from .calls import Script, Supply
+from .kinds import WAYS
 from .layouts import WORDS, Plain
 from .names import Names, counts_from_zero
 from .presets import merged, recognised
 from .readback import Outcome, Read, read_back
 from .reading import Code
 from .routines import stores
-from .kinds import WAYS
 from .setting import Interface, Needs, Setting
 
 

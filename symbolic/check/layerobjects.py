@@ -142,7 +142,7 @@ class Layers(Interface):
 
     def _attributes(self) -> list[tuple[str, str]]:
         assert self.dense is not None
-        out = {}
+        out: dict[str, str] = {}
         for path in self.dense.attributes:
             role = ONE.of([p for p in path if p != -1])
             if -1 not in path and role in ("W1", "b1", "lr"):
@@ -198,7 +198,7 @@ def layers(here: Setting) -> Interface | None:
     holding = [c for c in found if {"W1"} <= {ONE.of([p for p in path if p != -1]) for path in c.attributes}]
     if not holding or not here.network.layers or here.adapter.script or here.adapter.locals:
         return None
-    dense = next((c for c in holding if re.search(r"dense|linear|fc|affine|fullyconnected|layer", c.name, re.I)), holding[0])
+    dense = next((c for c in holding if re.search(r"dense|linear|fc|affine|fullyconnected|layer", c.name, re.IGNORECASE)), holding[0])
     way = Layers(here, here.layouts(), dense=dense, order=("net",))
     others = [c for c in found if c is not dense and c not in holding]
     functions = {r.name for r in routines(here.code.tree)}
@@ -234,7 +234,7 @@ def _owner(act: Any) -> Class:
 def _activation_class(name: str, others: list[Class], functions: set[str], here: Setting) -> Any:
     """The class of an activation by its name; a class made from two functions, f and its slope; None where there is none."""
     same = [c for c in others if plain(name) in c.name.lower().replace("_", "") and not ("leaky" in c.name.lower()) ^ ("leaky" in name)
-            and not re.search(r"loss|entropy", c.name, re.I)]
+            and not re.search(r"loss|entropy", c.name, re.IGNORECASE)]
     if same and (same[0].init is None or all(p in same[0].init.optional for p in same[0].init.parameters)):
         return same[0]
     from .helpers import SLOPES

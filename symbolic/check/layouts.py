@@ -23,7 +23,7 @@ from .names import Names
 
 Array = Any
 BIASES = ("line", "flat", "first", "last", "column")
-WORDS = {"rows": {"rows": True}, "columns": {"rows": False}, "in_out": {"in_out": True}, "out_in": {"in_out": False},
+WORDS: dict[str, dict[str, Any]] = {"rows": {"rows": True}, "columns": {"rows": False}, "in_out": {"in_out": True}, "out_in": {"in_out": False},
          "flat": {"bias": "flat"}, "line": {"bias": "line"}, "column": {"bias": "column"}, "first": {"bias": "first"}, "last": {"bias": "last"},
          "vectors": {"vectors": True}, "classes": {"target": "classes"}, "flat_target": {"target": "flat"}, "numbers": {"numbers": True}}
 
@@ -233,7 +233,7 @@ def _product(tree: ast.AST, names: Names) -> dict[str, Any] | None:
 
 
 def _backward_like(e: ast.expr) -> bool:
-    return bool(re.search(r"\bd|grad|delta|err", ast.unparse(e), re.I))
+    return bool(re.search(r"\bd|grad|delta|err", ast.unparse(e), re.IGNORECASE))
 
 
 def _ones(tree: ast.AST) -> str | None:

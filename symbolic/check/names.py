@@ -52,8 +52,11 @@ _BIAS = r"(?:biases|bias|beta|intercept|bs|b)"
 _LAST = {"o", "out", "output", "hy", "ho", "hiddenoutput", "y", "final", "hiddentooutput", "hout", "oh", "outputlayer", "hiddenout", "last", "who"}
 _FIRST = {"h", "hidden", "xh", "ih", "inputhidden", "in", "input", "inputtohidden", "x", "inhidden", "hid", "hiddenlayer", "i", "first"}
 _LAYER = r"(?:l|layer|fc|linear|dense|affine|lin|hidden|h|layers|d)"
-_PREFIX = re.compile(r"^(?:d(?:l|j|c|e|loss|cost|error)?_?d_?|delta_nabla_?|nabla_?|gradients?_?(?:of_?)?|grads?_?|d_?|g_?)(?=[a-zA-Z])(.+)$", re.I)
-_SUFFIX = re.compile(r"^(.+?)_?(?:grads?|gradients?|_g|_d|_delta|derivative)$", re.I)
+_PREFIX = re.compile(r"^(?:d(?:l|j|c|e|loss|cost|error)?_?d_?|delta_nabla_?|nabla_?|gradients?_?(?:of_?)?|grads?_?|d_?|g_?)(?=[a-zA-Z])(.+)$", re.IGNORECASE)
+_SUFFIX = re.compile(r"^(.+?)_?(?:grads?|gradients?|_g|_d|_delta|derivative)$", re.IGNORECASE)
+
+
+_TOKEN = re.compile(r"\.([A-Za-z_]\w*)|\[(-?\d+)\]|\[('[^']*'|\"[^\"]*\")\]")
 
 
 def plain(name: str) -> str:
@@ -109,7 +112,7 @@ class Names:
         return next((r for r in _OF.get(plain(name), ()) if r not in ("x", "y", "m", "cache")), None)
 
     def _word(self, name: str) -> str | None:
-        return (_OF.get(plain(name)) or [None])[0]
+        return next(iter(_OF.get(plain(name), ())), None)
 
     def parameter(self, name: str) -> str | None:
         """W1, b1, ...; 'W*' or 'b*' for a list of all of them."""
@@ -201,6 +204,15 @@ class Names:
 def path_words(parts: Sequence[Part]) -> str:
     """A path as a person writes it in the spec: layers[0].W."""
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts).lstrip(".")
+
+
+def parts(text: str) -> tuple[Part, ...]:
+    """The parts of a path: r[0]['dW1'].x is (r, 0, dW1, .x).
+
+    >>> parts("[0]['dW1'].x")
+    (0, 'dW1', '.x')
+    """
+    return tuple(f".{a}" if a else int(i) if i else k[1:-1] for a, i, k in _TOKEN.findall(text))
 
 
 def counts_from_zero(names: Iterable[str]) -> bool:

@@ -15,11 +15,11 @@ import numpy
 
 from ..errors import SpecError
 from .calls import Script, Supply
-from .layouts import Layout, distinct
-from .names import Part
+from .layouts import Layout
+from .names import Part, parts
 from .setting import Interface
+from .shapes import Tensor, all_differ, bias_of, reduces_by_mean, tensor, value_of
 
-_TOKEN = re.compile(r"\.([A-Za-z_]\w*)|\[(-?\d+)\]|\[('[^']*'|\"[^\"]*\")\]")
 PLACES = ("rows", "in_out")
 
 
@@ -28,20 +28,6 @@ class Outcome(Protocol):
 
     arrays: Mapping[str, Any]
     steps: Any
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One gradient as the file gave it: raw, and in the network's shape (None where its shape fits nothing).
-
-    path: where it came from; line: of the student's file, 0 where unknown; note: what was done to its shape.
-    """
-
-    array: Any
-    raw: Any
-    path: str
-    line: int = 0
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,15 +55,6 @@ class Read:
         return any(p is not None and p.gradients for p in self.points)
 
 
-def parts(text: str) -> tuple[Part, ...]:
-    """The parts of a path: r[0]['dW1'].x is (r, 0, dW1, .x).
-
-    >>> parts("[0]['dW1'].x")
-    (0, 'dW1', '.x')
-    """
-    return tuple(f".{a}" if a else int(i) if i else k[1:-1] for a, i, k in _TOKEN.findall(text))
-
-
 @dataclass
 class _Sorted:
     """The numbers of one point in one layout, by what they stand for."""
@@ -94,7 +71,7 @@ def read_back(way: Interface, script: Script, supplies: Mapping[tuple[int, int],
     reads: dict[tuple[int, int], PointRead] = {}
     for v in range(len(way.layouts)):
         points = [p for p in range(count) if (v, p) in supplies]
-        points.sort(key=lambda p: not _distinct(supplies[v, p]))
+        points.sort(key=lambda p: not all_differ(supplies[v, p]))
         for p in points:
             reads[v, p] = _point(way, script, supplies[v, p], outcome, by_shape.setdefault(v, {}))
     best = _best(way, supplies, reads, count)
@@ -111,16 +88,11 @@ def read_back(way: Interface, script: Script, supplies: Mapping[tuple[int, int],
     return Read(chosen, layout, tuple(notes), used)
 
 
-def _distinct(supply: Supply) -> bool:
-    """Whether shapes say what an array is: all sizes differ, the number of examples too."""
-    return bool(supply.sizes) and distinct([*supply.sizes, supply.examples]) and supply.examples > 1
-
-
 def _best(way: Interface, supplies: Mapping[tuple[int, int], Supply], reads: Mapping[tuple[int, int], PointRead], count: int) -> int | None:
     """The layout whose numbers fit best: most gradients of the right shape at the points whose sizes differ."""
     def score(v: int) -> tuple[int, ...]:
         mine = [(supplies[v, p], reads[v, p]) for p in range(count) if (v, p) in reads]
-        sharp = [r for s, r in mine if _distinct(s)] or [r for _, r in mine]
+        sharp = [r for s, r in mine if all_differ(s)] or [r for _, r in mine]
         fits = sum(t.array is not None and not t.note for r in sharp for t in r.gradients.values())
         loosely = sum(t.array is not None for r in sharp for t in r.gradients.values())
         ran = sum(r.failure is None for r in sharp)
@@ -168,12 +140,12 @@ def _point(way: Interface, script: Script, supply: Supply, outcome: Outcome, by_
     else:
         found = _sorted(way, supply, _below(outcome.arrays, f"v{_key(supply)}/"), by_shape)
     lines = way.lines()
-    gradients = {name: _tensor(supply, name, path, raw, lines) for name, (path, raw) in found.gradients.items()}
+    gradients = {name: tensor(supply, name, path, raw, lines) for name, (path, raw) in found.gradients.items()}
     if supply.layout.bias in ("first", "last") and supply.plain.depth:
-        gradients |= {f"b{n[1:]}": _bias_of(supply, n, t) for n, t in gradients.items() if n[0] == "W" and f"b{n[1:]}" in supply.leaves}
+        gradients |= {f"b{n[1:]}": bias_of(supply, n, t) for n, t in gradients.items() if n[0] == "W" and f"b{n[1:]}" in supply.leaves}
     values = {}
     for name, (_, raw) in found.values.items():
-        fitted = _value(supply, name, raw)
+        fitted = value_of(supply, name, raw)
         if fitted is not None:
             values[name] = fitted
     return PointRead(values, gradients, failure, tuple(changed))
@@ -190,7 +162,7 @@ def _below(arrays: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _together(pieces: list[_Sorted], supply: Supply) -> _Sorted:
     """The gradients of single examples as those of the batch: their mean, or their sum where the loss sums."""
     out = _Sorted()
-    mean = _reduces_by_mean(supply)
+    mean = reduces_by_mean(supply)
     for name in pieces[0].gradients:
         found = [p.gradients[name] for p in pieces if name in p.gradients]
         if len(found) == len(pieces) and len({numpy.shape(a) for _, a in found}) == 1:
@@ -199,24 +171,6 @@ def _together(pieces: list[_Sorted], supply: Supply) -> _Sorted:
     if len(pieces) == 1:
         out.values = pieces[0].values
     return out
-
-
-def _reduces_by_mean(supply: Supply) -> bool:
-    """Whether the loss is a mean over the examples: whether their number, or a symbol for it, divides it."""
-    from .. import expr as ex
-
-    network = supply.plain.network
-    samples = [d for d in network.symbols[supply.plain.x].shape if ex.is_samples(d) or isinstance(d, str)]
-    if not samples:
-        return False
-    loss = next(e for e in network.equations if e.name in ("L", "D"))
-    count, outputs = supply.examples, supply.sizes[-1]
-    for n in ex.walk(loss.rhs):
-        if n.op == "sym" and n.data == str(samples[0]) or n.op == "size":
-            return True
-        if n.op == "num" and count > 1 and hasattr(n.data, "denominator") and n.data.denominator % count == 0 and n.data.denominator // count in (1, 2, outputs, 2 * outputs):
-            return True
-    return False
 
 
 def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape: dict[str, str]) -> _Sorted:
@@ -288,7 +242,7 @@ def _updates(way: Interface, supply: Supply, arrays: Mapping[str, Any], out: _So
 
 def _by_shape(way: Interface, supply: Supply, arrays: Mapping[str, Any], out: _Sorted, wanted: list[str], by_shape: dict[str, str]) -> None:
     """What was returned without a name, by its shape, where all sizes differ."""
-    if not _distinct(supply):
+    if not all_differ(supply):
         return
     missing = [n for n in wanted if n not in out.gradients]
     tag = way.order[0] if way.order else "backward"
@@ -307,7 +261,7 @@ def _by_order(way: Interface, out: _Sorted, wanted: list[str], by_shape: dict[st
     elements = getattr(routine.returned, "elts", ()) if routine is not None and not way.update else ()
     taken = [r for p in (routine.parameters if routine is not None else ()) if (r := way.here.names.role(p)) in wanted]
     said = [way.here.names.role(label) for path, label in way.labels.get("backward", {}).items() if len(path) == 1]
-    if len(taken) == len(elements) == len(wanted) and not any(role and role.removeprefix("d:") in wanted for role in said):
+    if routine is not None and len(taken) == len(elements) == len(wanted) and not any(role and role.removeprefix("d:") in wanted for role in said):
         loose = dict(out.loose)
         for k, name in enumerate(taken):
             key = f"backward[{k}]"
@@ -331,77 +285,3 @@ def _prediction(way: Interface, supply: Supply, arrays: Mapping[str, Any], out: 
     found = [(k, a) for k, a in out.loose if k.startswith("forward") and numpy.shape(a) == shape]
     if len(found) == 1:
         out.values["y_hat"] = found[0]
-
-
-# ---------------------------------------------------------------- shapes
-
-def _value(supply: Supply, name: str, raw: Any) -> Any | None:
-    """A value of the forward pass in the network's shape, None where it does not fit."""
-    raw = numpy.asarray(raw)
-    network, plain = supply.plain.network, supply.plain
-    if name == "loss":
-        return raw.reshape(()).astype(float) if raw.size == 1 and raw.dtype.kind in "fiu" else None
-    target = network.resolve(name)
-    if target not in network.symbols or raw.dtype.kind not in "fiu":
-        return None
-    if not plain.depth:
-        return raw.astype(float) if raw.shape == numpy.shape(network.symbols[target].shape) else None
-    layer = int(target[1:]) if target[1:].isdigit() else plain.depth
-    units = supply.sizes[layer]
-    want = (supply.examples, units)
-    layout = supply.layout
-    made = numpy.empty(want)
-    shaped = numpy.shape(layout.examples(made))
-    if raw.shape == shaped or raw.size == made.size and tuple(d for d in raw.shape if d != 1) == tuple(d for d in shaped if d != 1):
-        turned = raw.reshape(shaped).astype(float)
-        back = turned.reshape(want) if layout.vectors or layout.numbers or layout.rows else turned.T
-        return plain.back(target, back)
-    return None
-
-
-def _tensor(supply: Supply, name: str, path: str, raw: Any, lines: Mapping[str, int]) -> Tensor:
-    """A gradient in the network's shape, through the layout of its parameter."""
-    raw = numpy.asarray(raw)
-    line = lines.get(name) or lines.get(f"{name[0]}*") or 0
-    if raw.dtype.kind not in "fiub":
-        return Tensor(None, raw, path, line, f"holds {raw.dtype}, not numbers")
-    array = raw.astype(float)
-    shape, layout, plain = supply.shape(name), supply.layout, supply.plain
-    if not plain.depth or layout.as_is:
-        want = numpy.shape(supply.leaves[name])
-        return Tensor(array.reshape(want) if array.size == supply.leaves[name].size else None, raw, path, line)
-    note = ""
-    if array.shape != shape and array.shape[1:] == shape and array.ndim and array.shape[0] == supply.examples and (_distinct(supply) or supply.examples == 1):
-        array = array.mean(axis=0) if _reduces_by_mean(supply) else array.sum(axis=0)
-        note = "one gradient for each example, taken together as the loss does"
-    if array.shape != shape and array.size == int(numpy.prod(shape)) and tuple(d for d in array.shape if d != 1) == tuple(d for d in shape if d != 1):
-        note = note or f"{_said(array.shape)} for a parameter of {_said(shape)}"
-        array = array.reshape(shape)
-    if array.shape != shape:
-        return Tensor(None, raw, path, line, f"has the shape {_said(raw.shape)}, its parameter {_said(shape)}")
-    return Tensor(plain.back(name, _plain(layout, name, array, supply)), raw, path, line, note)
-
-
-def _said(shape: tuple[int, ...]) -> str:
-    return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})" if shape else "a number"
-
-
-def _plain(layout: Layout, name: str, array: Any, supply: Supply) -> Any:
-    if name[0] == "b":
-        return array.reshape(-1)
-    inputs, outputs = supply.leaves[name].shape
-    if layout.bias in ("first", "last") and f"b{name[1:]}" in supply.leaves:
-        inputs += 1
-        whole = array if layout.in_out else array.T
-        return whole[1:] if layout.bias == "first" else whole[:-1]
-    return array.reshape(inputs, outputs) if layout.numbers or layout.in_out else array.T
-
-
-def _bias_of(supply: Supply, name: str, W: Tensor) -> Tensor:
-    """The gradient of a bias that stands in W: its first or last row or column."""
-    bias = f"b{name[1:]}"
-    if W.array is None:
-        return Tensor(None, W.raw, W.path, W.line, W.note)
-    whole = numpy.asarray(W.raw, dtype=float).reshape(supply.shape(name))
-    whole = whole if supply.layout.in_out else whole.T
-    return Tensor(supply.plain.back(bias, whole[0 if supply.layout.bias == "first" else -1]), W.raw, W.path, W.line)

@@ -75,7 +75,7 @@ def needs(node: ast.AST) -> set[str]:
     return set().union(*(needs(c) for c in ast.iter_child_nodes(node)))
 
 
-def annotations(tree: ast.AST) -> set[str]:
+def annotated(tree: ast.AST) -> set[str]:
     """Names in annotations of functions, which must be defined where a function is."""
     found = [a.annotation for a in ast.walk(tree) if isinstance(a, ast.arg) and a.annotation]
     found += [f.returns for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and f.returns]
@@ -97,7 +97,7 @@ def kept(text: str, tree: ast.Module, roots: Iterable[str], *, without: Iterable
         for k, statement in enumerate(body):
             if k not in chosen and bound(statement) & (wanted - ours) and not _elsewhere(statement, set(supplied)):
                 chosen.add(k)
-                wanted |= needs(statement) | annotations(statement)
+                wanted |= needs(statement) | annotated(statement)
                 growing = True
     statements = [s for k, s in enumerate(body) if k in chosen]
     defined = set().union(*(bound(s) for s in statements), ours, dir(builtins), {"__name__", "__file__"})

@@ -166,7 +166,7 @@ class Class:
                     for t in n.targets:
                         where = parts_of(t)
                         if where and where[0] == me and len(where) > 1:
-                            out.update({(*where[1:], k.value): k for k in n.value.keys if isinstance(k, ast.Constant)})
+                            out.update({(*where[1:], k.value): k for k in n.value.keys if isinstance(k, ast.Constant) and isinstance(k.value, str)})
         return out
 
 
@@ -181,7 +181,7 @@ def stores(scope: ast.AST) -> Iterator[tuple[Path, ast.AST]]:
                     parts = parts_of(each)
                     if parts:
                         found.append((tuple(parts), n))
-    yield from sorted(found, key=lambda f: f[1].lineno)
+    yield from sorted(found, key=lambda f: int(getattr(f[1], "lineno", 0)))
 
 
 def classes(tree: ast.Module) -> dict[str, Class]:

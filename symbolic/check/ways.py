@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import SpecError
 from .calls import Script, Supply, arguments, path_text
-from .layouts import role_of
-from .names import Names, plain
+from .names import Names, parts, plain
 from .rewriting import bound, loaded, one_pass
-from .routines import BACKWARD, FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, calls, classes, moves, own, pick, routines
+from .routines import (
+    BACKWARD,
+    FORWARD,
+    LOSS,
+    TRAIN,
+    UPDATE,
+    Class,
+    Path,
+    Routine,
+    calls,
+    classes,
+    moves,
+    own,
+    pick,
+    routines,
+)
 from .setting import Interface, Needs, Setting
 
 
@@ -22,7 +36,7 @@ def gradient_labels(routine: Routine, names: Names) -> set[str]:
     out = set()
     for path, label in routine.returns.items():
         role = names.of([*[p for p in path[:-1] if isinstance(p, str)], label])
-        if role and (role.startswith("d:W") or role.startswith("d:b") or role[2:] in names.known):
+        if role and (role.startswith(("d:W", "d:b")) or role[2:] in names.known):
             out.add(role)
         elif role == "grads":
             out.add("d:*")
@@ -37,7 +51,7 @@ def gives_gradients(found: Mapping[str, Routine], names: Names) -> Routine | Non
     returning = [r for r in found.values() if gradient_labels(r, names) and r.name != "__init__" and plain(r.name) not in UPDATE]
     returning.sort(key=lambda r: (-len(gradient_labels(r, names)), r.node.lineno))
     whole = [r for r in returning if "upstream" not in {names.role(p) for p in r.parameters[:1]}]
-    return (whole or returning or [named])[0] if returning or named else None
+    return next(iter(whole or returning), named)
 
 
 @dataclass
@@ -250,9 +264,10 @@ class Calls(Interface):
                     last = str(path[-1])
                     tail: Path = (*path[:-1], f"{last[:-1]}{k - names.zero}") if last.endswith("%") else (*[p for p in path if p != -1], k - 1)
                     out[tail] = name
-        for path, role in self.here.adapter.attrs.items():
-            if path in parameters:
-                out[tuple("." + p if i or True else p for i, p in enumerate(role.split(".")))] = path
+        for name, where in self.here.adapter.attrs.items():
+            if name in parameters:
+                out = {p: r for p, r in out.items() if r != name}
+                out[parts(f".{where.lstrip('.')}")] = name
         return out
 
 
@@ -263,9 +278,8 @@ def functions(here: Setting) -> Interface | None:
     backward = gives_gradients(found, names)
     if backward is None or here.adapter.script or here.adapter.locals:
         return None
-    if not gradient_labels(backward, names) and not here.adapter.returns:
-        if backward.returned is None or not isinstance(backward.returned, (ast.Tuple, ast.Dict, ast.List, ast.Name, ast.BinOp, ast.Call)) or moves(backward.node, names):
-            return None
+    if not gradient_labels(backward, names) and not here.adapter.returns and (backward.returned is None or moves(backward.node, names)):
+        return None
     others = {n: r for n, r in found.items() if r is not backward}
     way = Calls(here, here.layouts(), forward=pick(others, FORWARD, names, "forward"), loss=pick(others, LOSS, names, "loss"), backward=backward)
     if way.forward is not None and way.loss is way.forward:

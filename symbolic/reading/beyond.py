@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from .check.adapter import Adapter
 from .choices import expression
 from .numbers import Values, parse_values, whole
 
@@ -64,8 +65,11 @@ class Beyond(BaseModel):
         default_factory=dict, description="Slope and curvature along this direction, scaled to length 1.", examples=[{"x": 1, "y": 2}])
     hvp: dict[str, Numbers] = Field(default_factory=dict, description="The Hessian times this vector.", examples=[{"x": 1, "y": 0}])
     newton: Newton | None = Field(default=None, description="Newton's method.", examples=[{"steps": 3}])
+    check: Adapter | None = Field(
+        default=None, description="How students' files are called by 'chainrule check', where that is not found from the file itself.",
+        examples=[{"returns": ["dW1", "db1"]}, {"rename": {"kernel_a": "W1"}}])
     lagrange: Lagrange | None = Field(default=None, description="A Lagrange multiplier.", examples=[{"constraint": "x + y - 1"}])
 
 
-LEVELS: dict[str, type[BaseModel]] = {"newton": Newton, "lagrange": Lagrange}  # keys that hold keys
+LEVELS: dict[str, type[BaseModel]] = {"newton": Newton, "lagrange": Lagrange, "check": Adapter}  # keys that hold keys
 WITH_NUMBERS = ("direction", "hvp")

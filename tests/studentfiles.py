@@ -1,0 +1,502 @@
+"""Correct backprop as students write it: one file an interface, each with the network it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Student:
+    """A file: the network in short text, its loss, a part of what the way of calling it says, the layout found, and the spec's adapter."""
+
+    text: str
+    net: str
+    loss: str
+    way: str
+    layout: str
+    rows: bool = True
+    reduction: str = "mean"
+    samples: tuple[int, ...] = (6, 7, 1)
+    adapter: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+FILES: dict[str, Student] = {}
+
+
+def student(name: str, net: str, loss: str, way: str, layout: str, text: str, **more: Any) -> None:
+    """Add a file."""
+    FILES[name] = Student(text, net, loss, way, layout, **more)
+
+
+student("functions and tuples, helpers missing", "4-3-2 sigmoid sigmoid", "half_squared_error", "functions forward() and backward()", "rows, W as (in, out), b as (n,)", '''
+def forward(X, W1, b1, W2, b2):
+    z1 = np.dot(X, W1) + b1
+    a1 = sigmoid(z1)
+    z2 = np.dot(a1, W2) + b2
+    return sigmoid(z2), (z1, a1, z2)
+
+def backward(X, y, y_pred, cache, W1, W2):
+    z1, a1, z2 = cache
+    m = X.shape[0]
+    dz2 = (y_pred - y) * sigmoid_derivative(z2)
+    dW2 = np.dot(a1.T, dz2) / m
+    db2 = np.sum(dz2, axis=0) / m
+    dz1 = np.dot(dz2, W2.T) * sigmoid_derivative(z1)
+    dW1 = np.dot(X.T, dz1) / m
+    db1 = np.sum(dz1, axis=0) / m
+    return dW1, db1, dW2, db2
+''', notes=("sigmoid(z) is not in the file; supplied", "np was not imported; supplied", "sigmoid_derivative(z) is not in the file; supplied, as the slope at its input z"))
+
+student("dictionaries, columns", "4-3-1 tanh sigmoid", "binary_cross_entropy", "functions forward_propagation() and backward_propagation()",
+        "columns, W as (out, in), b as (n, 1)", '''
+import numpy as np
+from course_utils import load_data, sigmoid
+
+def forward_propagation(X, parameters):
+    Z1 = parameters["W1"] @ X + parameters["b1"]
+    A1 = np.tanh(Z1)
+    A2 = sigmoid(parameters["W2"] @ A1 + parameters["b2"])
+    return A2, {"Z1": Z1, "A1": A1, "A2": A2}
+
+def compute_cost(A2, Y):
+    return float(-np.mean(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)))
+
+def backward_propagation(parameters, cache, X, Y):
+    m = X.shape[1]
+    error = cache["A2"] - Y
+    grads = {"dW2": error @ cache["A1"].T / m, "db2": error.sum(axis=1, keepdims=True) / m}
+    below = parameters["W2"].T @ error * (1 - cache["A1"]**2)
+    grads["dW1"] = below @ X.T / m
+    grads["db1"] = below.sum(axis=1, keepdims=True) / m
+    return grads
+
+X, Y = load_data()
+print(X.shape)
+''', rows=False)
+
+student("deep, keys made of numbers", "5-4-3-2 relu relu sigmoid", "binary_cross_entropy", "functions L_model_forward() and L_model_backward()",
+        "columns, W as (out, in), b as (n, 1)", '''
+import numpy as np
+
+def relu(z):
+    return np.maximum(z, 0)
+
+def L_model_forward(X, parameters):
+    caches, A = [], X
+    L = len(parameters) // 2
+    for l in range(1, L + 1):
+        below = A
+        Z = parameters["W" + str(l)] @ below + parameters["b" + str(l)]
+        A = relu(Z) if l < L else 1 / (1 + np.exp(-Z))
+        caches.append((below, Z))
+    return A, caches
+
+def L_model_backward(AL, Y, caches, parameters):
+    grads, m = {}, Y.size
+    dZ = AL - Y
+    for l in reversed(range(1, len(caches) + 1)):
+        below, _ = caches[l - 1]
+        grads["dW" + str(l)] = dZ @ below.T / m
+        grads["db" + str(l)] = dZ.sum(axis=1, keepdims=True) / m
+        if l > 1:
+            dZ = parameters["W" + str(l)].T @ dZ * (caches[l - 2][1] > 0)
+    return grads
+''', rows=False)
+
+student("class with params and loss, classes as numbers", "4-3-2 relu softmax", "cross_entropy", "class TwoLayerNet",
+        "rows, W as (in, out), b as (n,), y as numbers of classes", '''
+import numpy as np
+import matplotlib.pyplot as plt
+
+class TwoLayerNet:
+    def __init__(self, input_size, hidden_size, output_size, std=1e-4):
+        self.params = {}
+        self.params['W1'] = std * np.random.randn(input_size, hidden_size)
+        self.params['b1'] = np.zeros(hidden_size)
+        self.params['W2'] = std * np.random.randn(hidden_size, output_size)
+        self.params['b2'] = np.zeros(output_size)
+
+    def loss(self, X, y=None, reg=0.0):
+        hidden = np.maximum(0, X.dot(self.params['W1']) + self.params['b1'])
+        s = hidden.dot(self.params['W2']) + self.params['b2']
+        if y is None:
+            return s
+        p = np.exp(s - s.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        N = len(X)
+        loss = -np.log(p[range(N), y]).mean() + reg * (self.params['W1']**2).sum()
+        p[range(N), y] -= 1
+        p /= N
+        grads = {'W2': hidden.T.dot(p), 'b2': p.sum(axis=0)}
+        back = p.dot(self.params['W2'].T) * (hidden > 0)
+        grads['W1'] = X.T.dot(back)
+        grads['b1'] = back.sum(axis=0)
+        return loss, grads
+''')
+
+student("class with lists, one example at a time", "4-3-2 sigmoid sigmoid", "half_squared_error", "class Network", "columns, W as (out, in), b as (n, 1)", '''
+import numpy as np
+
+class Network:
+    def __init__(self, sizes):
+        self.sizes = sizes
+        self.biases = [np.random.randn(n, 1) for n in sizes[1:]]
+        self.weights = [np.random.randn(n, k) for k, n in zip(sizes, sizes[1:])]
+
+    def feedforward(self, a):
+        for b, w in zip(self.biases, self.weights):
+            a = s(w @ a + b)
+        return a
+
+    def backprop(self, x, y):
+        acts = [x]
+        for b, w in zip(self.biases, self.weights):
+            acts.append(s(w @ acts[-1] + b))
+        nabla_b = [None for b in self.biases]
+        nabla_w = [None for w in self.weights]
+        delta = (acts[-1] - y) * acts[-1] * (1 - acts[-1])
+        for l in range(1, len(self.sizes)):
+            nabla_b[-l] = delta
+            nabla_w[-l] = delta @ acts[-l - 1].T
+            delta = self.weights[-l].T @ delta * acts[-l - 1] * (1 - acts[-l - 1])
+        return (nabla_b, nabla_w)
+
+    def update_mini_batch(self, mini_batch, eta):
+        for x, y in mini_batch:
+            nabla_b, nabla_w = self.backprop(x, y)
+            self.weights = [w - eta * nw / len(mini_batch) for w, nw in zip(self.weights, nabla_w)]
+
+def s(z):
+    return 1 / (1 + np.exp(-z))
+''', rows=False)
+
+student("class that only applies gradients, added", "4-3-1 sigmoid sigmoid nobias", "squared_error", "class NeuralNetwork; gradients are what one update changes",
+        "rows, W as (in, out)", '''
+import numpy as np
+
+def squash(t, slope=False):
+    return t * (1 - t) if slope else 1 / (1 + np.exp(-t))
+
+class NeuralNetwork:
+    def __init__(self, x, y):
+        self.input = x
+        self.y = y
+        self.weights1 = np.random.rand(x.shape[1], 3)
+        self.weights2 = np.random.rand(3, 1)
+
+    def feedforward(self):
+        self.layer1 = squash(self.input @ self.weights1)
+        self.output = squash(self.layer1 @ self.weights2)
+
+    def backprop(self):
+        e2 = 2 * (self.y - self.output) * squash(self.output, True)
+        e1 = e2 @ self.weights2.T * squash(self.layer1, True)
+        self.weights1 += self.input.T @ e1
+        self.weights2 += self.layer1.T @ e2
+''', reduction="sum")
+
+student("class with a learning rate and a training step", "4-3-2 sigmoid sigmoid", "half_squared_error", "class MLP; gradients are what one update changes",
+        "rows, W as (in, out), b as (1, n)", '''
+import numpy as np
+
+class MLP:
+    def __init__(self, layer_sizes, lr=0.1):
+        self.W = [np.random.randn(a, b) for a, b in zip(layer_sizes, layer_sizes[1:])]
+        self.b = [np.zeros((1, n)) for n in layer_sizes[1:]]
+        self.lr = lr
+
+    def forward(self, X):
+        self.a = [X]
+        for W, b in zip(self.W, self.b):
+            self.a.append(1 / (1 + np.exp(-(self.a[-1] @ W + b))))
+        return self.a[-1]
+
+    def train_step(self, X, y):
+        out = self.forward(X)
+        delta = (out - y) * out * (1 - out) / len(X)
+        for i in reversed(range(len(self.W))):
+            gW, gb = self.a[i].T @ delta, delta.sum(axis=0, keepdims=True)
+            delta = delta @ self.W[i].T * self.a[i] * (1 - self.a[i])
+            self.W[i] -= self.lr * gW
+            self.b[i] -= self.lr * gb
+''')
+
+student("class with gradients in attributes", "4-3-2 relu identity", "mse", "class Net", "columns, W as (out, in), b as (n, 1)", '''
+import numpy as np
+
+class Net:
+    def __init__(self, n_x, n_h, n_y):
+        self.W1, self.b1 = np.random.randn(n_h, n_x), np.zeros((n_h, 1))
+        self.W2, self.b2 = np.random.randn(n_y, n_h), np.zeros((n_y, 1))
+
+    def forward(self, X):
+        self.X = X
+        self.Z1 = self.W1 @ X + self.b1
+        self.A1 = np.maximum(0, self.Z1)
+        return self.W2 @ self.A1 + self.b2
+
+    def backward(self, y_hat, y):
+        d = 2 * (y_hat - y) / y.size
+        self.dW2, self.db2 = d @ self.A1.T, d.sum(axis=1, keepdims=True)
+        d = self.W2.T @ d * (self.Z1 > 0)
+        self.dW1, self.db1 = d @ self.X.T, d.sum(axis=1, keepdims=True)
+''', rows=False)
+
+student("layer objects", "4-3-2 relu sigmoid", "mse", "layer objects (Dense, ReLU, Sigmoid)", "rows, W as (in, out), b as (1, n)", '''
+import numpy as np
+
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_in, n_out) * 0.1
+        self.b = np.zeros((1, n_out))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        self.db = dout.sum(axis=0, keepdims=True)
+        return dout @ self.W.T
+
+class ReLU:
+    def forward(self, x):
+        self.on = x > 0
+        return x * self.on
+
+    def backward(self, dout):
+        return dout * self.on
+
+class Sigmoid:
+    def forward(self, x):
+        self.a = 1 / (1 + np.exp(-x))
+        return self.a
+
+    def backward(self, dout):
+        return dout * self.a * (1 - self.a)
+''')
+
+student("layer objects that update at once", "4-3-2 tanh tanh", "mse", "layer objects (Dense, Activation)", "columns, W as (out, in), b as (n, 1)", '''
+import numpy as np
+
+class Dense:
+    def __init__(self, input_size, output_size):
+        self.weights = np.random.randn(output_size, input_size)
+        self.bias = np.random.randn(output_size, 1)
+
+    def forward(self, input):
+        self.input = input
+        return self.weights @ input + self.bias
+
+    def backward(self, output_gradient, learning_rate):
+        back = self.weights.T @ output_gradient
+        self.weights -= learning_rate * output_gradient @ self.input.T
+        self.bias -= learning_rate * output_gradient.sum(axis=1, keepdims=True)
+        return back
+
+class Activation:
+    def __init__(self, activation, activation_prime):
+        self.activation, self.activation_prime = activation, activation_prime
+
+    def forward(self, input):
+        self.input = input
+        return self.activation(input)
+
+    def backward(self, output_gradient, learning_rate):
+        return output_gradient * self.activation_prime(self.input)
+
+def tanh(x):
+    return np.tanh(x)
+
+def tanh_prime(x):
+    return 1 - np.tanh(x)**2
+''', rows=False)
+
+student("layer objects that return nothing", "4-3-2 relu softmax", "cross_entropy", "layer objects (Layer_Dense, Activation_ReLU)", "rows, W as (in, out), b as (1, n)", '''
+import numpy as np
+
+class Layer_Dense:
+    def __init__(self, n_inputs, n_neurons):
+        self.weights = np.random.randn(n_inputs, n_neurons)
+        self.biases = np.zeros((1, n_neurons))
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        self.output = inputs @ self.weights + self.biases
+
+    def backward(self, dvalues):
+        self.dweights = self.inputs.T @ dvalues
+        self.dbiases = dvalues.sum(axis=0, keepdims=True)
+        self.dinputs = dvalues @ self.weights.T
+
+class Activation_ReLU:
+    def forward(self, inputs):
+        self.inputs = inputs
+        self.output = np.maximum(0, inputs)
+
+    def backward(self, dvalues):
+        self.dinputs = np.where(self.inputs > 0, dvalues, 0)
+''', notes=("the gradient that enters at the last pre-activation is ours, of the loss in the spec",))
+
+student("flat script", "4-3-2 tanh identity", "mse", "a flat script", "rows, W as (out, in), b as (n, 1)", '''
+import numpy as np, matplotlib.pyplot as plt
+data = np.loadtxt("data.csv", delimiter=",")
+X, Y = data[:, :4], data[:, 4:]
+m = X.shape[0]
+hidden = 3
+lr = 0.1
+W1, b1 = np.random.randn(hidden, 4), np.zeros((hidden, 1))
+W2 = np.random.randn(2,
+                     hidden)
+b2 = np.zeros((2, 1))
+for i in range(100000):
+    Z1 = X @ W1.T + b1.T
+    A1 = np.tanh(Z1)
+    Z2 = A1 @ W2.T + b2.T
+    loss = ((Z2 - Y)**2).mean()
+    dZ2 = 2 * (Z2 - Y) / (m * 2)
+    dW2 = dZ2.T @ A1
+    db2 = dZ2.sum(axis=0).reshape(-1, 1)
+    dZ1 = dZ2 @ W2 * (1 - A1**2)
+    dW1 = dZ1.T @ X
+    db1 = dZ1.sum(axis=0).reshape(-1, 1)
+    W1 = W1 - lr * dW1
+    W2 = W2 - lr * dW2
+    b1 -= lr * db1
+    b2 -= lr * db2
+plt.plot(loss); plt.show()
+''')
+
+student("flat script that adds, layers counted from 0", "3-4-1 sigmoid sigmoid nobias", "half_squared_error", "a flat script", "rows, W as (in, out)", '''
+import numpy as np
+
+def nonlin(t, slope=False):
+    return t * (1 - t) if slope else 1 / (1 + np.exp(-t))
+
+X = np.array([[0, 1, 1],
+              [1, 0, 1]])
+y = np.array([[1, 0]]).T
+np.random.seed(3)
+syn0 = 2 * np.random.random((3, 4)) - 1
+syn1 = 2 * np.random.random((4, 1)) - 1
+for step in range(60000):
+    l1 = nonlin(X @ syn0)
+    l2 = nonlin(l1 @ syn1)
+    l2_delta = (y - l2) * nonlin(l2, True)
+    l1_delta = l2_delta @ syn1.T * nonlin(l1, True)
+    syn1 += l1.T @ l2_delta
+    syn0 += X.T @ l1_delta
+print(l2)
+''', reduction="sum")
+
+student("local variables of a training function", "4-3-2 relu identity", "mse", "function train(), its local variables", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+def train(X, y, hidden=10, lr=0.01, epochs=1000):
+    W1 = np.random.randn(X.shape[1], hidden) * 0.01
+    b1 = np.zeros(hidden)
+    W2 = np.random.randn(hidden, y.shape[1]) * 0.01
+    b2 = np.zeros(y.shape[1])
+    for epoch in range(epochs):
+        z1 = X @ W1 + b1
+        a1 = np.maximum(z1, 0)
+        out = a1 @ W2 + b2
+        loss = np.mean((out - y)**2)
+        dout = 2 * (out - y) / y.size
+        dW2, db2 = a1.T @ dout, dout.sum(0)
+        dz1 = dout @ W2.T * (z1 > 0)
+        dW1, db1 = X.T @ dz1, dz1.sum(0)
+        W1 -= lr * dW1
+        b1 -= lr * db1
+        W2 -= lr * dW2
+        b2 -= lr * db2
+    return loss
+''')
+
+student("returned without names", "4-3-2 tanh identity", "mse", "functions predict() and grad()", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+def predict(X, W1, b1, W2, b2):
+    return np.tanh(X @ W1 + b1) @ W2 + b2
+
+def grad(X, Y, W1, b1, W2, b2):
+    H = np.tanh(X @ W1 + b1)
+    e = 2 * (H @ W2 + b2 - Y) / Y.size
+    k = e @ W2.T * (1 - H * H)
+    return X.T @ k, k.sum(0), H.T @ e, e.sum(0)
+''')
+
+student("bias in the first column of Theta", "4-3-2 sigmoid sigmoid", "half_squared_error", "function costFunction()",
+        "rows, W as (out, in), b in W, for a first input of 1", '''
+import numpy as np
+
+def costFunction(Theta1, Theta2, X, y):
+    m = X.shape[0]
+    start = np.hstack([np.ones((m, 1)), X])
+    h = 1 / (1 + np.exp(-start @ Theta1.T))
+    mid = np.hstack([np.ones((m, 1)), h])
+    end = 1 / (1 + np.exp(-mid @ Theta2.T))
+    J = 0.5 * np.sum((end - y)**2) / m
+    d3 = (end - y) * end * (1 - end)
+    d2 = (d3 @ Theta2[:, 1:]) * h * (1 - h)
+    Theta1_grad, Theta2_grad = d2.T @ start / m, d3.T @ mid / m
+    return J, Theta1_grad, Theta2_grad
+''')
+
+student("a gradient for each example", "4-2 identity", "mse", "function backward()", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+def backward(X, y, W, b):
+    e = X @ W + b - y
+    return 2 * X[:, :, None] * e[:, None, :] / e.shape[1], 2 * e / e.shape[1]
+''')
+
+student("one neuron in plain numbers", "1-1 sigmoid", "half_squared_error", "functions forward() and gradients()", "plain numbers", '''
+import math
+
+def forward(x, w, b):
+    return 1 / (1 + math.exp(-(w * x + b)))
+
+def gradients(x, y, w, b):
+    a = forward(x, w, b)
+    dz = (a - y) * a * (1 - a)
+    return dz * x, dz
+''', samples=(1,))
+
+student("names of its own, by an adapter", "4-3-2 tanh identity", "mse", "functions guess() and blame()", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+def guess(stuff, kern_a, kern_b, off_a, off_b):
+    return np.tanh(stuff @ kern_a + off_a) @ kern_b + off_b
+
+def blame(stuff, want, kern_a, kern_b, off_a, off_b):
+    H = np.tanh(stuff @ kern_a + off_a)
+    e = 2 * (H @ kern_b + off_b - want) / want.size
+    k = e @ kern_b.T * (1 - H * H)
+    return [e.sum(0), H.T @ e, k.sum(0), stuff.T @ k]
+''', adapter={"rename": {"guess": "forward", "blame": "backward", "stuff": "x", "want": "y", "kern_a": "W1", "kern_b": "W2", "off_a": "b1", "off_b": "b2"},
+             "returns": ["db2", "dW2", "db1", "dW1"]})
+
+student("attributes of its own, by an adapter", "4-3-1 tanh identity", "mse", "class Machine", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+class Part:
+    def __init__(self, k, n):
+        self.m, self.c = np.random.randn(k, n), np.zeros(n)
+
+class Machine:
+    def __init__(self):
+        self.low, self.high = Part(4, 3), Part(3, 1)
+
+    def forward(self, X):
+        self.X, self.h = X, np.tanh(X @ self.low.m + self.low.c)
+        return self.h @ self.high.m + self.high.c
+
+    def backward(self, X, y):
+        e = 2 * (self.forward(X) - y) / y.size
+        self.high.gm, self.high.gc = self.h.T @ e, e.sum(0)
+        e = e @ self.high.m.T * (1 - self.h**2)
+        self.low.gm, self.low.gc = X.T @ e, e.sum(0)
+''', adapter={"attrs": {"W1": "low.m", "b1": "low.c", "W2": "high.m", "b2": "high.c", "dW1": "low.gm", "db1": "low.gc", "dW2": "high.gm", "db2": "high.gc"}})
