@@ -78,7 +78,7 @@ def ran(text: str, made: list[Point], adapter: Adapter | None = None) -> tuple[R
 
 
 def error(found: Any, right: Any) -> float:
-    return float(np.abs(np.asarray(found).reshape(right.shape) - right).max() / np.abs(right).max())
+    return float(np.abs(np.asarray(found).reshape(right.shape) - right).max() / max(np.abs(right).max(), 1e-200))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -348,16 +348,16 @@ def test_the_adapter_stands_in_the_spec() -> None:
 @pytest.mark.parametrize(("text", "says"), [
     ("def backward(X, y, thing):\n    dW1 = X\n    return dW1", r"a.py:1: backward\(\) takes 'thing'.*rename: \{thing: W1\}"),
     ("def hello():\n    return 1", r"no gradients are found in this file: it defines hello; .*backward.*locals: train"),
-    ("W1 = [[1]]\nfor i in range(9):\n    dW1 = X.T @ (X @ W1 - y)\n    W1 -= dW1\nb = 2", r"the script assigns no b1 outside its loop"),
+    ("W1 = [[1]]\nfor i in range(9):\n    dW1 = X.T @ (X @ W1 - y)\n    W1 -= dW1", r"the script assigns no b1 outside its loop; .*rename: \{its_name: b1\}"),
 ])
 def test_what_is_not_understood_says_which_line_helps(text: str, says: str) -> None:
-    made = points("4-2 identity", "mse") if "b = 2" not in text else points("4-3-2 identity identity", "mse")
+    made = points("4-3-2 identity identity", "mse")
     with pytest.raises(SpecError, match=says):
         reach(parse(text, "a.py"), made[0].network, made)
 
 
 def test_two_layouts_that_fit_are_asked_about() -> None:
-    text = "import numpy as np\ndef backward(X, y, W, b):\n    e = np.einsum('ij,kl->', X, W)\n    dW = W * e\n    db = b * e\n    return dW, db if X.shape[0] > 6 else 2 * db"
+    text = "import numpy as np\ndef backward(X, y, W, b):\n    e = np.einsum('ij,kl->', X, W)\n    dW = W * e\n    db = b * e\n    return dW, db if X.shape[0] > 5 else 2 * db"
     made = points("4-2 identity", "mse", samples=(6,))
     reached = reach(parse(text, "a.py"), made[0].network, made)
     with pytest.raises(SpecError, match=r"two layouts fit this file: examples as rows, .*; or examples as columns, .*check: \{layout: \[rows, in_out\]\}"):

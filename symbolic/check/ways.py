@@ -218,7 +218,7 @@ class Calls(Interface):
             supply.made.setdefault("cache", {"saved": saved})
         for k, _ in enumerate(parts):
             known = names.role(routine.returns[(k,)]) if (k,) in routine.returns else None
-            if known not in ("y_hat", f"a{names.depth}", "loss") and "cache" not in supply.made and (isinstance(parts[k], (ast.Tuple, ast.Dict, ast.List)) or known is None):
+            if known not in ("y_hat", f"a{names.depth}", "loss") and "cache" not in supply.made and (isinstance(parts[k], (ast.Tuple, ast.Dict, ast.List)) or known is None and k > 0):
                 supply.made["cache"] = {"saved": f"{saved}[{k}]"}
         if parts and "y_hat" not in supply.made and len(top) <= len(parts):
             supply.made["y_hat"] = {"saved": f"{saved}[0]"}
@@ -308,7 +308,8 @@ def objects(here: Setting) -> Interface | None:
     found = []
     for c in classes(here.code.tree).values():
         roles = {names.of([p for p in path if p != -1]) for path in c.attributes}
-        holds = {r for r in roles if r and (re.fullmatch(r"[Wb](\d+|\*)", r) or r in names.known)} | set(here.adapter.attrs)
+        holds = {r for r in roles if r and (re.fullmatch(r"[Wb](\d+|\*)", r) or r in names.known)} | {
+            n for n, where in here.adapter.attrs.items() if parts(f".{where.lstrip('.')}")[:1] in c.attributes}
         if holds and not is_layer(c, names) and "__add__" not in c.methods:
             found.append((len(holds), c))
     if not found or here.adapter.script:
