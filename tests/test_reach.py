@@ -36,7 +36,7 @@ except ModuleNotFoundError:
 @dataclass
 class Point:
     network: Network
-    values: Mapping[str, Any]
+    leaves: Mapping[str, Any]
 
 
 def points(net: str, loss: str, *, samples: tuple[int, ...] = (6, 7, 1), rows: bool = True, reduction: str = "mean") -> list[Point]:
@@ -56,12 +56,12 @@ def points(net: str, loss: str, *, samples: tuple[int, ...] = (6, 7, 1), rows: b
 
 
 def truth(point: Point) -> dict[str, Any]:
-    leaves = {n: np.atleast_2d(v).tolist() for n, v in point.values.items()}
+    leaves = {n: np.atleast_2d(v).tolist() for n, v in point.leaves.items()}
     values = forward(point.network, leaves, FLOATS)
     found = gradients(derive(point.network), values, arithmetic=FLOATS)
     output = point.network.output
     return {**{n: np.array(v, dtype=float) for n, v in values.items() if isinstance(n, str)},
-            **{f"d{n}": np.array(found[output, n], dtype=float) for n in point.values if (output, n) in found}}
+            **{f"d{n}": np.array(found[output, n], dtype=float) for n in point.leaves if (output, n) in found}}
 
 
 @lru_cache(maxsize=None)
@@ -95,7 +95,7 @@ def test_correct_files_arrive_in_the_networks_shapes(name: str) -> None:
         assert got.failure is None
         assert set(got.gradients) == set(point.network.names("parameter"))
         for parameter, tensor in got.gradients.items():
-            assert tensor.array.shape == np.shape(point.values[parameter])
+            assert tensor.array.shape == np.shape(point.leaves[parameter])
             assert error(tensor.array, right[f"d{parameter}"]) < 1e-9
         for value, array in got.values.items():
             assert error(array, right[point.network.output if value == "loss" else point.network.resolve(value)]) < 1e-9
@@ -246,10 +246,10 @@ def engine_errors(text: str) -> dict[str, float]:
     got = reached.read(run(text.encode(), reached.plan, reached.inputs))
     out = {}
     for point, one in zip(reached.points, got.points, strict=True):
-        right = truth(Point(point.network, point.values))
+        right = truth(Point(point.network, point.leaves))
         assert one is not None and one.failure is None, point.name
         times = 2 if point.twice else 1
-        out[point.name] = max(float(np.abs(one.gradients[n].array - times * right[f"d{n}"]).max()) for n in point.values)
+        out[point.name] = max(float(np.abs(one.gradients[n].array - times * right[f"d{n}"]).max()) for n in point.leaves)
     return out
 
 

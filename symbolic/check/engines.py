@@ -99,7 +99,7 @@ class GraphPoint:
 
     name: str
     network: Network
-    values: Mapping[str, Any]
+    leaves: Mapping[str, Any]
     twice: bool = False
 
 
@@ -123,7 +123,7 @@ class EngineReached:
             reports = [(s, r) for s, r in zip(self.steps, outcome.steps, strict=False) if s.get("point") == p or "point" not in s]
             failure = next((r for s, r in reports if r["status"] == "failed" and not s.get("optional")), None)
             gradients, values = {}, {}
-            for name in [*point.values, *(e.name for e in point.network.equations)]:
+            for name in [*point.leaves, *(e.name for e in point.network.equations)]:
                 raw = outcome.arrays.get(f"p{p}/grad/{name}")
                 if raw is not None:
                     fits = numpy.size(raw) == 1 and numpy.asarray(raw).dtype.kind in "fiu"
@@ -217,7 +217,7 @@ def reach(engine: Engine, numbers: Sequence[Mapping[str, float]] = (NUMBERS,)) -
 
 
 def _graph(script: Script, engine: Engine, graph: Graph, point: GraphPoint, key: str) -> None:
-    for name, value in point.values.items():
+    for name, value in point.leaves.items():
         script.add("let", save=f"n_{name}", value={"call": f"file.{engine.name}", "args": [script.input(f"{key}/{name}", value)]})
     for name, text in graph.equations.items():
         script.add("let", save=f"n_{name}", value=_value(engine, ast.parse(text, mode="eval").body))
@@ -228,7 +228,7 @@ def _graph(script: Script, engine: Engine, graph: Graph, point: GraphPoint, key:
             script.add("call", target=f"{last}.{engine.backward.name}", args=[1.0] * len(needed))
         else:
             script.add("call", target=f"file.{engine.backward.name}", args=[{"saved": last}, *[1.0] * (len(needed) - 1)])
-    for name in [*point.values, *graph.equations]:
+    for name in [*point.leaves, *graph.equations]:
         script.add("get", value={"saved": f"n_{name}.{engine.gradient}"}, optional=True, **{"as": f"{key}/grad/{name}"})
         if engine.value:
             script.add("get", value={"saved": f"n_{name}.{engine.value}"}, optional=True, **{"as": f"{key}/value/{name}"})

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from ..errors import SpecError
@@ -33,8 +33,13 @@ from .setting import Interface, Needs, Setting
 class Point(Protocol):
     """A network at given sizes, and arrays for all its leaves by name, in the network's shapes."""
 
-    network: Network
-    values: Mapping[str, Any]
+    @property
+    def network(self) -> Network:
+        """The network at the sizes of this point."""
+
+    @property
+    def leaves(self) -> Mapping[str, Any]:
+        """Inputs, targets, parameters, symbolic sizes."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ def find(code: Code, network: Network, adapter: Adapter | None = None) -> Interf
             if preset is not None and preset.adapter.layout and not here.adapter.layout:
                 first = {k: v for word in preset.adapter.layout for k, v in WORDS[word].items()}
                 way.layouts.sort(key=lambda o: any(getattr(o, k) != v for k, v in first.items()))
+            if way.layouts and way.layouts[0].target == "classes":
+                way.needs = replace(way.needs, classes=True)
             return way
     defined = [n.name for n in code.tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
     has = f"it defines {', '.join(defined[:8])}" if defined else "it defines no function or class"
@@ -97,7 +104,7 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
         for p, point in enumerate(points):
             if (way.needs.one_example or layout.vectors) and not way.each and not layout.as_is and _examples(point) > 1:
                 continue
-            supply = Supply(script, f"v{v}p{p}", Plain(point.network), point.values, layout, v * len(points) + p)
+            supply = Supply(script, f"v{v}p{p}", Plain(point.network), point.leaves, layout, v * len(points) + p)
             before = len(script.steps)
             way.point(script, supply)
             for step in script.steps[before:]:
@@ -113,5 +120,5 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
 
 def _examples(point: Point) -> int:
     plain = Plain(point.network)
-    return int(plain.of(plain.x, point.values).shape[0]) if plain.depth else 1
+    return int(plain.of(plain.x, point.leaves).shape[0]) if plain.depth else 1
 

@@ -189,7 +189,7 @@ def upstream(network: Network, values: Mapping[str, Any], *, below: bool) -> Any
     found = gradients(derive(network), forward(network, leaves, FLOATS), arithmetic=FLOATS)
     last = network.resolve("y_hat")
     name = f"z{last[1:]}" if below else last
-    return numpy.array(found[network.output, name], dtype=float).reshape([int(d) for d in network.symbols[name].shape])
+    return numpy.array(found[network.output, name], dtype=float)
 
 
 def layers(here: Setting) -> Interface | None:

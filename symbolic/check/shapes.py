@@ -92,7 +92,7 @@ def tensor(supply: Supply, name: str, path: str, raw: Any, lines: Mapping[str, i
         array = array.reshape(shape)
     if array.shape != shape:
         return Tensor(None, raw, path, line, f"has the shape {_said(raw.shape)}, its parameter {_said(shape)}")
-    return Tensor(plain.back(name, _plain(layout, name, array, supply)), raw, path, line, note)
+    return Tensor(plain.back(name, _plain(layout, name, array, supply)).reshape(numpy.shape(supply.raw[name])), raw, path, line, note)
 
 
 def _said(shape: tuple[int, ...]) -> str:
