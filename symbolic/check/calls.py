@@ -24,10 +24,13 @@ class Script:
 
     steps: list[dict[str, Any]] = field(default_factory=list)
     inputs: dict[str, Any] = field(default_factory=dict)
+    tensors: str = ""  # what makes a tensor of an array, where the file wants those
 
     def input(self, key: str, array: Any, *, form: str = "") -> Value:
         """An array that is sent along, under a key; one entry as a number where it has no axis."""
         self.inputs[key] = numpy.asarray(array)
+        if self.tensors:
+            return {"call": self.tensors, "args": [{"input": key}]}
         return {"input": key, **({"as": form} if form else {"as": "number"} if self.inputs[key].ndim == 0 else {})}
 
     def add(self, do: str, **rest: Any) -> None:
@@ -56,7 +59,7 @@ class Supply:
             {n: numpy.asarray(v, dtype=float) for n, v in values.items()}
         self.sizes = plain.sizes(values) if plain.depth else []
         self.raw = values
-        self.penalty = values.get("lam", 0.0)
+        self.penalty = float(numpy.asarray(values.get("lam", 0.0)).reshape(-1)[0])
         self.made: dict[str, Value] = {}  # what earlier calls have returned
 
     def one(self, k: int) -> Supply:

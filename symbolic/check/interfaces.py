@@ -20,6 +20,7 @@ from ..errors import SpecError
 from ..network import Network
 from .adapter import Adapter
 from .calls import Script, Supply
+from .frameworks import TENSOR, prepared
 from .kinds import WAYS
 from .layouts import WORDS, Plain
 from .names import Names, counts_from_zero
@@ -79,6 +80,9 @@ def find(code: Code, network: Network, adapter: Adapter | None = None) -> Interf
             if preset is not None and preset.adapter.layout and not here.adapter.layout:
                 first = {k: v for word in preset.adapter.layout for k, v in WORDS[word].items()}
                 way.layouts.sort(key=lambda o: any(getattr(o, k) != v for k, v in first.items()))
+            library = prepared(here)
+            if library and not way.preload:
+                way.preload, way.tensors = (library,), TENSOR[library]
             if way.layouts and way.layouts[0].target == "classes":
                 way.needs = replace(way.needs, classes=True)
             return way
@@ -97,7 +101,7 @@ def needs(code: Code, network: Network, adapter: Adapter | None = None) -> Needs
 def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None) -> Reached:
     """The plan for a file at some points (of the network, at sizes of their own), and how its results are read."""
     way = way or find(code, network, adapter)
-    script = Script()
+    script = Script(tensors=way.tensors)
     way.load(script)
     supplies: dict[tuple[int, int], Supply] = {}
     for v, layout in enumerate(way.layouts):

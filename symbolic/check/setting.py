@@ -78,6 +78,7 @@ class Interface:
     each: bool = False
     update: bool = False
     spoken: str = ""
+    tensors: str = ""
 
     def load(self, script: Script) -> None:
         """The steps that come once."""
