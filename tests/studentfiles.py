@@ -500,3 +500,85 @@ class Machine:
         e = e @ self.high.m.T * (1 - self.h**2)
         self.low.gm, self.low.gc = X.T @ e, e.sum(0)
 ''', adapter={"attrs": {"W1": "low.m", "b1": "low.c", "W2": "high.m", "b2": "high.c", "dW1": "low.gm", "db1": "low.gc", "dW2": "high.gm", "db2": "high.gc"}})
+
+
+FRAMEWORKS: dict[str, Student] = {}  # run where the library is installed
+FRAMEWORKS['torch module with a function of its own'] = Student('''
+import torch
+import torch.nn as nn
+class MySigmoid(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z):
+        a = 1/(1+torch.exp(-z))
+        ctx.save_for_backward(a)
+        return a
+    @staticmethod
+    def backward(ctx, grad_output):
+        a, = ctx.saved_tensors
+        return grad_output * a * (1 - a)
+class Net(nn.Module):
+    def __init__(self, d_in=4, h=3, d_out=2):
+        super().__init__()
+        self.fc1 = nn.Linear(d_in, h)
+        self.fc2 = nn.Linear(h, d_out)
+    def forward(self, x):
+        return MySigmoid.apply(self.fc2(torch.relu(self.fc1(x))))
+''', "4-3-2 relu sigmoid", "mse", 'torch.nn.Module Net', 'rows, W as (out, in), b as (n,)', samples=(6, 1))
+FRAMEWORKS['torch sequential'] = Student('''
+import torch
+from torch import nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+    def forward(self, x):
+        return self.net(x)
+''', "4-3-2 tanh identity", "mse", 'torch.nn.Module Net', 'rows, W as (out, in), b as (n,)', samples=(6, 1))
+FRAMEWORKS['torch function of one layer'] = Student('''
+import torch
+class Lin(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, input, weight, bias):
+        ctx.save_for_backward(input, weight)
+        return input.mm(weight.t()) + bias
+    @staticmethod
+    def backward(ctx, grad_output):
+        input, weight = ctx.saved_tensors
+        return grad_output.mm(weight), grad_output.t().mm(input), grad_output.sum(0)
+''', "4-2 identity", "mse", 'torch.autograd.Function Lin', 'rows, W as (out, in), b as (n,)', samples=(6, 1))
+FRAMEWORKS['torch by hand'] = Student('''
+import torch
+def forward(X, W1, b1, W2, b2):
+    h = torch.tanh(X @ W1 + b1)
+    return h @ W2 + b2, h
+def backward(X, y, y_pred, h, W2):
+    e = 2*(y_pred - y)/y.numel()
+    dW2, db2 = h.T @ e, e.sum(0)
+    d = e @ W2.T*(1-h*h)
+    dW1, db1 = X.T @ d, d.sum(0)
+    return dW1, db1, dW2, db2
+''', "4-3-2 tanh identity", "mse", 'functions forward() and backward()', 'rows, W as (in, out), b as (n,)', samples=(6, 1))
+FRAMEWORKS['jax with custom_vjp'] = Student('''
+import jax
+import jax.numpy as jnp
+@jax.custom_vjp
+def sig(z):
+    return 1/(1+jnp.exp(-z))
+def sig_fwd(z):
+    a = sig(z)
+    return a, a
+def sig_bwd(a, g):
+    return (g*a*(1-a),)
+sig.defvjp(sig_fwd, sig_bwd)
+def predict(params, X):
+    h = jnp.tanh(X @ params["W1"] + params["b1"])
+    return sig(h @ params["W2"] + params["b2"])
+def loss(params, X, y):
+    return jnp.mean((predict(params, X) - y)**2)
+''', "4-3-2 tanh sigmoid", "mse", 'loss(), differentiated by jax.grad', 'rows, W as (in, out), b as (1, n)', samples=(6, 1))
+FRAMEWORKS['jax by arguments'] = Student('''
+import jax, jax.numpy as jnp
+def loss(W1, b1, W2, b2, X, y):
+    return jnp.mean((jnp.tanh(X @ W1 + b1) @ W2 + b2 - y)**2)
+grad = jax.jit(jax.grad(loss, argnums=(0,1,2,3)))
+''', "4-3-2 tanh identity", "mse", 'loss(), differentiated by jax.grad', 'rows, W as (in, out), b as (1, n)', samples=(6, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studentfiles import FILES
+from studentfiles import FILES, FRAMEWORKS
 from symbolic.check import engines
 from symbolic.check.adapter import Adapter
 from symbolic.check.interfaces import find, reach
@@ -22,15 +23,11 @@ from symbolic.check.sandbox import run
 from symbolic.check.shortnet import network
 from symbolic.derive import derive
 from symbolic.errors import SpecError
+from symbolic.language.floats import FLOATS
 from symbolic.losses import LOSSES
 from symbolic.network import Network
 from symbolic.spec import build
 from symbolic.values import forward, gradients
-
-try:
-    from symbolic.language.floats import FLOATS
-except ModuleNotFoundError:
-    from symbolic.floats import FLOATS  # type: ignore[no-redef]
 
 
 @dataclass
@@ -73,7 +70,7 @@ def checked(name: str) -> tuple[Read, tuple[Point, ...], Any]:
 
 def ran(text: str, made: list[Point], adapter: Adapter | None = None) -> tuple[Read, tuple[Point, ...], Any]:
     reached = reach(parse(text, "a.py"), made[0].network, made, adapter)
-    outcome = run(text.encode(), reached.plan, reached.inputs)
+    outcome = run(text.encode(), reached.plan, reached.inputs, preload=reached.preload)
     return reached.read(outcome), tuple(made), reached.way
 
 
@@ -99,6 +96,22 @@ def test_correct_files_arrive_in_the_networks_shapes(name: str) -> None:
             assert error(tensor.array, right[f"d{parameter}"]) < 1e-9
         for value, array in got.values.items():
             assert error(array, right[point.network.output if value == "loss" else point.network.resolve(value)]) < 1e-9
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_files_of_torch_and_jax_where_those_are_installed(name: str) -> None:
+    file, library = FRAMEWORKS[name], name.split()[0]
+    made = points(file.net, file.loss, samples=file.samples)
+    if importlib.util.find_spec(library) is None:
+        with pytest.raises(SpecError, match=f"a.py: the file imports {library}, which is not installed here; pip install {library}"):
+            reach(parse(file.text, "a.py"), made[0].network, made)
+        return
+    read_, _, way = ran(file.text, made)
+    assert file.way in way.spoken and read_.layout is not None and file.layout in read_.layout.spoken
+    for point, got in zip(made, read_.points, strict=True):
+        right = truth(point)
+        assert got is not None and got.failure is None and set(got.gradients) == set(point.network.names("parameter"))
+        assert max(error(t.array, right[f"d{n}"]) for n, t in got.gradients.items()) < 1e-9
 
 
 def test_forward_values_and_the_loss_are_found() -> None:

@@ -14,7 +14,7 @@ import numpy
 
 from ..derive import derive
 from ..errors import SpecError
-from ..floats import FLOATS
+from ..language.floats import FLOATS
 from ..network import Network
 from ..values import forward, gradients
 from .calls import Script, Supply

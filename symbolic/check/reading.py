@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SpecError
-from ..yamltext import one_line
+from ..reading.yamltext import one_line
 
 MOST_BYTES = 5_000_000
 

@@ -91,11 +91,12 @@ def kept(text: str, tree: ast.Module, roots: Iterable[str], *, without: Iterable
     wanted, ours = set(roots), set(without)
     chosen: set[int] = set()
     body = [s for s in tree.body if upto is None or s.lineno <= upto]
+    made = {n for s in body if isinstance(s, ast.FunctionDef) or isinstance(s, ast.Assign) and isinstance(s.value, (ast.List, ast.Dict)) for n in bound(s)}
     growing = True
     while growing:
         growing = False
         for k, statement in enumerate(body):
-            if k not in chosen and bound(statement) & (wanted - ours) and not _elsewhere(statement, set(supplied)):
+            if k not in chosen and (bound(statement) | _changed(statement, made)) & (wanted - ours) and not _elsewhere(statement, set(supplied)):
                 chosen.add(k)
                 wanted |= needs(statement) | annotated(statement)
                 growing = True
@@ -111,6 +112,14 @@ def kept(text: str, tree: ast.Module, roots: Iterable[str], *, without: Iterable
 
 KNOWN_MODULES = {"numpy", "math", "random", "torch", "jax", "typing", "collections", "functools", "itertools", "dataclasses", "__future__", "abc", "copy", "autograd",
                  "operator", "enum"}
+
+
+def _changed(statement: ast.stmt, made: set[str]) -> set[str]:
+    """The function or list of the file that a statement changes by a method of it: f.defvjp(...), items.append(...)."""
+    match statement:
+        case ast.Expr(ast.Call(ast.Attribute(ast.Name(name)))) if name in made:
+            return {name}
+    return set()
 
 
 def _elsewhere(statement: ast.stmt, supplied: set[str]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from .check.adapter import Adapter
+from ..check.adapter import Adapter
 from .choices import expression
 from .numbers import Values, parse_values, whole
 
