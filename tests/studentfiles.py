@@ -501,6 +501,102 @@ class Machine:
         self.low.gm, self.low.gc = X.T @ e, e.sum(0)
 ''', adapter={"attrs": {"W1": "low.m", "b1": "low.c", "W2": "high.m", "b2": "high.c", "dW1": "low.gm", "db1": "low.gc", "dW2": "high.gm", "db2": "high.gc"}})
 
+student("one neuron of columns", "4-1 sigmoid", "binary_cross_entropy", "function propagate()", "columns, W as (in, out)", '''
+import numpy as np
+
+def propagate(w, b, X, Y):
+    m = X.shape[1]
+    A = 1 / (1 + np.exp(-(w.T @ X + b)))
+    cost = -np.sum(Y * np.log(A) + (1 - Y) * np.log(1 - A)) / m
+    grads = {"dw": X @ (A - Y).T / m, "db": np.sum(A - Y) / m}
+    return grads, cost
+''', rows=False)
+
+student("functions that share global variables", "4-3-2 tanh identity", "mse", "functions forward() and backward()", "rows, W as (in, out), b as (1, n)", '''
+import numpy as np
+X, Y = np.random.rand(5, 4), np.random.rand(5, 2)
+W1, b1 = np.random.rand(4, 3), np.zeros((1, 3))
+W2, b2 = np.random.rand(3, 2), np.zeros((1, 2))
+
+def forward():
+    global a1, out
+    a1 = np.tanh(X @ W1 + b1)
+    out = a1 @ W2 + b2
+    return out
+
+def backward():
+    d = 2 * (out - Y) / Y.size
+    below = d @ W2.T * (1 - a1**2)
+    dW2, db2 = a1.T @ d, d.sum(axis=0, keepdims=True)
+    dW1, db1 = X.T @ below, below.sum(axis=0, keepdims=True)
+    return dW1, db1, dW2, db2
+
+for i in range(100):
+    forward(); backward()
+''')
+
+student("parameters in a tuple", "4-3-2 relu identity", "mse", "functions forward() and backward()", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+def forward(params, X):
+    W1, b1, W2, b2 = params
+    z = X @ W1 + b1
+    return np.maximum(z, 0) @ W2 + b2, z
+
+def backward(params, X, Y, cache, yhat):
+    W1, b1, W2, b2 = params
+    g = 2 * (yhat - Y) / Y.size
+    below = g @ W2.T * (cache > 0)
+    return X.T @ below, below.sum(0), np.maximum(cache, 0).T @ g, g.sum(0)
+''')
+
+student("gradients under the names of the parameters", "4-3-2 tanh softmax", "cross_entropy", "functions forward() and compute_gradients()", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+def forward(model, X):
+    h = np.tanh(X @ model["W1"] + model["b1"])
+    e = np.exp(h @ model["W2"] + model["b2"])
+    return h, e / e.sum(axis=1, keepdims=True)
+
+def compute_gradients(model, X, y):
+    h, p = forward(model, X)
+    d = (p - y) / len(X)
+    below = d @ model["W2"].T * (1 - h**2)
+    return {"W1": X.T @ below, "b1": below.sum(0), "W2": h.T @ d, "b2": d.sum(0)}
+''')
+
+student("a list of examples, made columns inside", "4-3-2 sigmoid sigmoid nobias", "half_squared_error", "class Machine; gradients are what one update changes",
+        "examples as rows, W as (out, in)", '''
+import numpy as np
+
+class Machine:
+    def __init__(self, inputnodes, hiddennodes, outputnodes, learningrate):
+        self.wih, self.who = np.random.rand(hiddennodes, inputnodes), np.random.rand(outputnodes, hiddennodes)
+        self.lr = learningrate
+
+    def train(self, inputs_list, targets_list):
+        x, t = np.array(inputs_list, ndmin=2).T, np.array(targets_list, ndmin=2).T
+        h = 1 / (1 + np.exp(-self.wih @ x))
+        o = 1 / (1 + np.exp(-self.who @ h))
+        d = (t - o) * o * (1 - o)
+        below = self.who.T @ d * h * (1 - h)
+        self.who += self.lr * d @ h.T
+        self.wih += self.lr * below @ x.T
+''')
+
+student("a script without end whose rate is a number", "3-4-1 sigmoid sigmoid nobias", "half_squared_error", "a flat script", "rows, W as (in, out)", '''
+import numpy as np
+X = np.random.rand(10, 3); y = np.random.rand(10, 1)
+W1 = np.random.rand(3, 4); W2 = np.random.rand(4, 1)
+s = lambda t: 1 / (1 + np.exp(-t))
+while True:
+    h = s(X @ W1); o = s(h @ W2)
+    e = (o - y) * o * (1 - o)
+    back = e @ W2.T * h * (1 - h)
+    W2 = W2 - 0.1 * h.T @ e
+    W1 = W1 - 0.1 * X.T @ back
+''', reduction="sum")
+
 
 FRAMEWORKS: dict[str, Student] = {}  # run where the library is installed
 FRAMEWORKS['torch module with a function of its own'] = Student('''

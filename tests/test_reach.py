@@ -87,7 +87,7 @@ def test_correct_files_arrive_in_the_networks_shapes(name: str) -> None:
     for point, got in zip(made, read_.points, strict=True):
         right = truth(point)
         if got is None:
-            assert way.needs.one_example
+            assert way.needs.one_example or read_.layout.vectors
             continue
         assert got.failure is None
         assert set(got.gradients) == set(point.network.names("parameter"))

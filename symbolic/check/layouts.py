@@ -53,7 +53,7 @@ class Layout:
         if self.numbers:
             return "plain numbers"
         x = "one example as a vector" if self.vectors else f"examples as {'rows' if self.rows else 'columns'}"
-        b = {"line": f"b as {'(1, n)' if self.rows else '(n, 1)'}", "flat": "b as (n,)", "column": "b as (n, 1)",
+        b = "b as (n,)" if self.vectors and self.bias == "line" else {"line": f"b as {'(1, n)' if self.rows else '(n, 1)'}", "flat": "b as (n,)", "column": "b as (n, 1)",
              "first": "b in W, for a first input of 1", "last": "b in W, for a last input of 1"}[self.bias]
         y = {"flat": ", y as (examples,)", "classes": ", y as numbers of classes"}.get(self.target, "")
         return f"{x}, W as {'(in, out)' if self.in_out else '(out, in)'}, {b}{y}"

@@ -20,11 +20,11 @@ Part: TypeAlias = "str | int"
 
 # role: the names it has in people's files, lower case without underscores
 WORDS: dict[str, str] = {
-    "x": "x inputs input inp xtrain xbatch xb xs features data xdata images inputdata trainx trainingdata samples xin",
-    "y": "y ytrue targets target labels label t ytrain yb ys truth trainy actual expected ybatch groundtruth desired outputdata",
+    "x": "x inputs input inp xtrain xbatch xb xs features data xdata images inputdata inputslist inputlist trainx trainingdata samples xin",
+    "y": "y ytrue targets target labels label t ytrain yb ys truth trainy actual expected ybatch groundtruth desired outputdata targetslist targetlist",
     "y_hat": "ypred yhat yp output outputs out preds pred prediction predictions predicted probs prob probabilities p o al aout yprob "
              "activatedoutput finaloutput outputlayer ypredicted predictedoutput finaloutputs oout",
-    "loss": "loss l cost j c err e error mse bce lossvalue totalloss dataloss totalcost losses crossentropy",
+    "loss": "loss l cost j mse bce lossvalue totalloss dataloss totalcost losses crossentropy",
     "cache": "cache caches memory forwardcache forwardpropcache tape intermediates intermediate ctx state saved activations",
     "lr": "lr learningrate alpha eta stepsize rate learnrate learning alphalr",
     "m": "m n batchsize numsamples numexamples nsamples nexamples bs msize",
@@ -112,6 +112,8 @@ class Names:
         return next((r for r in _OF.get(plain(name), ()) if r not in ("x", "y", "m", "cache")), None)
 
     def _word(self, name: str) -> str | None:
+        if name in ("l", "j"):  # a layer or a place; L and J are losses
+            return None
         return next(iter(_OF.get(plain(name), ())), None)
 
     def parameter(self, name: str) -> str | None:

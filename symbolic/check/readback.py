@@ -16,11 +16,14 @@ import numpy
 from ..errors import SpecError
 from .calls import Script, Supply
 from .layouts import Layout
-from .names import Part, parts
+from .names import Part, parts, plain
 from .setting import Interface
 from .shapes import Tensor, all_differ, bias_of, reduces_by_mean, tensor, value_of
 
 PLACES = ("rows", "in_out")
+
+
+SURE = {"ypred", "yhat", "pred", "preds", "prediction", "predictions", "predicted", "yprob", "probs", "probabilities", "al", "ypredicted"}
 
 
 class Outcome(Protocol):
@@ -176,6 +179,8 @@ def _together(pieces: list[_Sorted], supply: Supply) -> _Sorted:
 def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape: dict[str, str]) -> _Sorted:
     """Every number by what its name stands for; what has no name by its shape."""
     names, out = way.here.names, _Sorted()
+    predictions: list[tuple[bool, int, str, Any]] = []  # a sure name first, then what is assigned last
+    keyed: dict[str, tuple[str, Any]] = {}
     wanted = supply.plain.network.names("parameter") if supply.plain.depth else [n for n in supply.leaves]
     for tag in dict.fromkeys([*way.order, "forward", "loss", "backward", "net", "seen", "file"]):
         for key, raw in arrays.items():
@@ -190,12 +195,23 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
                     out.gradients.setdefault(role[2:], (f"{tag}{key[len(tag):]}", raw))
             elif role in by_shape.values() or key in by_shape:
                 pass
-            elif role in ("y_hat", "loss") or role and re.fullmatch(r"[za]\d+", role):
+            elif role == "y_hat" and tag == "net" and len(path) > 1:  # the output of a part
+                pass
+            elif role == "y_hat":
+                predictions.append((plain(str(named[-1])) in SURE, len(predictions), str(key), raw))
+            elif role == "loss" or role and re.fullmatch(r"[za]\d+", role):
                 out.values.setdefault(str(role), (key, raw))
+            elif role in wanted and tag == "backward":
+                keyed.setdefault(str(role), (key, raw))
             elif role is None or role in ("grads", "upstream") or role.startswith("d:"):
                 out.loose.append((key, raw))
             if key in by_shape:
                 out.gradients.setdefault(by_shape[key], (key, raw))
+    if predictions:
+        _, _, key, raw = max(predictions, key=lambda p: p[:2])
+        out.values.setdefault("y_hat", (key, raw))
+    if not way.update and "backward" in way.order and keyed and not out.gradients:  # a gradient function that returns {'W1': ...}
+        out.gradients |= keyed
     if way.update:
         _updates(way, supply, arrays, out, wanted)
     if not way.update and len(out.gradients) < len(wanted):

@@ -29,7 +29,7 @@ class Tensor:
 
 def all_differ(supply: Supply) -> bool:
     """Whether shapes say what an array is: all sizes differ, the number of examples too."""
-    return bool(supply.sizes) and distinct([*supply.sizes, supply.examples]) and supply.examples > 1
+    return bool(supply.sizes) and distinct([*supply.sizes, supply.examples]) and (supply.examples > 1 or supply.layout.vectors)
 
 
 def reduces_by_mean(supply: Supply) -> bool:
@@ -88,7 +88,7 @@ def tensor(supply: Supply, name: str, path: str, raw: Any, lines: Mapping[str, i
         array = array.mean(axis=0) if reduces_by_mean(supply) else array.sum(axis=0)
         note = "one gradient for each example, taken together as the loss does"
     if array.shape != shape and array.size == int(numpy.prod(shape)) and tuple(d for d in array.shape if d != 1) == tuple(d for d in shape if d != 1):
-        note = note or f"{_said(array.shape)} for a parameter of {_said(shape)}"
+        note = note or (f"{_said(array.shape)} for a parameter of {_said(shape)}" if array.size > 1 else "")
         array = array.reshape(shape)
     if array.shape != shape:
         return Tensor(None, raw, path, line, f"has the shape {_said(raw.shape)}, its parameter {_said(shape)}")
