@@ -582,7 +582,7 @@ class Machine:
         below = self.who.T @ d * h * (1 - h)
         self.who += self.lr * d @ h.T
         self.wih += self.lr * below @ x.T
-''')
+''', reduction="sum")
 
 student("a script without end whose rate is a number", "3-4-1 sigmoid sigmoid nobias", "half_squared_error", "a flat script", "rows, W as (in, out)", '''
 import numpy as np

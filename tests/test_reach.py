@@ -6,13 +6,13 @@ import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
-
 from studentfiles import FILES, FRAMEWORKS
+
 from symbolic.check import engines
 from symbolic.check.adapter import Adapter
 from symbolic.check.interfaces import find, reach
@@ -61,7 +61,7 @@ def truth(point: Point) -> dict[str, Any]:
             **{f"d{n}": np.array(found[output, n], dtype=float) for n in point.leaves if (output, n) in found}}
 
 
-@lru_cache(maxsize=None)
+@cache
 def checked(name: str) -> tuple[Read, tuple[Point, ...], Any]:
     file = FILES[name]
     made = points(file.net, file.loss, samples=file.samples, rows=file.rows, reduction=file.reduction)

@@ -59,6 +59,7 @@ class Supply:
             {n: numpy.asarray(v, dtype=float) for n, v in values.items()}
         self.sizes = plain.sizes(values) if plain.depth else []
         self.raw = values
+        self.right: Mapping[Any, Any] = {}  # what the point knows of its own values and gradients
         self.penalty = float(numpy.asarray(values.get("lam", 0.0)).reshape(-1)[0])
         self.made: dict[str, Value] = {}  # what earlier calls have returned
 

@@ -12,8 +12,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy
-
 from ..errors import SpecError
 from .calls import Script, Supply, arguments, path_text
 from .layerobjects import upstream
@@ -56,6 +54,7 @@ class Module(Interface):
     """A torch.nn.Module: its parameters are set, it is called, and our gradient is sent back through its output."""
 
     owner: Class | None = None
+    asks_above = True
     places: dict[Path, str] = field(default_factory=dict)  # where each parameter stands
 
     def scopes(self) -> list[ast.AST]:
@@ -86,8 +85,7 @@ class Module(Interface):
 def top(script: Script, supply: Supply) -> Any:
     """Our gradient of the loss with respect to the prediction, as a tensor."""
     plain = supply.plain
-    found = upstream(plain.network, {n: numpy.asarray(v, dtype=float) for n, v in supply.raw.items()}, below=False)
-    return tensor("torch", script.input(f"{supply.key}/top", supply.layout.examples(plain.turned(f"a{plain.depth}", found))))
+    return tensor("torch", script.input(f"{supply.key}/top", supply.layout.examples(plain.turned(f"a{plain.depth}", upstream(supply)))))
 
 
 def modules(here: Setting) -> Interface | None:
@@ -143,6 +141,7 @@ class Function(Interface):
     """A torch.autograd.Function of one layer: apply, then our gradient sent back through it."""
 
     owner: Class | None = None
+    asks_above = True
     forward: Routine | None = None
 
     def load(self, script: Script) -> None:

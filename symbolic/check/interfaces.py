@@ -109,6 +109,8 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
             if (way.needs.one_example or layout.vectors) and not way.each and not layout.as_is and _examples(point) > 1:
                 continue
             supply = Supply(script, f"v{v}p{p}", Plain(point.network), point.leaves, layout, v * len(points) + p)
+            if way.asks_above:
+                supply.right = getattr(point, "values", {})
             before = len(script.steps)
             way.point(script, supply)
             for step in script.steps[before:]:

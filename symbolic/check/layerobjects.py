@@ -6,7 +6,6 @@ The gradient that enters at the top is ours (of the spec's loss), at our values;
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy
 from ..derive import derive
 from ..errors import SpecError
 from ..language.floats import FLOATS
-from ..network import Network
 from ..values import forward, gradients
 from .calls import Script, Supply
 from .names import WORDS, Names, plain
@@ -39,6 +37,7 @@ class Layers(Interface):
 
     dense: Class | None = None
     activations: list[Any] = field(default_factory=list)
+    asks_above = True
     rest: bool = False  # the last activation has no class: the gradient enters below it
 
     def scopes(self) -> list[Any]:
@@ -77,7 +76,7 @@ class Layers(Interface):
                 value = self._forward(script, supply, f"act{k}", owner, value)
                 chain.append((f"act{k}", self._back(owner)))
                 script.add("get", value=value, optional=True, **{"as": f"{supply.key}/forward.a{k}"})
-        top = upstream(supply.plain.network, {n: numpy.asarray(v, dtype=float) for n, v in supply.raw.items()}, below=self.rest)
+        top = upstream(supply, below=self.rest)
         name = f"{'z' if self.rest else 'a'}{depth}"
         gradient = script.input(f"{supply.key}/top", supply.layout.examples(supply.plain.turned(name, top)))
         for name, routine in reversed(chain):
@@ -183,13 +182,18 @@ class Layers(Interface):
         script.add("gather", value={"saved": f"fc{k}"}, **{"as": f"{supply.key}/net.fc{k}"})
 
 
-def upstream(network: Network, values: Mapping[str, Any], *, below: bool) -> Any:
-    """The gradient of the loss with respect to the prediction (below: to the last pre-activation), in the network's shape."""
-    leaves = {n: numpy.atleast_2d(a).tolist() for n, a in values.items()}
-    found = gradients(derive(network), forward(network, leaves, FLOATS), arithmetic=FLOATS)
+def upstream(supply: Supply, *, below: bool = False) -> Any:
+    """Our gradient of the loss with respect to the prediction (below: to the last pre-activation), in the network's shape.
+
+    A point that knows its gradients (`values`, under (output, name)) is asked; otherwise they are evaluated here.
+    """
+    network = supply.plain.network
     last = network.resolve("y_hat")
-    name = f"z{last[1:]}" if below else last
-    return numpy.array(found[network.output, name], dtype=float)
+    key = (network.output, f"z{last[1:]}" if below else last)
+    if key in supply.right:
+        return numpy.asarray(supply.right[key], dtype=float)
+    leaves = {n: numpy.atleast_2d(numpy.asarray(a, dtype=float)).tolist() for n, a in supply.raw.items()}
+    return numpy.array(gradients(derive(network), forward(network, leaves, FLOATS), arithmetic=FLOATS)[key], dtype=float)
 
 
 def layers(here: Setting) -> Interface | None:

@@ -193,9 +193,7 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
             if role and role.startswith("d:") and role[2:] in wanted:
                 if tag in way.order:
                     out.gradients.setdefault(role[2:], (f"{tag}{key[len(tag):]}", raw))
-            elif role in by_shape.values() or key in by_shape:
-                pass
-            elif role == "y_hat" and tag == "net" and len(path) > 1:  # the output of a part
+            elif role in by_shape.values() or key in by_shape or role == "y_hat" and tag == "net" and len(path) > 1:
                 pass
             elif role == "y_hat":
                 predictions.append((plain(str(named[-1])) in SURE, len(predictions), str(key), raw))

@@ -79,6 +79,7 @@ class Interface:
     update: bool = False
     spoken: str = ""
     tensors: str = ""
+    asks_above = False  # whether our gradient enters at the top
 
     def load(self, script: Script) -> None:
         """The steps that come once."""

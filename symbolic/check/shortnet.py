@@ -6,7 +6,7 @@ z1 = x @ W1 + ones(n, 1) @ b1
 a1 = relu(z1)
 z2 = a1 @ W2 + ones(n, 1) @ b2
 a2 = sigmoid(z2)
-L = 1/2*(1/n)*sum((a2 - y)**2)
+L = 1/2*1/n*sum((a2 - y)**2)
 >>> network("4-3-2 relu sigmod", "mse")
 Traceback (most recent call last):
 symbolic.errors.SpecError: --net '4-3-2 relu sigmod': unknown activation 'sigmod'; did you mean 'sigmoid'?
