@@ -147,6 +147,13 @@ def test_a_wrong_shape_is_not_bent_to_fit() -> None:
     assert got is not None and got.gradients["W1"].array is None and "(3, 4)" in got.gradients["W1"].note
 
 
+def test_a_bias_gradient_that_is_not_summed_is_no_layout() -> None:
+    text = FILES["returned without names"].text.replace("H.T @ e, e.sum(0)", "H.T @ e, e")
+    read_, _, _ = ran(text, points("4-3-2 tanh identity", "mse"))
+    got = read_.points[0]
+    assert got is not None and got.gradients["b2"].array is None and "(6, 2)" in got.gradients["b2"].note and got.gradients["W2"].array is not None
+
+
 def test_a_failure_names_the_line() -> None:
     text = FILES["returned without names"].text.replace("k.sum(0), H.T", "k.summ(0), H.T")
     read_, _, _ = ran(text, points("4-3-2 tanh identity", "mse"))
@@ -339,7 +346,7 @@ def test_a_convention_is_recognised_and_decides_when_named(name: str, preset: st
 def test_presets_of_layers(preset: str) -> None:
     found = recognised(parse(ONLY_HERE[preset], "a.py"))
     assert found is not None and found.name == preset
-    read_, made, way = ran(ONLY_HERE[preset], points("4-3-2 tanh identity", "mse"))
+    read_, made, _ = ran(ONLY_HERE[preset], points("4-3-2 tanh identity", "mse"))
     got, right = read_.points[0], truth(made[0])
     assert got is not None and got.failure is None and all(error(got.gradients[n].array, right[f"d{n}"]) < 1e-9 for n in made[0].network.names("parameter"))
 

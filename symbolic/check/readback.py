@@ -143,7 +143,9 @@ def _point(way: Interface, script: Script, supply: Supply, outcome: Outcome, by_
     else:
         found = _sorted(way, supply, _below(outcome.arrays, f"v{_key(supply)}/"), by_shape)
     lines = way.lines()
-    gradients = {name: tensor(supply, name, path, raw, lines) for name, (path, raw) in found.gradients.items()}
+    whole = [numpy.shape(raw) for name, (_, raw) in found.gradients.items() if name[0] == "W"]
+    each = bool(whole) and supply.plain.depth > 0 and all(len(s) == 3 and s[0] == supply.examples for s in whole)  # of W too, not only of a bias
+    gradients = {name: tensor(supply, name, path, raw, lines, each=each) for name, (path, raw) in found.gradients.items()}
     if supply.layout.bias in ("first", "last") and supply.plain.depth:
         gradients |= {f"b{n[1:]}": bias_of(supply, n, t) for n, t in gradients.items() if n[0] == "W" and f"b{n[1:]}" in supply.leaves}
     values = {}

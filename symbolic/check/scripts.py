@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import SpecError
 from .calls import Script, Supply
@@ -131,6 +131,7 @@ def _finished(way: Rewritten, names: Names, rewritten: ast.AST) -> Interface | N
     moving = moves(rewritten, names)
     rising = [n for n in moving if _adds(n)]
     complete = have >= wanted if wanted else bool(have) or "grads" in roles
+    way.needs = Needs(own_sizes=True)
     if here.adapter.recover_from_update or moving and (rising or not complete):
         if not moving:
             return None
@@ -141,7 +142,7 @@ def _finished(way: Rewritten, names: Names, rewritten: ast.AST) -> Interface | N
     else:
         way.order = ("seen", "file", "backward")
     if per_example(rewritten, moving, names):
-        way.needs = Needs(one_example=True)
+        way.needs = replace(way.needs, one_example=True)
     return way
 
 

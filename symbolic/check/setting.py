@@ -53,10 +53,11 @@ def _multiplies(tree: ast.AST) -> bool:
 
 @dataclass(frozen=True)
 class Needs:
-    """What the points must be like."""
+    """What the points must be like: one example, targets that are classes, the sizes of the spec (which may stand in the file as numbers)."""
 
     one_example: bool = False
     classes: bool = False
+    own_sizes: bool = False
 
 
 @dataclass

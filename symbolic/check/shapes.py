@@ -72,8 +72,8 @@ def value_of(supply: Supply, name: str, raw: Any) -> Any | None:
     return None
 
 
-def tensor(supply: Supply, name: str, path: str, raw: Any, lines: Mapping[str, int]) -> Tensor:
-    """A gradient in the network's shape, through the layout of its parameter."""
+def tensor(supply: Supply, name: str, path: str, raw: Any, lines: Mapping[str, int], *, each: bool = False) -> Tensor:
+    """A gradient in the network's shape, through the layout of its parameter; each: the file gives one gradient for each example."""
     raw = numpy.asarray(raw)
     line = lines.get(name) or lines.get(f"{name[0]}*") or 0
     if raw.dtype.kind not in "fiub":
@@ -84,7 +84,7 @@ def tensor(supply: Supply, name: str, path: str, raw: Any, lines: Mapping[str, i
         want = numpy.shape(supply.leaves[name])
         return Tensor(array.reshape(want) if array.size == supply.leaves[name].size else None, raw, path, line)
     note = ""
-    if array.shape != shape and array.shape[1:] == shape and array.ndim and array.shape[0] == supply.examples and (all_differ(supply) or supply.examples == 1):
+    if each and array.ndim == len(shape) + 1 and array.shape == (supply.examples, *shape):
         array = array.mean(axis=0) if reduces_by_mean(supply) else array.sum(axis=0)
         note = "one gradient for each example, taken together as the loss does"
     if array.shape != shape and array.size == int(numpy.prod(shape)) and tuple(d for d in array.shape if d != 1) == tuple(d for d in shape if d != 1):
