@@ -134,9 +134,7 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
     shapes = {s.name: s.shape for s in network.symbols.values()}
     skip = {s.name for s in network.symbols.values() if s.kind in FIXED}
     first_use = _first_uses(network)
-    plain = not network.layers
-    whole = ("over", "pick", "matrix", "call") if network.layers else ("over", "pick", "matrix")  # plain calculus keeps e^x as it is
-    named = {e.rhs: ex.sym(e.name, e.rhs.shape) for e in network.equations if e.rhs.op in whole}
+    plain, named = not network.layers, _outputs(network)
     found: dict[str, list[Term]] = {name: [] for name in shapes}
     steps: dict[str, Step] = {}
     output = network.output
@@ -161,6 +159,41 @@ def derive(network: Network, wrt: tuple[str, ...] = (), rules: Mapping[str, Rule
             if name not in skip and found[name]:
                 close(name)
     return Derivation(network, steps, tuple(network.resolve(w) for w in wrt))
+
+
+def derived(network: Network) -> Derivation:
+    """The right derivation of a network, worked out once."""
+    found: Derivation = network.__dict__.get("_derived") or derive(network)
+    network.__dict__["_derived"] = found
+    return found
+
+
+def rederive(derivation: Derivation, network: Network, equations: Sequence[str], rules: Mapping[str, Rule]) -> Derivation:
+    """The derivation again, where only some equations (or the rules in them) are others; all else is kept as it is.
+
+    Right only where the same values are used as before. Raises ChainruleError as `derive` does.
+    """
+    shapes = {s.name: s.shape for s in network.symbols.values()}
+    named, steps = _outputs(network), dict(derivation.steps)
+    for eq in (e for e in network.equations if e.name in equations and e.name in steps):
+        direct = eq.name == network.output or (bool(network.layers) and steps[eq.name].result == ONE)
+        sent: dict[str, list[Term]] = {}
+        for name, term in _terms(eq, network.output, shapes[eq.name], rules, named, not network.layers, direct):
+            sent.setdefault(name, []).append(term)
+        for name, step in steps.items():
+            if any(t.through == eq.name for t in step.terms) or name in sent:
+                at = next((k for k, t in enumerate(step.terms) if t.through == eq.name), len(step.terms))
+                kept = [t for t in step.terms if t.through != eq.name]
+                steps[name] = replace(step, terms=(*kept[:at], *sent.get(name, ()), *kept[at:]))
+    if any(derivation.steps[n].terms and not s.terms for n, s in steps.items()):  # nothing reaches a value any more
+        return derive(network, rules=rules)
+    return replace(derivation, network=network, steps=steps)
+
+
+def _outputs(network: Network) -> dict[Expr, Expr]:
+    """Right-hand sides that a slope may call by name: outputs of functions (plain calculus keeps e^x as it is)."""
+    whole = ("over", "pick", "matrix", "call") if network.layers else ("over", "pick", "matrix")
+    return {e.rhs: ex.sym(e.name, e.rhs.shape) for e in network.equations if e.rhs.op in whole}
 
 
 def _first_uses(network: Network) -> dict[int, list[str]]:

@@ -13,8 +13,8 @@ from it is worked out by the same walk backwards, so a slip reproduces wrong val
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 from typing import Any
 
@@ -22,14 +22,14 @@ from mpmath import mp
 
 from . import expr as ex
 from . import ways
-from .language.arithmetic import Env, Matrix
-from .derive import Derivation, Step, derive
+from .arithmetic import MP, Env, Matrix, entries, spread_out
+from .derive import Derivation, Step, derive, derived, rederive
 from .errors import ChainruleError
 from .expr import Expr
 from .network import Network
 from .values import forward, gradients
 from .verify import AGREE
-from .ways import updated
+from .ways import Changed, updated
 
 MOST_PLACES = 60  # of one slip in one network
 
@@ -38,13 +38,16 @@ MOST_PLACES = 60  # of one slip in one network
 class Working:
     """A problem worked out in one way: the right one, or with a slip.
 
-    update: how parameters move; said: the marker's sentence with its place filled in.
+    update: how parameters move; said: the marker's sentence with its place filled in; handed: what is returned for a value,
+    in terms of named gradients; recall: leaves that earlier calls leave behind.
     """
 
     network: Network
     derivation: Derivation
     update: ways.Update = updated
     said: str = ""
+    handed: Mapping[str, Expr] = field(default_factory=dict)
+    recall: ways.Recall | None = None
 
     def values(self, leaves: Env, rate: Any = None, trained: Sequence[str] = (), key: Any = None) -> dict[Any, Matrix]:
         """Every value under its name, gradient under (of, wrt), updated parameter and later loss under (None, name).
@@ -54,11 +57,12 @@ class Working:
         """
         output = self.network.output
         shape = self.network.symbols[output].shape
-        env = forward(self.network, leaves, partly=True)
+        env = forward(self.network, {**leaves, **(self.recall([leaves]) if self.recall else {})}, partly=True)
         if isinstance(key, str):
             return env
         seed = [[mp.mpf(1)] * int(shape[1]) for _ in range(int(shape[0]))] if shape else None
         env = gradients(self._as_far_as(key), env, seed, partly=True)
+        env.update({(output, n): spread_out(entries(e, env, MP), e.shape) for n, e in self.handed.items() if (output, n) in env})
         if rate is not None and not shape and output in env and all(n in env for n in trained) and (key is None or key[0] is None):
             after = self.update(env, self.derivation, trained, rate)
             env.update({(None, n): m for n, m in after.items()})
@@ -97,13 +101,23 @@ class Slip:
         """The network worked out with this slip, once for every place where it can be made; a theorem would hide it."""
         network = replace(network, shortcuts=())
         for changed in islice(self.change(network), MOST_PLACES):
-            try:
-                derivation = derive(changed.network or network, rules=changed.rules)
-                if changed.gather is not None:
-                    derivation = replace(derivation, steps=_gathered_steps(derivation, changed.gather))
-            except ChainruleError:
-                continue  # here the slip does not even fit the shapes
-            yield Working(changed.network or network, derivation, changed.update, self.sentence.format(**changed.places))
+            derivation = rederived(network, changed)
+            if derivation is not None:
+                yield Working(derivation.network, derivation, changed.update, self.said(changed), changed.handed, changed.recall)
+
+    def said(self, changed: Changed) -> str:
+        """The sentence at one place."""
+        return self.sentence.format(**changed.places)
+
+
+def rederived(network: Network, changed: Changed) -> Derivation | None:
+    """The derivation with a mistake in it; None where the mistake does not even fit the shapes."""
+    try:
+        derivation = derive(changed.on(network), rules=changed.rules) if changed.equations is None else \
+            rederive(derived(network), changed.on(network), changed.equations, changed.rules)
+        return derivation if changed.gather is None else replace(derivation, steps=_gathered_steps(derivation, changed.gather))
+    except ChainruleError:
+        return None
 
 
 def _gathered_steps(derivation: Derivation, gather: Callable[[Step], Step]) -> dict[str, Step]:

@@ -7,18 +7,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import product
 from typing import Any
 
 from . import expr as ex
-from .language.arithmetic import MP, Env, Matrix, entries, spread_out
-from .derive import Derivation, Step, derive, rebuilt
+from .arithmetic import MP, Env, Matrix, entries, spread_out
+from .derive import Derivation, Step, derived, rebuilt
 from .expr import Expr
 from .functions import FUNCTIONS
 from .losses import LOSSES, loss_equation
-from .network import Equation, Network
+from .network import Equation, Network, Symbol
 from .rules import RULES, Rule, local_slope
 
 Update = Callable[[Env, Derivation, Iterable[str], Any], dict[str, Matrix]]
@@ -34,41 +35,110 @@ def updated(values: Env, derivation: Derivation, names: Iterable[str], rate: Any
     return out
 
 
+Wrong = Callable[[Expr, Expr, int, Pull], Expr]  # (e, g, k, the right pullback) -> what is sent back instead
+Recall = Callable[[Sequence[Env]], Env]           # the calls so far, the present one last -> more leaves
+
+
 @dataclass(frozen=True)
 class Changed:
-    """The one thing that a slip changes, and the words for its sentence."""
+    """The one thing that a slip changes, and the words for its sentence.
+
+    wrong: pullbacks by operation; rewrite: other right-hand sides, by the name of the equation; symbols: leaves that only the
+    slip knows, whose numbers ``recall`` finds in this call and the earlier ones; gather: how the terms of a step are put together;
+    handed: what is returned for a value, in terms of values and named gradients; update: how parameters move; equations: those that
+    send back something else, None where that is not known.
+    """
 
     places: Mapping[str, str]
-    network: Network | None = None
-    rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
+    wrong: Mapping[str, Wrong] = field(default_factory=dict)
+    rewrite: Mapping[str, Callable[[Expr], Expr]] = field(default_factory=dict)
+    symbols: Mapping[str, Symbol] = field(default_factory=dict)
+    recall: Recall | None = None
     gather: Callable[[Step], Step] | None = None
+    handed: Mapping[str, Expr] = field(default_factory=dict)
     update: Update = updated
+    equations: tuple[str, ...] | None = None
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """The table of rules with the wrong rows."""
+        return {**RULES, **{op: replace(RULES[op], pull=_instead(w, RULES[op].pull)) for op, w in self.wrong.items()}} if self.wrong else RULES
+
+    def on(self, network: Network) -> Network:
+        """The network as the slip leaves it."""
+        if not self.rewrite and not self.symbols:
+            return network
+        equations = tuple(Equation(e.name, self.rewrite[e.name](e.rhs)) if e.name in self.rewrite else e for e in network.equations)
+        return replace(network, equations=equations, symbols={**network.symbols, **self.symbols})
+
+    def then(self, other: Changed) -> Changed:
+        """Both mistakes at once; this one is made first."""
+        gathers = [c.gather for c in (self, other) if c.gather is not None]
+        recalls = [c.recall for c in (self, other) if c.recall is not None]
+        touched = None if self.equations is None or other.equations is None else tuple(dict.fromkeys(self.equations + other.equations))
+        return Changed({**self.places, **other.places}, _both(self.wrong, other.wrong, _after), _both(self.rewrite, other.rewrite, _through),
+                       {**self.symbols, **other.symbols}, (lambda calls: {k: v for r in recalls for k, v in r(calls).items()}) if recalls else None,
+                       (lambda step: _all(gathers, step)) if gathers else None, {**self.handed, **other.handed},
+                       other.update if self.update is updated else self.update, touched)
+
+
+def _instead(wrong: Wrong, pull: Pull) -> Pull:
+    return lambda e, g, k: wrong(e, g, k, pull)
+
+
+def _after(first: Wrong, second: Wrong) -> Wrong:
+    return lambda e, g, k, pull: second(e, g, k, lambda e, g, k: first(e, g, k, pull))
+
+
+def _through(first: Callable[[Expr], Expr], second: Callable[[Expr], Expr]) -> Callable[[Expr], Expr]:
+    return lambda rhs: second(first(rhs))
+
+
+def _all(gathers: Iterable[Callable[[Step], Step]], step: Step) -> Step:
+    for gather in gathers:
+        step = gather(step)
+    return step
+
+
+def _both(one: Mapping[str, Any], other: Mapping[str, Any], join: Callable[[Any, Any], Any]) -> dict[str, Any]:
+    """Two tables in one; what stands in both is joined."""
+    return {**one, **other, **{k: join(one[k], other[k]) for k in one.keys() & other.keys()}}
 
 
 Ways = Callable[[Network], Iterator[Changed]]
 
 
+def everywhere(ways: Ways) -> Ways:
+    """A mistake made at all of its places at once, as a loop or a class makes it; nothing where there is one place alone."""
+    def change(network: Network) -> Iterator[Changed]:
+        found = list(ways(network))
+        if len(found) > 1:
+            yield replace(reduce(Changed.then, found), places=found[0].places)
+
+    return change
+
+
 # ---------------------------------------------------------------- changed rules
 
-def _ruled(places: Mapping[str, str], op: str, wrong: Callable[[Expr, Expr, int, Pull], Expr]) -> Changed:
-    """The table of rules with another row for one operation."""
-    rule = RULES[op]
-    return Changed(places, rules={**RULES, op: replace(rule, pull=lambda e, g, k: wrong(e, g, k, rule.pull))})
+def ruled(places: Mapping[str, str], op: str, eq: str, wrong: Wrong) -> Changed:
+    """The table of rules with another row for one operation, which shows in one equation."""
+    return Changed(places, wrong={op: wrong}, equations=(eq,))
 
 
-def _activations(network: Network, *, last: bool | None) -> list[Equation]:
+def activations(network: Network, *, last: bool | None) -> list[Equation]:
     """The equations that apply a function entry by entry; last: only that of the output layer, or all but it."""
     found = [e for e in network.equations if e.rhs.op in ("call", "over") and e.rhs.args[0].op == "sym" and e.rhs.data != "identity"]
     final = network.aliases.get("y_hat")
     return [e for e in found if last is None or (e.name == final) == last]
 
 
-def _names(eq: Equation) -> dict[str, str]:
+def names_of(eq: Equation) -> dict[str, str]:
+    """The places of an activation: its function, its output, its input."""
     name = eq.rhs.data if isinstance(eq.rhs.data, str) else eq.rhs.data[0]
     return {"function": name.replace("_", " "), "a": eq.name, "z": eq.rhs.args[0].data}
 
 
-def _at(eq: Equation, slope: Callable[[Expr, Expr, int, Pull], Expr]) -> Callable[[Expr, Expr, int, Pull], Expr]:
+def at(eq: Equation, slope: Wrong) -> Wrong:
     """A wrong pullback at one equation, the right one everywhere else."""
     return lambda e, g, k, pull: slope(e, g, k, pull) if e == eq.rhs else pull(e, g, k)
 
@@ -76,16 +146,16 @@ def _at(eq: Equation, slope: Callable[[Expr, Expr, int, Pull], Expr]) -> Callabl
 def slope_missing(last: bool) -> Ways:
     """The slope of an activation left out. last: that of the output layer, or any other."""
     def change(network: Network) -> Iterator[Changed]:
-        for eq in _activations(network, last=last):
-            yield _ruled({**_names(eq), "L": network.output}, eq.rhs.op, _at(eq, lambda e, g, k, pull: g))
+        for eq in activations(network, last=last):
+            yield ruled({**names_of(eq), "L": network.output}, eq.rhs.op, eq.name, at(eq, lambda e, g, k, pull: g))
 
     return change
 
 
 def slope_twice(network: Network) -> Iterator[Changed]:
     """The slope of an activation multiplied in twice."""
-    for eq in _activations(network, last=None):
-        yield _ruled(_names(eq), eq.rhs.op, _at(eq, lambda e, g, k, pull: pull(e, pull(e, g, k), k)))
+    for eq in activations(network, last=None):
+        yield ruled(names_of(eq), eq.rhs.op, eq.name, at(eq, lambda e, g, k, pull: pull(e, pull(e, g, k), k)))
 
 
 def chain_broken(network: Network) -> Iterator[Changed]:
@@ -96,36 +166,36 @@ def chain_broken(network: Network) -> Iterator[Changed]:
         outer = [n for n in calls if any(n is not m and m in set(ex.walk(n)) for m in calls)]
         for word, found in (("inner", inner), ("outer", outer)):
             for n in found:
-                yield _ruled({"which": word, "function": n.data.replace("_", " "), "at": eq.name}, n.op, lambda e, g, k, pull, n=n: g if e == n else pull(e, g, k))
+                yield ruled({"which": word, "function": n.data.replace("_", " "), "at": eq.name}, n.op, eq.name, lambda e, g, k, pull, n=n: g if e == n else pull(e, g, k))
 
 
 def own_factor(network: Network) -> Iterator[Changed]:
     """The factor itself as the slope of a product, in place of the other one."""
     for eq in (e for e in network.equations if any(n.op == "mul" for n in ex.walk(e.rhs))):
         nodes = set(ex.walk(eq.rhs))
-        yield _ruled({"at": eq.name}, "mul", lambda e, g, k, pull, nodes=nodes: ex.mul(g, e.args[k]) if e in nodes else pull(e, g, k))
+        yield ruled({"at": eq.name}, "mul", eq.name, lambda e, g, k, pull, nodes=nodes: ex.mul(g, e.args[k]) if e in nodes else pull(e, g, k))
 
 
 def slope_elsewhere(network: Network) -> Iterator[Changed]:
     """f'(f(z)), or the form in the output with the input put in: a(1 - a) of a pre-activation."""
-    for eq in (e for e in _activations(network, last=None) if e.rhs.op == "call"):
-        yield _ruled(_names(eq) | {"where": eq.name}, "call", _at(eq, lambda e, g, k, pull: g * local_slope(ex.node("call", (e,), e.data))))
-        yield _ruled(_names(eq) | {"where": _names(eq)["z"]}, "call",
-                     _at(eq, lambda e, g, k, pull: g * local_slope(e, 0, e.args[0])))
+    for eq in (e for e in activations(network, last=None) if e.rhs.op == "call"):
+        yield ruled(names_of(eq) | {"where": eq.name}, "call", eq.name, at(eq, lambda e, g, k, pull: g * local_slope(ex.node("call", (e,), e.data))))
+        yield ruled(names_of(eq) | {"where": names_of(eq)["z"]}, "call", eq.name,
+                     at(eq, lambda e, g, k, pull: g * local_slope(e, 0, e.args[0])))
 
 
 def slope_of_another(network: Network) -> Iterator[Changed]:
     """The slope of another activation."""
-    for eq in (e for e in _activations(network, last=None) if e.rhs.op == "call"):
+    for eq in (e for e in activations(network, last=None) if e.rhs.op == "call"):
         for other in (n for n, r in FUNCTIONS.items() if r.prime and n != eq.rhs.data):
-            yield _ruled(_names(eq) | {"other": other.replace("_", " ")}, "call",
-                         _at(eq, lambda e, g, k, pull, other=other: g * local_slope(ex.node("call", e.args[:1], other))))
+            yield ruled(names_of(eq) | {"other": other.replace("_", " ")}, "call", eq.name,
+                         at(eq, lambda e, g, k, pull, other=other: g * local_slope(ex.node("call", e.args[:1], other))))
 
 
 def diagonal(network: Network) -> Iterator[Changed]:
     """The diagonal of a softmax Jacobian alone: g p (1 - p)."""
-    for eq in (e for e in _activations(network, last=None) if e.rhs.op == "over"):
-        yield _ruled(_names(eq), "over", _at(eq, lambda e, g, k, pull: g * e * (1 - e)))
+    for eq in (e for e in activations(network, last=None) if e.rhs.op == "over"):
+        yield ruled(names_of(eq), "over", eq.name, at(eq, lambda e, g, k, pull: g * e * (1 - e)))
 
 
 def _products(network: Network, wrong: Pull) -> Iterator[Changed]:
@@ -133,7 +203,7 @@ def _products(network: Network, wrong: Pull) -> Iterator[Changed]:
     for eq in (e for e in network.equations if any(n.op == "matmul" for n in ex.walk(e.rhs))):
         nodes = set(ex.walk(eq.rhs))
         for side in (0, 1):
-            yield _ruled({"at": eq.name}, "matmul", lambda e, g, k, pull, nodes=nodes, side=side: wrong(e, g, k) if e in nodes and k == side else pull(e, g, k))
+            yield ruled({"at": eq.name}, "matmul", eq.name, lambda e, g, k, pull, nodes=nodes, side=side: wrong(e, g, k) if e in nodes and k == side else pull(e, g, k))
 
 
 def elementwise(network: Network) -> Iterator[Changed]:
@@ -148,22 +218,22 @@ def untransposed(network: Network) -> Iterator[Changed]:
 
 # ---------------------------------------------------------------- another network
 
-def _with(network: Network, name: str, rhs: Expr) -> Network:
-    """The network with another right-hand side in one equation."""
-    return replace(network, equations=tuple(Equation(e.name, rhs) if e.name == name else e for e in network.equations))
+def rewritten(places: Mapping[str, str], name: str, rhs: Expr, equations: tuple[str, ...] | None = None) -> Changed:
+    """Another right-hand side in one equation; equations: that one, where the same values are used in it."""
+    return Changed(places, rewrite={name: lambda _: rhs}, equations=equations)
 
 
 def negated(network: Network) -> Iterator[Changed]:
     """The sign of one equation turned, the last one first."""
     for eq in reversed(network.equations):
-        yield Changed({}, _with(network, eq.name, ex.neg(eq.rhs)))
+        yield Changed({"at": eq.name}, rewrite={eq.name: ex.neg}, equations=(eq.name,))
 
 
 def _scaled(network: Network, factors: Iterable[tuple[Expr, str]]) -> Iterator[Changed]:
     """Another factor in front of the loss."""
     eq = network.equations[-1]
     for factor, word in factors:
-        yield Changed({"n": word, "L": eq.name}, _with(network, eq.name, ex.mul(factor, eq.rhs)))
+        yield Changed({"n": word, "L": eq.name}, rewrite={eq.name: lambda rhs, factor=factor: ex.mul(factor, rhs)}, equations=(eq.name,))
 
 
 def twice(network: Network) -> Iterator[Changed]:
@@ -210,29 +280,39 @@ def other_loss(network: Network) -> Iterator[Changed]:
             loss = loss_equation(name, y_hat.expr, y.expr, outputs=k, samples=n, rows=network.rows)
             if loss.rhs not in made:
                 made.add(loss.rhs)
-                yield Changed({"loss": name.replace("_", " ")}, _with(network, data.name, loss.rhs))
+                yield rewritten({"loss": name.replace("_", " ")}, data.name, loss.rhs, (data.name,))
 
 
 # ---------------------------------------------------------------- how terms are gathered
 
-def _gathered(step: Step, final: Expr) -> Step:
+def gathered(step: Step, final: Expr) -> Step:
     """A step with another result."""
+    if step.shape and not final.shape:
+        final = final * ex.ones(step.shape)
     term = replace(step.terms[0], final=final, expr=final)
     return replace(step, terms=(term,), shape=final.shape)
 
 
-def _each(network: Network, wrong: Callable[[Step], Expr | None]) -> Iterator[Changed]:
+def _at_step(name: str, wrong: Callable[[Step], Expr | None]) -> Callable[[Step], Step]:
+    def gather(step: Step) -> Step:
+        final = wrong(step) if step.wrt == name and step.terms else None
+        return step if final is None else gathered(step, final)
+
+    return gather
+
+
+def each(network: Network, wrong: Callable[[Step], Expr | None]) -> Iterator[Changed]:
     """A change of one step at a time, for every step where it says something else."""
-    for name, step in derive(network).steps.items():
+    for name, step in derived(network).steps.items():
         final = wrong(step) if step.terms else None
         if final is not None and final != step.result:
-            yield Changed({"v": name, "L": step.of}, gather=lambda s, name=name, final=final: _gathered(s, final) if s.wrt == name else s)
+            yield Changed({"v": name, "L": step.of}, gather=_at_step(name, wrong), equations=())
 
 
 def transposed(network: Network) -> Iterator[Changed]:
     """One gradient transposed; columns first."""
-    yield from _each(network, lambda s: ex.transpose(s.result) if s.shape and s.shape[0] != 1 else None)
-    yield from _each(network, lambda s: ex.transpose(s.result) if s.shape and s.shape[0] == 1 else None)
+    yield from each(network, lambda s: ex.transpose(s.result) if s.shape and s.shape[0] != 1 else None)
+    yield from each(network, lambda s: ex.transpose(s.result) if s.shape and s.shape[0] == 1 else None)
 
 
 def upstream_ignored(network: Network) -> Iterator[Changed]:
@@ -244,17 +324,13 @@ def upstream_ignored(network: Network) -> Iterator[Changed]:
             return e
         return rebuilt(e, [local(a) for a in e.args])
 
-    yield from _each(network, lambda s: _full(local(s.result), s.shape))
-
-
-def _full(e: Expr, shape: ex.Shape) -> Expr:
-    return e * ex.ones(shape) if shape and not e.shape else e
+    yield from each(network, lambda s: local(s.result))
 
 
 def overwritten(network: Network) -> Iterator[Changed]:
     """One of several uses kept alone, as `=` in place of `+=` does."""
     for place in (0, -1):
-        yield from _each(network, lambda s, place=place: s.terms[place].final if len(s.terms) > 1 else None)
+        yield from each(network, lambda s, place=place: s.terms[place].final if len(s.terms) > 1 else None)
 
 
 def bias_mean(network: Network) -> Iterator[Changed]:
@@ -267,7 +343,7 @@ def bias_mean(network: Network) -> Iterator[Changed]:
         extra = [ex.size(a) for a, b in zip(whole, step.shape or (1, 1), strict=True) if a != b]
         return ex.mul(1 / ex.mul(*extra), step.result) if extra else None
 
-    yield from _each(network, mean)
+    yield from each(network, mean)
 
 
 # ---------------------------------------------------------------- the forward pass
@@ -279,13 +355,14 @@ def operands(network: Network) -> Iterator[Changed]:
         for used in sorted(eq.rhs.names):
             for other in given:
                 if other.name != used and other.shape == network.symbols[used].shape and other.name not in eq.rhs.names:
-                    yield Changed({"other": other.name, "used": used, "at": eq.name}, _with(network, eq.name, _substituted(eq.rhs, used, other.expr)))
+                    yield rewritten({"other": other.name, "used": used, "at": eq.name}, eq.name, substituted(eq.rhs, used, other.expr))
 
 
-def _substituted(e: Expr, name: str, by: Expr) -> Expr:
+def substituted(e: Expr, name: str, by: Expr) -> Expr:
+    """A tree with another value in place of one."""
     if e.op == "sym" and e.data == name:
         return by
-    return Expr(e.op, tuple(_substituted(a, name, by) for a in e.args), e.data, e.shape, e.role) if e.args else e
+    return Expr(e.op, tuple(substituted(a, name, by) for a in e.args), e.data, e.shape, e.role) if e.args else e
 
 
 def term_left_out(network: Network) -> Iterator[Changed]:
@@ -294,13 +371,13 @@ def term_left_out(network: Network) -> Iterator[Changed]:
         for k in reversed(range(len(eq.rhs.args))):
             rest = ex.add(*(t for i, t in enumerate(eq.rhs.args) if i != k))
             if rest.shape == eq.rhs.shape:
-                yield Changed({"term": ex.text(eq.rhs.args[k]), "at": eq.name}, _with(network, eq.name, rest))
+                yield rewritten({"term": ex.text(eq.rhs.args[k]), "at": eq.name}, eq.name, rest)
 
 
 def not_applied(network: Network) -> Iterator[Changed]:
     """An activation left out of the forward pass."""
-    for eq in _activations(network, last=None):
-        yield Changed(_names(eq), _with(network, eq.name, eq.rhs.args[0]))
+    for eq in activations(network, last=None):
+        yield rewritten(names_of(eq), eq.name, eq.rhs.args[0])
 
 
 # ---------------------------------------------------------------- the update
