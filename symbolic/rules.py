@@ -77,10 +77,14 @@ def _call(e: Expr, g: Expr, k: int) -> Expr:
 
 def local_slope(e: Expr, k: int = 0, output: Expr | None = None) -> Expr:
     """The slope of a function applied: the row's form with arguments and output put in."""
-    row = FUNCTIONS[e.data]
-    table = {ex.sym(s.name): x for s, x in zip(row.args, e.args, strict=True)}
+    return put_in(slope_form(e.data, k), e, output).with_role("slope")
+
+
+def put_in(form: Expr, e: Expr, output: Expr | None = None) -> Expr:
+    """A form in the arguments and the output ``a`` of a row, with those of a function applied put in."""
+    table = {ex.sym(s.name): x for s, x in zip(FUNCTIONS[e.data].args, e.args, strict=True)}
     table[ex.sym("a")] = output if output is not None else e
-    return _shaped(slope_form(e.data, k), table).with_role("slope")
+    return _shaped(form, table)
 
 
 def _shaped(form: Expr, table: dict[Expr, Expr]) -> Expr:

@@ -29,7 +29,8 @@ from .expr import Expr
 from .network import Network
 from .values import forward, gradients
 from .verify import AGREE
-from .ways import Changed, updated
+from .ways import Changed, and_all, updated
+from .wrong import gathered, losses, rules
 
 MOST_PLACES = 60  # of one slip in one network
 
@@ -85,7 +86,7 @@ def right(network: Network) -> Working:
 
 @dataclass(frozen=True)
 class Slip:
-    """A mistake. kind: rule, network, accumulation, update or forward; step: where it acts, in words.
+    """A mistake. kind: rule, network, accumulation, update, forward or state (several calls); step: where it acts, in words.
 
     change: all the ways in which it can be made in a network; sentence: what a marker would write, with the places in braces and
     names between backticks.
@@ -106,8 +107,8 @@ class Slip:
                 yield Working(derivation.network, derivation, changed.update, self.said(changed), changed.handed, changed.recall)
 
     def said(self, changed: Changed) -> str:
-        """The sentence at one place."""
-        return self.sentence.format(**changed.places)
+        """The sentence, once for each of its places."""
+        return " ".join(dict.fromkeys(self.sentence.format(**places) for places in (changed.places, *changed.also)))
 
 
 def rederived(network: Network, changed: Changed) -> Derivation | None:
@@ -121,12 +122,12 @@ def rederived(network: Network, changed: Changed) -> Derivation | None:
 
 
 def _gathered_steps(derivation: Derivation, gather: Callable[[Step], Step]) -> dict[str, Step]:
-    """All steps as a slip gathers them; after one of another shape nothing below it can be computed."""
+    """All steps as a slip gathers them; what needs one of another shape cannot be computed."""
     steps: dict[str, Step] = {}
     for name, step in derivation.steps.items():
-        steps[name] = gather(step) if step.terms else step
-        if steps[name].shape != step.shape:
-            break
+        made = gather(step) if step.terms else step
+        if all(t.through in steps and steps[t.through].shape == derivation.steps[t.through].shape for t in step.terms):
+            steps[name] = made
     return steps
 
 
@@ -137,13 +138,13 @@ SLIPS: dict[str, Slip] = {s.name: s for s in (
     Slip("transposed", "accumulation", "any gradient", ways.transposed, "It is transposed: `d{L}/d{v}` has the shape of `{v}`."),
     Slip("output-slope", "rule", "activation of the output layer", ways.slope_missing(True),
          "`d{L}/d{a}` was used as `d{L}/d{z}`: the slope of the {function} is missing."),
-    Slip("hidden-slope", "rule", "any other activation", ways.slope_missing(False),
+    Slip("hidden-slope", "rule", "any other activation", and_all(ways.slope_missing(False)),
          "The slope of the {function} is missing: `d{L}/d{z}` is `d{L}/d{a}` times that slope."),
     Slip("chain-broken", "rule", "nested functions", ways.chain_broken, "The slope of the {which} function, {function}, is missing: the chain rule multiplies by both."),
     Slip("own-factor", "rule", "product", ways.own_factor, "The slope of a product with respect to one factor is the other factor; the factor itself was taken."),
     Slip("factor-doubled", "network", "loss", ways.twice, "It is twice the right value: a factor 1/2, such as the one before a square, was forgotten."),
     Slip("factor-halved", "network", "loss", ways.half, "It is half the right value: a factor 2, such as the one of a square, was forgotten."),
-    Slip("bias-mean", "accumulation", "bias of a batch", ways.bias_mean, "The gradient of `{v}` is the sum over the examples; their mean was taken."),
+    Slip("bias-mean", "accumulation", "bias of a batch", and_all(ways.bias_mean), "The gradient of `{v}` is the sum over the examples; their mean was taken."),
     Slip("mean-forgotten", "network", "loss", ways.mean_forgotten, "It is {n} times the right value: `{L}` is a mean, and the division by {n} was forgotten."),
     Slip("mean-twice", "network", "loss", ways.mean_too_often, "It was divided by {n} once too often."),
     Slip("other-loss", "network", "loss", ways.other_loss, "This is the gradient under {loss}, not under the loss of this problem."),
@@ -153,13 +154,63 @@ SLIPS: dict[str, Slip] = {s.name: s for s in (
          "This is the local slope alone: it was not multiplied by the gradient that arrives from above."),
     Slip("elementwise", "rule", "matrix product", ways.elementwise, "An entrywise product was taken where a matrix product belongs."),
     Slip("untransposed", "rule", "matrix product", ways.untransposed, "A transpose is missing: going back through a product transposes the other factor."),
-    Slip("slope-twice", "rule", "any activation", ways.slope_twice, "The slope of the {function} at `{z}` was multiplied in twice."),
+    Slip("slope-twice", "rule", "any activation", and_all(ways.slope_twice), "The slope of the {function} at `{z}` was multiplied in twice."),
     Slip("slope-elsewhere", "rule", "any activation", ways.slope_elsewhere, "The slope of the {function} was taken at the wrong value, `{where}`."),
     Slip("diagonal", "rule", "softmax", ways.diagonal, "Only the diagonal p(1 - p) of the {function}'s Jacobian was used."),
     Slip("operand", "forward", "any equation", ways.operands, "`{other}` was used in place of `{used}`."),
     Slip("term-left-out", "forward", "any sum", ways.term_left_out, "The term `{term}` of `{at}` was left out."),
     Slip("not-applied", "forward", "any activation", ways.not_applied, "The {function} was not applied to `{z}`."),
-    Slip("slope-of-another", "rule", "any activation", ways.slope_of_another, "The slope of {other} was used, and this is {function}."),
+    Slip("slope-of-another", "rule", "any activation", and_all(ways.slope_of_another, "other"), "The slope of {other} was used, and this is {function}."),
+    Slip("function-for-slope", "rule", "any activation", and_all(rules.function_for_slope),
+         "The {function} itself was used where its slope belongs: `{a}` in place of the derivative at `{z}`."),
+    Slip("slope-inverted", "rule", "any activation", and_all(rules.slope_inverted), "One over the slope of the {function} at `{z}` was used: the slope is upside down."),
+    Slip("slope-incomplete", "rule", "any activation", and_all(rules.slope_incomplete, "form"), "`{form}` was used as the slope of the {function} at `{z}`: a part of it is missing."),
+    Slip("other-leak", "rule", "leaky ReLU", and_all(rules.other_leak, "leak"), "The slope of the {function} below 0 was taken as {leak} on the way back."),
+    Slip("mask-of-gradient", "rule", "activation with a kink", and_all(rules.mask_of_gradient),
+         "The slope of the {function} was taken at the gradient that arrives; it belongs at `{z}`."),
+    Slip("slope-of-layer", "rule", "any activation", rules.slope_of_layer, "The slope of another layer (`{other}`: {of}, at `{where}`) was used for `{a}`."),
+    Slip("softmax-flattened", "rule", "softmax of a batch", rules.softmax_flattened, "The Jacobian of the {function} was taken over the whole batch; every example has its own."),
+    Slip("factors-swapped", "rule", "matrix product", rules.factors_swapped, "The factors of a product of `{at}` stand in the wrong order on the way back."),
+    Slip("inverse", "rule", "matrix product", rules.inverse, "The inverse of a matrix was used on the way back through `{at}`; it is the transpose."),
+    Slip("exponent-left", "rule", "power", rules.exponent_left, "The exponent of a power in `{at}` did not come down as a factor."),
+    Slip("exponent-kept", "rule", "power", rules.exponent_kept, "The exponent of a power in `{at}` came down and did not drop by one."),
+    Slip("quotient-sign", "rule", "quotient", rules.quotient_sign, "The minus sign of the quotient rule is missing in `{at}`."),
+    Slip("mask-forgotten", "rule", "dropout", rules.mask_forgotten, "Dropout at `{at}`, on the way back: {what}."),
+    Slip("kernel-turned", "rule", "convolution", rules.kernel_turned, "The kernel of `{at}` is turned by half a circle {what}, where it should not be."),
+    Slip("pool-spread", "rule", "maximum", rules.pool_spread, "The gradient of a maximum in `{at}` was given to every entry ({what}); only the largest one gets it."),
+    Slip("raw-error", "accumulation", "any value", gathered.raw_error, "`{other}` was sent back to `{v}` in place of `{used}`."),
+    Slip("wrong-input", "accumulation", "any parameter", gathered.wrong_input, "`{other}` was used in `d{L}/d{v}` in place of `{used}`."),
+    Slip("wrong-error", "accumulation", "any parameter", gathered.wrong_error, "`{other}` was used in `d{L}/d{v}` in place of `{used}`."),
+    Slip("statistics-constant", "accumulation", "normalization", gathered.statistics_constant,
+         "`{v}` was taken as a constant: mean and variance depend on the examples, so gradients pass through them too."),
+    Slip("not-carried", "accumulation", "recurrent state", and_all(gathered.not_carried),
+         "Nothing was sent back to `{v}` from the time step after it: the gradient of a state is carried back through time."),
+    Slip("not-stored", "accumulation", "any parameter", and_all(gathered.not_stored), "`d{L}/d{v}` is 0: it was never computed, or stored under another name."),
+    Slip("bias-unsummed", "accumulation", "bias of a batch", and_all(gathered.bias_unsummed), "`d{L}/d{v}` was not summed over the examples."),
+    Slip("bias-axis", "accumulation", "bias of a batch", and_all(gathered.bias_axis), "`d{L}/d{v}` was summed over the wrong axis: it is the sum over the examples."),
+    Slip("mean-on-some", "accumulation", "gradients of a batch", gathered.mean_on_some, "{what}"),
+    Slip("clipped", "accumulation", "all gradients", gathered.clipped, "The gradients were clipped to {bound}, {how}, before they were returned."),
+    Slip("error-clipped", "accumulation", "output layer", gathered.error_clipped, "`d{L}/d{v}` was clipped to 1: beyond the bound nothing is learned."),
+    Slip("resent", "accumulation", "engine", gathered.engine(resend=True),
+         "A value that is used more than once (`{v}`) sends all that it has gathered at every visit, so that the first part is sent again: "
+         "it must send once, when everything has arrived, or only what is new."),
+    Slip("assigned", "accumulation", "engine", gathered.engine(assign=True),
+         "The gradient of a value that is used more than once (`{v}`) was assigned with `=`; the gradients of all uses add up with `+=`."),
+    Slip("backward-twice", "accumulation", "engine", gathered.engine(sweeps=2), "Backward was called twice, and the gradients were not set back to 0 in between."),
+    Slip("all-pairs", "network", "loss of a batch", losses.all_pairs,
+         "Every prediction was compared with every target ({how} of {n} times {n}): a list minus a column is a square table in NumPy."),
+    Slip("one-example", "network", "loss of a batch", losses.one_example, "Only the {which} example counts ({how} divided by {n}): the others were overwritten."),
+    Slip("log-epsilon", "network", "loss with a logarithm", losses.log_epsilon, "{epsilon} was added inside the logarithm of `{L}`."),
+    Slip("penalty-forgotten", "network", "regularization", losses.penalty_forgotten, "What regularization adds is missing in the gradient {what}."),
+    Slip("penalty-scaled", "network", "regularization", losses.penalty_scaled, "What regularization adds is {what}."),
+    Slip("penalty-sign", "network", "regularization", losses.penalty_sign, "What regularization adds has the wrong sign."),
+    Slip("penalty-on-bias", "network", "regularization", losses.penalty_on_bias, "The biases are penalized too; regularization is for weights."),
+    Slip("log-forgotten", "forward", "loss with a logarithm", losses.log_forgotten, "The logarithm in `{L}` was forgotten."),
+    Slip("kernel-flipped", "forward", "convolution", losses.kernel_flipped, "The kernel of `{at}` was turned by half a circle before it slides."),
+    Slip("batch-cached", "state", "second call", losses.batch_cached, "{what} divided by the number of examples of the first call, not by {n}."),
+    Slip("not-reset", "state", "second call", gathered.not_reset, "The gradients of the calls before were added: they were not set back to 0."),
+    Slip("updated-first", "state", "update inside backward", gathered.updated_first,
+         "The weights were updated before the error was sent back through them; all gradients come first."),
     Slip("uphill", "update", "update", ways.moved(lambda v, d, names, rate: updated(v, d, names, -rate)), "The gradient was added; descent subtracts it."),
     Slip("no-rate", "update", "update", ways.moved(lambda v, d, names, rate: updated(v, d, names, 1)), "The gradient was not multiplied by the learning rate."),
     Slip("bias-fixed", "update", "update", ways.moved(ways.weights_only), "The biases were not updated."),

@@ -46,7 +46,7 @@ class Changed:
     wrong: pullbacks by operation; rewrite: other right-hand sides, by the name of the equation; symbols: leaves that only the
     slip knows, whose numbers ``recall`` finds in this call and the earlier ones; gather: how the terms of a step are put together;
     handed: what is returned for a value, in terms of values and named gradients; update: how parameters move; equations: those that
-    send back something else, None where that is not known.
+    send back something else, None where that is not known; also: the other places of a mistake made at several at once.
     """
 
     places: Mapping[str, str]
@@ -58,6 +58,7 @@ class Changed:
     handed: Mapping[str, Expr] = field(default_factory=dict)
     update: Update = updated
     equations: tuple[str, ...] | None = None
+    also: tuple[Mapping[str, str], ...] = ()
 
     @property
     def rules(self) -> Mapping[str, Rule]:
@@ -108,12 +109,15 @@ def _both(one: Mapping[str, Any], other: Mapping[str, Any], join: Callable[[Any,
 Ways = Callable[[Network], Iterator[Changed]]
 
 
-def everywhere(ways: Ways) -> Ways:
-    """A mistake made at all of its places at once, as a loop or a class makes it; nothing where there is one place alone."""
+def and_all(ways: Ways, by: str = "") -> Ways:
+    """A mistake at each of its places, then at all of them at once, as a loop or a class makes it; by: the word that must agree."""
     def change(network: Network) -> Iterator[Changed]:
         found = list(ways(network))
-        if len(found) > 1:
-            yield replace(reduce(Changed.then, found), places=found[0].places)
+        yield from found
+        for word in dict.fromkeys(c.places.get(by, "") for c in found):
+            same = [c for c in found if c.places.get(by, "") == word]
+            if len(same) > 1:
+                yield replace(reduce(Changed.then, same), places=same[0].places, also=tuple(c.places for c in same[1:]))
 
     return change
 
@@ -198,7 +202,7 @@ def diagonal(network: Network) -> Iterator[Changed]:
         yield ruled(names_of(eq), "over", eq.name, at(eq, lambda e, g, k, pull: g * e * (1 - e)))
 
 
-def _products(network: Network, wrong: Pull) -> Iterator[Changed]:
+def products(network: Network, wrong: Pull) -> Iterator[Changed]:
     """Another pullback for one side of the products of one equation."""
     for eq in (e for e in network.equations if any(n.op == "matmul" for n in ex.walk(e.rhs))):
         nodes = set(ex.walk(eq.rhs))
@@ -208,12 +212,12 @@ def _products(network: Network, wrong: Pull) -> Iterator[Changed]:
 
 def elementwise(network: Network) -> Iterator[Changed]:
     """An entrywise product where a matrix product belongs."""
-    yield from _products(network, lambda e, g, k: ex.mul(g, e.args[1 - k]))
+    yield from products(network, lambda e, g, k: ex.mul(g, e.args[1 - k]))
 
 
 def untransposed(network: Network) -> Iterator[Changed]:
     """The other factor of a product, not transposed."""
-    yield from _products(network, lambda e, g, k: e.args[0] @ g if k else g @ e.args[1])
+    yield from products(network, lambda e, g, k: e.args[0] @ g if k else g @ e.args[1])
 
 
 # ---------------------------------------------------------------- another network
@@ -287,13 +291,12 @@ def other_loss(network: Network) -> Iterator[Changed]:
 
 def gathered(step: Step, final: Expr) -> Step:
     """A step with another result."""
-    if step.shape and not final.shape:
-        final = final * ex.ones(step.shape)
     term = replace(step.terms[0], final=final, expr=final)
-    return replace(step, terms=(term,), shape=final.shape)
+    return replace(step, terms=(term,), shape=final.shape or step.shape)
 
 
-def _at_step(name: str, wrong: Callable[[Step], Expr | None]) -> Callable[[Step], Step]:
+def at_step(name: str, wrong: Callable[[Step], Expr | None]) -> Callable[[Step], Step]:
+    """A gatherer that changes one step; wrong gives None for what stays."""
     def gather(step: Step) -> Step:
         final = wrong(step) if step.wrt == name and step.terms else None
         return step if final is None else gathered(step, final)
@@ -306,7 +309,7 @@ def each(network: Network, wrong: Callable[[Step], Expr | None]) -> Iterator[Cha
     for name, step in derived(network).steps.items():
         final = wrong(step) if step.terms else None
         if final is not None and final != step.result:
-            yield Changed({"v": name, "L": step.of}, gather=_at_step(name, wrong), equations=())
+            yield Changed({"v": name, "L": step.of}, gather=at_step(name, wrong), equations=())
 
 
 def transposed(network: Network) -> Iterator[Changed]:
