@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from .. import expr as ex
-from ..arithmetic import MP, Env
+from ..arithmetic import Env
 from ..derive import Step, derived, rebuilt
 from ..errors import ChainruleError
 from ..expr import Expr, is_samples
@@ -199,17 +199,16 @@ def not_reset(network: Network) -> Iterator[Changed]:
     before = {s.name: Symbol(f"_before_{s.name}", s.shape, "constant") for s in _parameters(network)}
 
     def recall(calls: Sequence[Env]) -> Env:
-        return {b.name: _sum([call[network.output, n] for call in calls[:-1]]) for n, b in before.items()}
+        earlier = calls[:-1]
+        return {b.name: _sum([call[network.output, n] for call in earlier]) for n, b in before.items()} if earlier else {}
 
     yield Changed({}, symbols={b.name: b for b in before.values()}, recall=recall, equations=(),
                   handed={n: _grad(network, network.symbols[n]) + b.expr for n, b in before.items()})
 
 
 def _sum(matrices: Sequence[Any]) -> list[list[Any]]:
-    """The sum of what earlier calls returned. Raises KeyError where there was none."""
-    if not matrices:
-        raise KeyError("no earlier call")
-    return [[MP.add(list(xs)) for xs in zip(*rows, strict=True)] for rows in zip(*matrices, strict=True)]
+    """The sum of what earlier calls returned, entry by entry."""
+    return [[sum(xs[1:], start=xs[0]) for xs in zip(*rows, strict=True)] for rows in zip(*matrices, strict=True)]
 
 
 # ---------------------------------------------------------------- engines that walk a graph of operations
