@@ -37,7 +37,7 @@ from .arrays import Array, Reader, forward, gradients, matrix
 if TYPE_CHECKING:
     from ..problem import Problem
 
-TRIES = 400
+TRIES = 120
 NEAR = 0.02        # no comparison of the forward pass is nearer to a tie
 SATURATED = 4.0    # no smooth activation gets an input beyond
 LAMBDA = 0.3       # the weight of a penalty where the file leaves it open

@@ -199,7 +199,8 @@ def not_reset(network: Network) -> Iterator[Changed]:
     before = {s.name: Symbol(f"_before_{s.name}", s.shape, "constant") for s in _parameters(network)}
 
     def recall(calls: Sequence[Env]) -> Env:
-        earlier = calls[:-1]
+        """What earlier calls at the same sizes returned; nothing for the first one."""
+        earlier = [c for c in calls[:-1] if all(len(c[n]) == len(calls[-1][n]) and len(c[n][0]) == len(calls[-1][n][0]) for n in before)]
         return {b.name: _sum([call[network.output, n] for call in earlier]) for n, b in before.items()} if earlier else {}
 
     yield Changed({}, symbols={b.name: b for b in before.values()}, recall=recall, equations=(),

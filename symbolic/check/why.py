@@ -1,0 +1,354 @@
+"""Why claimed gradients are wrong: the forward pass first, then the slips whose gradients are the claimed ones.
+
+Slips that give the same numbers are listed together, never one of them claimed. Pairs are tried only where no single one fits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy
+
+from .. import expr as ex
+from ..derive import derive, derived
+from ..expr import Expr
+from ..network import Equation, Network
+from ..rules import local_slope
+from ..slips import SLIPS
+from .arrays import READER, Array, forward
+from .judge import LIMITS, Case, TensorVerdict, error_of, fitted, floor_of, judge, plain_array
+from .suspects import AGREE, NEARER, Claims, Suspect, Trial, calls_of, field_of, forward_suspects, worked
+
+LOSS = ("other-loss", "factor-doubled", "factor-halved", "mean-forgotten", "mean-twice", "log-epsilon", "log-forgotten", "penalty-forgotten", "all-pairs", "sign")
+TIME_FOR_PAIRS = 4.0  # seconds
+MOST_CAUSES = 8
+MOST_CASES = 3  # that share a network: more of them prove nothing new
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A mistake that gives the claimed gradients.
+
+    slip: its name in SLIPS; said: the marker's sentence; value: the value whose gradient it changes first; step: which step of the
+    derivation that is, from 1 at the output; equation: the line of the forward pass that it goes back through; yours, right: the two
+    formulas of that gradient, as text and as trees.
+    """
+
+    slip: str
+    said: str
+    value: str
+    step: int
+    equation: str
+    yours: str
+    right: str
+    yours_tree: Expr
+    right_tree: Expr
+
+
+@dataclass(frozen=True)
+class ForwardMismatch:
+    """The first value of the forward pass that is another one.
+
+    name: the value ('L' for the loss); error: as for gradients; equals: what the claimed values would be right for, as sentences;
+    consistent: whether the gradients are right for that forward pass.
+    """
+
+    name: str
+    error: float
+    equation: str
+    equals: tuple[str, ...] = ()
+    consistent: bool = False
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """The error signal behind a wrong gradient of a weight, found from the claimed numbers.
+
+    value: whose gradient it is; claimed, right: the two signals; upstream, slope: what the right one is made of; ratio: claimed over
+    upstream, to be compared with the slope (nan where the upstream is 0).
+    """
+
+    tensor: str
+    value: str
+    claimed: Array
+    right: Array
+    upstream: Array | None
+    slope: Array | None
+    ratio: Array | None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong and why.
+
+    forward: a mismatch on the way forward, before anything else; verdicts: one a gradient; causes: alternatives that give the same
+    numbers, each one slip or two; loss_equals, gradient_equals: losses that the claimed loss, and the claimed gradients, belong to;
+    first_wrong: the first wrong gradient from the output side; recovered: its error signal, where no cause was found;
+    complete: whether all pairs were tried in time.
+    """
+
+    verdicts: tuple[TensorVerdict, ...]
+    forward: ForwardMismatch | None = None
+    causes: tuple[tuple[Cause, ...], ...] = ()
+    loss_equals: tuple[str, ...] = ()
+    gradient_equals: tuple[str, ...] = ()
+    first_wrong: str = ""
+    recovered: Recovered | None = None
+    complete: bool = True
+
+    @property
+    def right(self) -> bool:
+        """Whether there is nothing to mend."""
+        return self.forward is None and all(v.passed for v in self.verdicts)
+
+
+def diagnose(cases: Sequence[Case], dtype: str = "float64", *, strict: bool = False, pairs: bool = True) -> Diagnosis:
+    """Judge the claimed gradients of some calls, in their order, and say which mistakes explain them.
+
+    dtype: in which numbers the code computes; strict: a common constant is wrong; pairs: whether two mistakes at once are tried.
+    """
+    verdicts = tuple(judge(cases, dtype, strict=strict))
+    ahead = _forward(cases, LIMITS[dtype])
+    found = Diagnosis(verdicts, ahead, loss_equals=_losses(cases, LIMITS[dtype]) if ahead is not None else ())
+    wrong = [v.name for v in verdicts if v.verdict not in ("OK", "KINK", "UNTESTED")]
+    if not wrong or (ahead is not None and ahead.consistent):
+        return found
+    found = replace(found, first_wrong=wrong[0])
+    groups = _grouped(cases, LIMITS[dtype])
+    singles = _singles(groups)
+    complete = True
+    if not singles and pairs:
+        singles, complete = _pairs(groups)
+    causes = tuple(dict.fromkeys(tuple(_causes(groups[0], s)) for s in singles))[:MOST_CAUSES]
+    losses = tuple(dict.fromkeys(c.said for both in causes for c in both if c.slip in LOSS))
+    return replace(found, causes=causes, gradient_equals=losses, complete=complete, recovered=None if causes else recover(cases, wrong[0]))
+
+
+# ---------------------------------------------------------------- the forward pass
+
+def _compare(case: Case, name: str, claimed: Any, values: Any) -> float | None:
+    """The error of a claimed value; inf for another shape, None where nothing is claimed."""
+    array = plain_array(claimed)
+    if array is None:
+        return None
+    right = values[name]
+    fit = fitted(array, right.shape)
+    if fit is None or not numpy.isfinite(fit).all():
+        return float("inf")
+    return error_of(fit, right, 1e-13)
+
+
+def _claimed_values(case: Case) -> dict[str, Any]:
+    """The claimed values of the forward pass, the loss under its name."""
+    return {**case.values, **({case.point.network.output: case.loss} if case.loss is not None else {})}
+
+
+def _forward(cases: Sequence[Case], limit: float) -> ForwardMismatch | None:
+    """The first value that is another one, in the order of computing."""
+    network = cases[0].point.network
+    for eq in network.equations:
+        errors = [(e, c) for c in cases if eq.name in (own := _claimed_values(c)) and (e := _compare(c, eq.name, own[eq.name], c.point.values)) is not None]
+        if errors and max(e for e, _ in errors) > limit:
+            said, consistent = _explained(cases, eq.name, limit)
+            return ForwardMismatch(eq.name, max(e for e, _ in errors), str(eq), said, consistent)
+    return None
+
+
+def _explained(cases: Sequence[Case], name: str, limit: float) -> tuple[tuple[str, ...], bool]:
+    """The slips that give the claimed value in every case, and whether the gradients are right for one of them."""
+    said: list[str] = []
+    consistent = False
+    network = cases[0].point.network
+    own = [c for c in cases if c.point.network is network and name in _claimed_values(c)][:MOST_CASES]
+    for slip, changed, other in forward_suspects(network):
+        try:
+            if not all(_near(_compare(c, name, _claimed_values(c)[name], worked(network, c.point.leaves, changed)),
+                             _compare(c, name, _claimed_values(c)[name], c.point.values), limit) for c in own):
+                continue
+            said.append(slip.said(changed))
+            consistent = consistent or all(_gradients_agree(c, worked(network, c.point.leaves, changed, derive), other, limit) for c in own)
+        except (LookupError, ValueError, ArithmeticError):
+            continue
+    return tuple(dict.fromkeys(said)), consistent
+
+
+def _near(error: float | None, right: float | None, limit: float) -> bool:
+    """Whether a guess explains a number: it comes near, and much nearer than the right value."""
+    return error is not None and right is not None and error <= max(limit, min(AGREE, NEARER * right))
+
+
+def _gradients_agree(case: Case, values: Any, network: Network, limit: float) -> bool:
+    claimed = {n: plain_array(case.claimed.get(n)) for n in case.point.wanted}
+    return all(a is not None and (network.output, n) in values and (f := fitted(a, values[network.output, n].shape)) is not None
+               and error_of(f, values[network.output, n], floor_of(case.point)) <= limit for n, a in claimed.items())
+
+
+def _losses(cases: Sequence[Case], limit: float) -> tuple[str, ...]:
+    """The losses that the claimed loss equals, where the values before it are right."""
+    network = cases[0].point.network
+    own = [c for c in cases if c.loss is not None and c.point.network is network][:MOST_CASES]
+    said = []
+    for slip, changed, _ in forward_suspects(network, tuple({SLIPS[n].kind for n in LOSS})) if own else ():
+        if slip.name in LOSS:
+            try:
+                guesses = [worked(network, c.point.leaves, changed) for c in own]
+            except (LookupError, ValueError, ArithmeticError):
+                continue
+            if all(_near(_compare(c, network.output, c.loss, g), _compare(c, network.output, c.loss, c.point.values), limit) for c, g in zip(own, guesses, strict=True)):
+                said.append(slip.said(changed).replace("gradient under", "value of"))
+    return tuple(dict.fromkeys(said))
+
+
+# ---------------------------------------------------------------- the slips
+
+def _grouped(cases: Sequence[Case], limit: float) -> list[Claims]:
+    """Cases that share a network, each kind up to so many, the first kind first."""
+    calls = calls_of(cases)
+    kinds: dict[int, list[int]] = {}
+    for k, c in enumerate(cases):
+        kinds.setdefault(id(c.point.network), []).append(k)
+    out = []
+    for places in kinds.values():
+        chosen = places[:MOST_CASES]
+        out.append(Claims([cases[k] for k in chosen], limit, [calls[k] for k in chosen]))
+    return [c for c in out if c.names] or out
+
+
+def _singles(groups: Sequence[Claims]) -> list[Suspect]:
+    """Every slip that explains all gradients of all cases."""
+    first, *others = groups
+    found = [s for s in first.field.suspects if first.reach(s) == len(first.names)] if first.names else []
+    return [s for s in found if all(_also(s, g) for g in others)]
+
+
+def _also(suspect: Suspect, claims: Claims) -> bool:
+    """Whether the same slip explains a network of other sizes; where it does not fit there, those gradients must be right."""
+    keys = {s.key: s for s in claims.field.suspects}
+    same = keys.get(suspect.key)
+    if same is None:
+        return True if len(suspect.key) > 2 else all(claims.right(n) for n in claims.names)
+    return claims.reach(same) == len(claims.names)
+
+
+def _pairs(groups: Sequence[Claims]) -> tuple[list[Suspect], bool]:
+    """Two slips at once, pruned gradient by gradient: together they must explain the first wrong one before anything else is computed."""
+    first = groups[0]
+    stop = time.monotonic() + TIME_FOR_PAIRS
+    found: list[Suspect] = []
+    touching = [s for s in first.field.suspects if first.trials(s) is not None]
+    reach = {id(s): first.reach(s) for s in touching}
+    start = next((k for k, n in enumerate(first.names) if not first.right(n)), 0)
+    ahead = [s for s in touching if reach[id(s)] > start]
+    for a, b in _candidates(touching, ahead, first.names[start], first):
+        if time.monotonic() > stop:
+            return found, False
+        both = first.field.both(a, b)
+        if both is None:
+            continue
+        trials = first.trials(both)
+        if trials is not None and first.reach(both, trials[:1]) == len(first.names) and first.reach(both, trials) == len(first.names):
+            found.append(both)
+    return found, True
+
+
+def _candidates(every: Sequence[Suspect], ahead: Sequence[Suspect], name: str, claims: Claims) -> Iterator[tuple[Suspect, Suspect]]:
+    """Pairs that may explain the claims: one that explains the first wrong gradient alone with any other, then two that both change it."""
+    for a in ahead:
+        yield from ((a, b) for b in every if b is not a and _apart(a, b))
+    changing = [s for s in every if s not in ahead and _changes(s, name, claims)]
+    for k, a in enumerate(changing):
+        yield from ((a, b) for b in changing[k + 1:] if _apart(a, b))
+
+
+def _apart(a: Suspect, b: Suspect) -> bool:
+    """Whether two slips can be made at once: not two pullbacks of one operation in one equation, nor one kind of slip twice."""
+    same = set(a.changed.equations or ()) & set(b.changed.equations or ())
+    return not (a.changed.wrong.keys() & b.changed.wrong.keys() and same) and not (a.slip is b.slip and a.changed.rewrite.keys() & b.changed.rewrite.keys())
+
+
+def _changes(suspect: Suspect, name: str, claims: Claims) -> bool:
+    """Whether a slip makes another gradient of a parameter."""
+    try:
+        guess = Trial(claims.field, suspect, claims.values[0], claims.calls[0]).gradient(name)
+    except (LookupError, ValueError):
+        return False
+    right = claims.cases[0].point.gradient(name)
+    return guess.shape != right.shape or not numpy.allclose(guess, right, rtol=1e-12, atol=0)
+
+
+# ---------------------------------------------------------------- what is said
+
+def _causes(claims: Claims, suspect: Suspect) -> Iterator[Cause]:
+    """A suspect as one cause, or as two where it is a pair."""
+    keys = [suspect.key[k:k + 2] for k in range(0, len(suspect.key), 2)]
+    for key in keys:
+        part = suspect if len(keys) == 1 else next(s for s in claims.field.suspects if s.key == key)
+        yield _cause(claims, part)
+
+
+def _cause(claims: Claims, suspect: Suspect) -> Cause:
+    """Where a slip enters: the first step that it changes, or else what it hands out."""
+    field, network = claims.field, claims.field.network
+    name = next((n for n in field.order if n in suspect.trees), None)
+    if name is not None:
+        yours, right = suspect.trees[name].result, field.right.steps[name].result
+    else:
+        name = next(n for n in field.order if n in suspect.changed.handed)
+        yours, right = suspect.changed.handed[name], ex.grad(network.output, name, network.symbols[name].shape)
+    through = field.right.steps[name].terms
+    equation = str(network.equation(through[0].through)) if through else ""
+    return Cause(suspect.slip.name, suspect.said, name, field.order.index(name), equation, _text(yours), _text(right), yours, right)
+
+
+def _text(e: Expr) -> str:
+    """A formula on a line, without brackets around a gradient that stands alone."""
+    said = ex.text(e)
+    return said[1:-1] if e.op == "grad" else said
+
+
+# ---------------------------------------------------------------- without a cause
+
+def recover(cases: Sequence[Case], name: str) -> Recovered | None:
+    """The error signal behind the claimed gradient of a weight or a bias; None where the claimed numbers do not determine it.
+
+    dW = delta a^T gives delta wherever the inputs of the examples are linearly independent: with one example always.
+    """
+    for case in sorted(cases, key=lambda c: c.point.examples):
+        network = case.point.network
+        field = field_of(network)
+        terms = field.right.steps[name].terms
+        array = plain_array(case.claimed.get(name))
+        if array is None or not terms or (claimed := fitted(array, case.point.gradient(name).shape)) is None:
+            continue
+        value = terms[0].through
+        eq = network.equation(value)
+        delta = _delta(eq, name, claimed, case)
+        if delta is None or delta.shape != case.point.values[network.output, value].shape:
+            continue
+        after = next((e for e in network.equations if e.rhs.op == "call" and e.rhs.args[0] == ex.sym(value, eq.rhs.shape)), None)
+        slope = READER.value(local_slope(after.rhs), case.point.values) if after is not None else None
+        upstream = case.point.values[network.output, after.name] if after is not None else None
+        with numpy.errstate(all="ignore"):
+            ratio = delta / upstream if upstream is not None else None
+        return Recovered(name, value, delta, case.point.values[network.output, value], upstream, slope, ratio)
+    return None
+
+
+def _delta(eq: Equation, name: str, claimed: Array, case: Case) -> Array | None:
+    """The gradient of a value from that of a factor in its equation."""
+    for node in ex.walk(eq.rhs):
+        if node.op == "sym" and node.data == name and eq.rhs.op == "sym":
+            return claimed
+        for k in (0, 1) if node.op == "matmul" else ():
+            if node.args[k].op == "sym" and node.args[k].data == name:
+                other = READER.value(node.args[1 - k], case.point.values)
+                short = min(other.shape)
+                if numpy.linalg.matrix_rank(other) < (other.shape[1] if k == 0 else other.shape[0]) or short == 0:
+                    return None
+                return claimed @ numpy.linalg.pinv(other.T) if k == 0 else numpy.linalg.pinv(other.T) @ claimed
+    if eq.rhs.op == "add" and any(t.op == "sym" and t.data == name for t in eq.rhs.args):
+        return claimed
+    return None
