@@ -62,7 +62,7 @@ class Working:
         if isinstance(key, str):
             return env
         seed = [[mp.mpf(1)] * int(shape[1]) for _ in range(int(shape[0]))] if shape else None
-        env = gradients(self._as_far_as(key), env, seed, partly=True)
+        env = gradients(self.derivation if self.handed else self._as_far_as(key), env, seed, partly=True)
         env.update({(output, n): spread_out(entries(e, env, MP), e.shape) for n, e in self.handed.items() if (output, n) in env})
         if rate is not None and not shape and output in env and all(n in env for n in trained) and (key is None or key[0] is None):
             after = self.update(env, self.derivation, trained, rate)

@@ -204,8 +204,10 @@ def diagonal(network: Network) -> Iterator[Changed]:
 
 def products(network: Network, wrong: Pull) -> Iterator[Changed]:
     """Another pullback for one side of the products of one equation."""
-    for eq in (e for e in network.equations if any(n.op == "matmul" for n in ex.walk(e.rhs))):
-        nodes = set(ex.walk(eq.rhs))
+    for eq in network.equations:
+        nodes = {n for n in ex.walk(eq.rhs) if n.op == "matmul" and all(x.op != "ones" for x in n.args)}
+        if not nodes:
+            continue
         for side in (0, 1):
             yield ruled({"at": eq.name}, "matmul", eq.name, lambda e, g, k, pull, nodes=nodes, side=side: wrong(e, g, k) if e in nodes and k == side else pull(e, g, k))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from mpmath import mp
 from symbolic import expr as ex
 from symbolic.language.arithmetic import MP, Matrix
 from symbolic.layers import stack
-from symbolic.losses import LOSSES
+from symbolic.losses import LOSSES, regularized
 from symbolic.network import LayerPlan, Network, from_equations
 from symbolic.proof.probe import random_point
 from symbolic.rules import RULES
@@ -26,6 +27,21 @@ GRAPH = from_equations({"b": "4*a", "c": "b + 3", "d": "a + 2", "e": "c*d"}, {})
 REGRESSION = from_equations({"P": "W*X + B", "e": "mean((Y - P)**2)"}, {"X": (1, 4), "Y": (1, 4)})
 NESTED = from_equations({"y": "sin(x**2 + exp(3*x))*x"}, {})
 MATRICES = from_equations({"C": "A @ B", "D": "C*C", "e": "sum(D)"}, {"A": (3, 3), "B": (3, 3)})
+def plain(network: Network, *penalties: str) -> Network:
+    return replace(regularized(network, penalties) if penalties else network, shortcuts=(), ones=())
+
+
+LEAKY = stack(("X", 2), "Y", [LayerPlan(3, "leaky_relu"), LayerPlan(3, "tanh"), LayerPlan(1, "sigmoid")], "binary_cross_entropy", samples=4)
+CLASSES = plain(stack(("X", 2), "Y", [LayerPlan(3, "sigmoid"), LayerPlan(3, "softmax")], "cross_entropy", samples=3))
+PENALIZED = plain(stack(("X", 2), "Y", [LayerPlan(3, "tanh"), LayerPlan(2)], "squared_error", samples=3, rows=True), "l2")
+SQUARES = stack(("X", 3), "Y", [LayerPlan(3, "tanh"), LayerPlan(3, "sigmoid")], "half_squared_error", samples=3)
+DROPPED = stack(("x", 2), "y", [LayerPlan(3, "tanh"), LayerPlan(type="dropout", units=1, options=(("mask", [1, 0, 1]),)), LayerPlan(2)], "squared_error")
+NORMED = plain(stack(("X", 2), "Y", [LayerPlan(3), LayerPlan(type="batch_norm", units=3, activation="tanh"), LayerPlan(1)], "squared_error", samples=4))
+RECURRENT = stack(("x", 2), "y", [LayerPlan(2, "tanh", type="rnn"), LayerPlan(1)], "squared_error", samples=3)
+IMAGE = stack(({"x": None}, 4), "y", [LayerPlan(1, type="conv2d", options=(("kernel", 2),)), LayerPlan(1, type="max_pool", options=(("size", 2), ("stride", 1))),
+                                      LayerPlan(1, type="flatten"), LayerPlan(1)], "squared_error", samples=4)
+SHARED = from_equations({"c": "a*b", "e": "c*b + c"}, {})
+QUOTIENT = from_equations({"y": "(x**3 + 1)/(2 + x**2)"}, {})
 NETWORKS = {"sigmoids": SIGMOIDS, "square": SQUARE, "batch": BATCH, "softmax": SOFTMAX, "graph": GRAPH, "regression": REGRESSION, "matrices": MATRICES, "nested": NESTED}
 
 FOUND: list[tuple[str, Network, Any]] = [  # the slip, where it is planted, the value that shows it
@@ -37,9 +53,21 @@ FOUND: list[tuple[str, Network, Any]] = [  # the slip, where it is planted, the 
     ("upstream-ignored", GRAPH, ("e", "b")), ("elementwise", MATRICES, ("e", "A")), ("untransposed", MATRICES, ("e", "B")), ("untransposed", SQUARE, ("L", "z1")),
     ("slope-twice", SIGMOIDS, ("L", "z2")), ("slope-elsewhere", SIGMOIDS, ("L", "z2")), ("slope-elsewhere", SQUARE, ("L", "z1")), ("diagonal", SOFTMAX, ("L", "z1")),
     ("chain-broken", NESTED, ("y", "x")), ("own-factor", GRAPH, ("e", "c")), ("own-factor", REGRESSION, ("e", "W")), ("operand", REGRESSION, "P"), ("term-left-out", SIGMOIDS, "z1"), ("not-applied", SIGMOIDS, "a1"), ("slope-of-another", SIGMOIDS, ("L", "z2")),
+    ("function-for-slope", LEAKY, ("L", "W1")), ("slope-inverted", SIGMOIDS, ("L", "W2")), ("slope-incomplete", SIGMOIDS, ("L", "W1")), ("other-leak", LEAKY, ("L", "W1")),
+    ("mask-of-gradient", BATCH, ("L", "W1")), ("slope-of-layer", LEAKY, ("L", "W2")), ("slope-of-layer", SQUARES, ("L", "W1")), ("softmax-flattened", CLASSES, ("L", "W2")),
+    ("factors-swapped", SQUARES, ("L", "W2")), ("inverse", SQUARES, ("L", "W1")), ("exponent-left", QUOTIENT, ("y", "x")), ("exponent-kept", QUOTIENT, ("y", "x")),
+    ("quotient-sign", QUOTIENT, ("y", "x")), ("mask-forgotten", DROPPED, ("L", "W1")), ("kernel-turned", IMAGE, ("L", "W1")), ("pool-spread", IMAGE, ("L", "W1")),
+    ("raw-error", SIGMOIDS, ("L", "W1")), ("wrong-input", SIGMOIDS, ("L", "W2")), ("wrong-error", SIGMOIDS, ("L", "W2")), ("statistics-constant", NORMED, ("L", "W1")),
+    ("not-carried", RECURRENT, ("L", "W1")), ("not-stored", SIGMOIDS, ("L", "b1")), ("bias-unsummed", BATCH, ("L", "b1")), ("bias-axis", BATCH, ("L", "b1")),
+    ("mean-on-some", BATCH, ("L", "b1")), ("clipped", PENALIZED, ("L", "W1")), ("error-clipped", PENALIZED, ("L", "W2")), ("resent", SHARED, ("e", "a")),
+    ("assigned", SHARED, ("e", "b")), ("backward-twice", SHARED, ("e", "b")), ("all-pairs", BATCH, ("L", "W2")), ("one-example", BATCH, ("L", "W2")),
+    ("log-epsilon", LEAKY, ("L", "W1")), ("penalty-forgotten", PENALIZED, ("L", "W1")), ("penalty-scaled", PENALIZED, ("L", "W1")),
+    ("penalty-sign", PENALIZED, ("L", "W2")), ("penalty-on-bias", PENALIZED, ("L", "b1")), ("log-forgotten", LEAKY, "L"), ("kernel-flipped", IMAGE, "a1"),
     ("uphill", SIGMOIDS, (None, "W1")), ("no-rate", SIGMOIDS, (None, "W1")), ("bias-fixed", SIGMOIDS, (None, "b1")), ("one-by-one", SIGMOIDS, (None, "W1")),
 ]
 RATE = "0.5"
+ALSO = {"output-slope", "other-loss", "upstream-ignored", "elementwise", "slope-elsewhere", "raw-error", "wrong-error", "statistics-constant", "not-carried", "mean-on-some",
+        "assigned", "penalty-forgotten", "penalty-scaled", "penalty-sign"}  # the same numbers come of a slip earlier in the table
 
 
 @pytest.fixture(autouse=True)
@@ -60,13 +88,13 @@ def worked(working: Working, leaves: Any, key: Any = None) -> dict[Any, Matrix]:
 
 
 def test_every_slip_is_planted_somewhere() -> None:
-    assert {name for name, _, _ in FOUND} == set(SLIPS)
+    assert {name for name, _, _ in FOUND} == {name for name, slip in SLIPS.items() if slip.kind != "state"}, "those of several calls: tests/test_check_why.py"
 
 
 def test_the_table_is_well_formed() -> None:
     for name, slip in SLIPS.items():
-        assert slip.name == name and slip.kind in ("rule", "network", "accumulation", "update", "forward") and slip.step
-        assert slip.sentence.endswith(".") and slip.sentence[0] in string.ascii_uppercase + "`{" and slip.sentence.count("`") % 2 == 0
+        assert slip.name == name and slip.kind in ("rule", "network", "accumulation", "update", "forward", "state") and slip.step
+        assert (slip.sentence.endswith(".") or slip.sentence == "{what}") and slip.sentence[0] in string.ascii_uppercase + "`{1" and slip.sentence.count("`") % 2 == 0
 
 
 @pytest.mark.parametrize(("name", "network", "key"), FOUND)
@@ -87,7 +115,7 @@ def test_a_planted_slip_is_found(name: str, network: Network, key: Any) -> None:
         assert "{" not in said and said.endswith(".")
         if slip.name == name:
             return
-    assert shown and name in ("output-slope", "other-loss", "upstream-ignored", "elementwise", "slope-elsewhere"), "found only under another name"
+    assert shown and name in ALSO, "found only under another name"
 
 
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)

@@ -6,6 +6,8 @@ lies below a changed step is computed again, one gradient at a time from the out
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +25,8 @@ from ..ways import Changed
 from .arrays import READER, Array, forward, full, gradients, matrix
 from .judge import Case, error_of, fitted, floor_of, plain_array
 
+KEY = 3  # parts of the key of one suspect
+_NUMBERS = re.compile(r"(?<![A-Za-z_\d])\d+")  # sizes in a sentence; not the number of a layer
 BACKWARD = ("rule", "network", "accumulation", "state")
 AGREE = 1e-6    # a slip explains a number to which it comes this near,
 NEARER = 1e-3   # and a thousand times nearer than the right gradient does
@@ -32,7 +36,7 @@ NEARER = 1e-3   # and a thousand times nearer than the right gradient does
 class Suspect:
     """A slip at one place of a network.
 
-    key: the same place in the network at other sizes; trees: the steps that it changes; handed: what is returned instead, at the end.
+    key: the same for the same place in the network at other sizes (the slip, its places without sizes, which of several); trees: the steps that it changes; handed: what is returned instead, at the end.
     """
 
     slip: Slip
@@ -53,27 +57,43 @@ class Field:
     def __init__(self, network: Network) -> None:
         self.network, self.right = network, derived(network)
         self.order = list(self.right.steps)
-        self._reads = {n: reads(s.result) for n, s in self.right.steps.items()}
+        self.results = {n: s.result for n, s in self.right.steps.items()}
+        self.reads = {n: reads(e) for n, e in self.results.items()}
+        self._made: dict[tuple[Any, ...], Suspect | None] = {}
 
     @cached_property
     def places(self) -> list[tuple[Slip, Changed, tuple[Any, ...]]]:
         """Every slip at every place where it can be made on the way back."""
-        found = []
+        found, seen = [], Counter[tuple[Any, ...]]()
         for slip in (s for s in SLIPS.values() if s.kind in BACKWARD):
-            found += [(slip, changed, (slip.name, k)) for k, changed in enumerate(islice(slip.change(self.network), MOST_PLACES))]
+            for changed in islice(slip.change(self.network), MOST_PLACES):
+                key = (slip.name, tuple(sorted((k, _NUMBERS.sub("#", v)) for places in (changed.places, *changed.also) for k, v in places.items())))
+                found.append((slip, changed, (*key, seen[key])))
+                seen[key] += 1
         return found
 
     @cached_property
     def suspects(self) -> list[Suspect]:
         """Those that change anything."""
-        return [s for place in self.places if (s := self.suspect(*place)) is not None]
+        return [s for _, _, key in self.places if (s := self.named(key)) is not None]
+
+    def named(self, key: tuple[Any, ...]) -> Suspect | None:
+        """The suspect of a key; None where it does not fit here."""
+        if key not in self._made:
+            place = self._by_key.get(key)
+            self._made[key] = self.suspect(*place) if place is not None else None
+        return self._made[key]
+
+    @cached_property
+    def _by_key(self) -> dict[tuple[Any, ...], tuple[Slip, Changed, tuple[Any, ...]]]:
+        return {place[2]: place for place in self.places}
 
     def suspect(self, slip: Slip, changed: Changed, key: tuple[Any, ...]) -> Suspect | None:
         """A slip worked out; None where it does not fit, or changes nothing."""
         derivation = rederived(self.network, changed)
         if derivation is None:
             return None
-        trees = {n: s for n, s in derivation.steps.items() if n in self.right.steps and s.result != self.right.steps[n].result}
+        trees = {n: s for n, s in derivation.steps.items() if n in self.results and s is not self.right.steps[n] and s.result != self.results[n]}
         return Suspect(slip, changed, key, derivation, trees) if trees or changed.handed else None
 
     def both(self, a: Suspect, b: Suspect) -> Suspect | None:
@@ -91,7 +111,7 @@ class Field:
             n = todo.pop()
             if n not in needed:
                 needed.add(n)
-                todo += self._reads.get(n, ())
+                todo += self.reads.get(n, ())
         return needed
 
 
@@ -139,12 +159,12 @@ class Trial:
                 continue
             self._done.add(n)
             step = self.suspect.trees.get(n)
-            if step is None and not (self._dirty & set(self.field._reads[n])):
+            if step is None and not (self._dirty & set(self.field.reads[n])):
                 continue
-            step = step or self.field.right.steps[n]
-            if not self._known(step.result):
+            tree = step.result if step is not None else self.field.results[n]
+            if not self._known(tree):
                 continue
-            self.env[step.of, n] = full(READER.value(step.result, self.env), step.result.shape or step.shape, self.env)
+            self.env[self.field.network.output, n] = full(READER.value(tree, self.env), tree.shape or self.field.right.steps[n].shape, self.env)
             self._dirty.add(n)
 
     def _needed(self, name: str) -> set[str]:

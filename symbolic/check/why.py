@@ -20,7 +20,7 @@ from ..rules import local_slope
 from ..slips import SLIPS
 from .arrays import READER, Array, forward
 from .judge import LIMITS, Case, TensorVerdict, error_of, fitted, floor_of, judge, plain_array
-from .suspects import AGREE, NEARER, Claims, Suspect, Trial, calls_of, field_of, forward_suspects, worked
+from .suspects import AGREE, KEY, NEARER, Claims, Suspect, Trial, calls_of, field_of, forward_suspects, worked
 
 LOSS = ("other-loss", "factor-doubled", "factor-halved", "mean-forgotten", "mean-twice", "log-epsilon", "log-forgotten", "penalty-forgotten", "all-pairs", "sign")
 TIME_FOR_PAIRS = 4.0  # seconds
@@ -226,11 +226,17 @@ def _singles(groups: Sequence[Claims]) -> list[Suspect]:
 
 def _also(suspect: Suspect, claims: Claims) -> bool:
     """Whether the same slip explains a network of other sizes; where it does not fit there, those gradients must be right."""
-    keys = {s.key: s for s in claims.field.suspects}
-    same = keys.get(suspect.key)
-    if same is None:
-        return True if len(suspect.key) > 2 else all(claims.right(n) for n in claims.names)
+    found = [claims.field.named(key) for key in parts(suspect)]
+    one = found[0]
+    same = one if len(found) == 1 or one is None or found[1] is None else claims.field.both(one, found[1])
+    if None in found or same is None:
+        return all(claims.right(n) for n in claims.names)
     return claims.reach(same) == len(claims.names)
+
+
+def parts(suspect: Suspect) -> list[tuple[Any, ...]]:
+    """The keys of the slips that a suspect is made of."""
+    return [suspect.key[k:k + KEY] for k in range(0, len(suspect.key), KEY)]
 
 
 def _pairs(groups: Sequence[Claims]) -> tuple[list[Suspect], bool]:
@@ -249,7 +255,7 @@ def _pairs(groups: Sequence[Claims]) -> tuple[list[Suspect], bool]:
         if both is None:
             continue
         trials = first.trials(both)
-        if trials is not None and first.reach(both, trials[:1]) == len(first.names) and first.reach(both, trials) == len(first.names):
+        if trials is not None and first.reach(both, trials[:1]) == len(first.names) == first.reach(both, trials) and all(_also(both, g) for g in groups[1:]):
             found.append(both)
     return found, True
 
@@ -283,9 +289,10 @@ def _changes(suspect: Suspect, name: str, claims: Claims) -> bool:
 
 def _causes(claims: Claims, suspect: Suspect) -> Iterator[Cause]:
     """A suspect as one cause, or as two where it is a pair."""
-    keys = [suspect.key[k:k + 2] for k in range(0, len(suspect.key), 2)]
+    keys = parts(suspect)
     for key in keys:
-        part = suspect if len(keys) == 1 else next(s for s in claims.field.suspects if s.key == key)
+        part = suspect if len(keys) == 1 else claims.field.named(key)
+        assert part is not None
         yield _cause(claims, part)
 
 

@@ -161,8 +161,11 @@ def clipped(network: Network) -> Iterator[Changed]:
         def scaled(g: Expr, norm: Expr, bound: Expr = bound) -> Expr:
             return ex.node("call", (ex.ONE, ex.node("div", (bound, norm))), "min") * g
 
-        for word, change in (("entry by entry", lambda g, bound=bound: _between(g, bound)), ("by the norm of each", lambda g: scaled(g, apply("norm", g))),
-                             ("by the norm of all together", lambda g: scaled(g, whole))):
+        ways: tuple[tuple[str, Callable[[Expr], Expr]], ...] = (
+            ("entry by entry", lambda g, bound=bound: _between(g, bound)),  # type: ignore[misc]
+            ("by the norm of each", lambda g: scaled(g, apply("norm", g) if g.shape else ex.node("call", (g,), "abs"))),
+            ("by the norm of all together", lambda g: scaled(g, whole)))
+        for word, change in ways:
             yield Changed({"how": word, "bound": ex.text(bound)}, handed={s.name: change(_grad(network, s)) for s in found}, equations=())
 
 
