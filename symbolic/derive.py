@@ -185,8 +185,9 @@ def rederive(derivation: Derivation, network: Network, equations: Sequence[str],
                 at = next((k for k, t in enumerate(step.terms) if t.through == eq.name), len(step.terms))
                 kept = [t for t in step.terms if t.through != eq.name]
                 steps[name] = replace(step, terms=(*kept[:at], *sent.get(name, ()), *kept[at:]))
-    if any(derivation.steps[n].terms and not s.terms for n, s in steps.items()):  # nothing reaches a value any more
-        return derive(network, rules=rules)
+    changed = [n for n, s in steps.items() if s is not derivation.steps[n]]
+    if any(bool(steps[n].terms) != bool(derivation.steps[n].terms) or (steps[n].result == ONE) != (derivation.steps[n].result == ONE) for n in changed):
+        return derive(network, rules=rules)  # nothing reaches a value any more, or a gradient of one is left out that is none now
     return replace(derivation, network=network, steps=steps)
 
 

@@ -235,26 +235,37 @@ def negated(network: Network) -> Iterator[Changed]:
         yield Changed({"at": eq.name}, rewrite={eq.name: ex.neg}, equations=(eq.name,))
 
 
-def _scaled(network: Network, factors: Iterable[tuple[Expr, str]]) -> Iterator[Changed]:
+def data_loss(network: Network) -> Equation | None:
+    """The equation that compares with the target, without what regularization adds."""
+    targets = set(network.names("target"))
+    return next((eq for eq in network.equations if eq.rhs.names & targets), None)
+
+
+def _losses(network: Network) -> list[Equation]:
+    """The last equation, then the loss without what regularization adds."""
+    return list(dict.fromkeys((network.equations[-1], data_loss(network) or network.equations[-1])))
+
+
+def _scaled(network: Network, factors: Callable[[Equation], Iterable[tuple[Expr, str]]]) -> Iterator[Changed]:
     """Another factor in front of the loss."""
-    eq = network.equations[-1]
-    for factor, word in factors:
-        yield Changed({"n": word, "L": eq.name}, rewrite={eq.name: lambda rhs, factor=factor: ex.mul(factor, rhs)}, equations=(eq.name,))
+    for eq in _losses(network):
+        for factor, word in factors(eq):
+            yield Changed({"n": word, "L": eq.name}, rewrite={eq.name: lambda rhs, factor=factor: ex.mul(factor, rhs)}, equations=(eq.name,))
 
 
 def twice(network: Network) -> Iterator[Changed]:
     """Twice the loss."""
-    yield from _scaled(network, [(ex.num(2), "")])
+    yield from _scaled(network, lambda eq: [(ex.num(2), "")])
 
 
 def half(network: Network) -> Iterator[Changed]:
     """Half the loss."""
-    yield from _scaled(network, [(1 / ex.num(2), "")])
+    yield from _scaled(network, lambda eq: [(1 / ex.num(2), "")])
 
 
-def _counts(network: Network) -> list[tuple[Expr, str]]:
-    """The numbers over which the loss sums, with their names."""
-    sums = [e.args[0] for e in ex.walk(network.equations[-1].rhs) if e.op == "sum"]
+def _counts(eq: Equation) -> list[tuple[Expr, str]]:
+    """The numbers over which a loss sums, with their names."""
+    sums = [e.args[0] for e in ex.walk(eq.rhs) if e.op == "sum"]
     shapes = [s.shape for s in sums]
     found = [ex.size(d) for s in shapes for d in s if d != 1] + [ex.mul(*map(ex.size, s)) for s in shapes]
     return [(e, ex.text(e)) for e in dict.fromkeys(found)]
@@ -262,12 +273,12 @@ def _counts(network: Network) -> list[tuple[Expr, str]]:
 
 def mean_forgotten(network: Network) -> Iterator[Changed]:
     """A mean that is only a sum."""
-    yield from _scaled(network, _counts(network))
+    yield from _scaled(network, _counts)
 
 
 def mean_too_often(network: Network) -> Iterator[Changed]:
     """A division by a size too many."""
-    yield from _scaled(network, [(1 / n, word) for n, word in _counts(network)])
+    yield from _scaled(network, lambda eq: [(1 / n, word) for n, word in _counts(eq)])
 
 
 def other_loss(network: Network) -> Iterator[Changed]:
@@ -277,7 +288,8 @@ def other_loss(network: Network) -> Iterator[Changed]:
         return
     y_hat, y = network.symbols[final], next(s for s in network.symbols.values() if s.kind == "target")
     outputs, samples = (y_hat.shape[::-1] if network.rows else y_hat.shape) if y_hat.shape else (1, 1)
-    data = next(eq for eq in network.equations if y.name in eq.rhs.names)  # without what regularization adds
+    data = data_loss(network)
+    assert data is not None
     made = {data.rhs}
     for name in sorted(LOSSES, key=lambda n: n != "binary_cross_entropy"):
         if LOSSES[name].logits or (isinstance(outputs, int) and outputs < LOSSES[name].least_outputs):

@@ -15,16 +15,10 @@ from ..expr import Expr, is_samples
 from ..losses import WEIGHTS
 from ..network import Equation, Network, Symbol
 from ..takes import convolve
-from ..ways import Changed, gathered
+from ..ways import Changed, data_loss, gathered
 from .rules import turned
 
 EPSILONS = ("1e-5", "1e-6", "1e-7", "1e-8", "1e-9", "1e-10", "1e-12", "1e-15")  # what people put inside a logarithm
-
-
-def data_loss(network: Network) -> Equation | None:
-    """The equation that compares with the target, without what regularization adds."""
-    targets = set(network.names("target"))
-    return next((eq for eq in network.equations if eq.rhs.names & targets), None)
 
 
 def made_of(e: Expr, change: Callable[[Expr], Expr | None]) -> Expr:
