@@ -22,14 +22,14 @@ from mpmath import mp
 
 from . import expr as ex
 from . import ways
-from .arithmetic import MP, Env, Matrix, entries, spread_out
+from .language.arithmetic import MP, Env, Matrix, entries, spread_out
 from .derive import Derivation, Step, derive, derived, rederive
 from .errors import ChainruleError
 from .expr import Expr
 from .network import Network
 from .values import forward, gradients
 from .verify import AGREE
-from .ways import Changed, and_all, updated
+from .wrong.changes import Changed, Recall, Update, Ways, and_all, updated
 from .wrong import gathered, losses, rules
 
 MOST_PLACES = 60  # of one slip in one network
@@ -45,10 +45,10 @@ class Working:
 
     network: Network
     derivation: Derivation
-    update: ways.Update = updated
+    update: Update = updated
     said: str = ""
     handed: Mapping[str, Expr] = field(default_factory=dict)
-    recall: ways.Recall | None = None
+    recall: Recall | None = None
 
     def values(self, leaves: Env, rate: Any = None, trained: Sequence[str] = (), key: Any = None) -> dict[Any, Matrix]:
         """Every value under its name, gradient under (of, wrt), updated parameter and later loss under (None, name).
@@ -95,7 +95,7 @@ class Slip:
     name: str
     kind: str
     step: str
-    change: ways.Ways
+    change: Ways
     sentence: str
 
     def apply(self, network: Network) -> Iterator[Working]:

@@ -19,10 +19,10 @@ from typing import Any
 import numpy
 
 from .. import expr as ex
-from ..arithmetic import entries
+from ..language.arithmetic import entries
 from ..derive import Derivation
 from ..expr import Expr
-from ..floats import FLOATS, stable
+from ..language.floats import FLOATS, stable
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, definition, slope_form
 from ..network import Network
 from ..rules import put_in

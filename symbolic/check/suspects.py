@@ -21,7 +21,7 @@ from ..derive import Derivation, Step, derived
 from ..expr import Expr
 from ..network import Network
 from ..slips import MOST_PLACES, SLIPS, Slip, rederived
-from ..ways import Changed
+from ..wrong.changes import Changed
 from .arrays import READER, Array, forward, full, gradients, matrix
 from .judge import Case, error_of, fitted, floor_of, plain_array
 

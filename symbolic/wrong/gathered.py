@@ -7,15 +7,16 @@ from fractions import Fraction
 from typing import Any
 
 from .. import expr as ex
-from ..arithmetic import Env
+from ..language.arithmetic import Env
 from ..derive import Step, derived, rebuilt
 from ..errors import ChainruleError
 from ..expr import Expr, is_samples
-from ..matrices import apply
+from ..language.matrices import apply
 from ..network import Network, Symbol
-from ..primitives import primitive
+from ..models.primitives import primitive
 from ..rules import pull
-from ..ways import Changed, at_step, each, gathered
+from ..ways import at_step, each, gathered
+from .changes import Changed
 
 MOST_VISITS = 300  # of a recursive engine
 BOUNDS = ("1", "5", "1/2", "1/10", "10")

@@ -10,12 +10,13 @@ from fractions import Fraction
 from typing import Any
 
 from .. import expr as ex
-from ..arithmetic import MP, Env
+from ..language.arithmetic import MP, Env
 from ..expr import Expr, is_samples
 from ..losses import WEIGHTS
 from ..network import Equation, Network, Symbol
-from ..takes import convolve
-from ..ways import Changed, data_loss, gathered
+from ..language.takes import convolve
+from ..ways import data_loss, gathered
+from .changes import Changed
 from .rules import turned
 
 EPSILONS = ("1e-5", "1e-6", "1e-7", "1e-8", "1e-9", "1e-10", "1e-12", "1e-15")  # what people put inside a logarithm

@@ -13,11 +13,12 @@ from fractions import Fraction
 from .. import expr as ex
 from ..expr import Expr
 from ..functions import FUNCTIONS, slope_form
-from ..matrices import apply
+from ..language.matrices import apply
 from ..network import Equation, Network
 from ..rules import local_slope, put_in
-from ..takes import fixed, part
-from ..ways import Changed, Pull, activations, at, names_of, products, ruled
+from ..language.takes import fixed, part
+from ..ways import activations, at, names_of, products, ruled
+from .changes import Changed, Pull
 
 LEAKS = (Fraction(1, 10), Fraction(1, 5), Fraction(3, 10), Fraction(1, 1000))  # slopes on the left that libraries and courses use
 
