@@ -30,7 +30,7 @@ from .network import Network
 from .values import forward, gradients
 from .verify import AGREE
 from .wrong.changes import Changed, Recall, Update, Ways, and_all, updated
-from .wrong import gathered, losses, rules
+from .wrong import gathered, losses, rules, steps
 
 MOST_PLACES = 60  # of one slip in one network
 
@@ -86,7 +86,7 @@ def right(network: Network) -> Working:
 
 @dataclass(frozen=True)
 class Slip:
-    """A mistake. kind: rule, network, accumulation, update, forward or state (several calls); step: where it acts, in words.
+    """A mistake. kind: rule, network, accumulation, update, forward, state (several calls) or optimizer; step: where it acts, in words.
 
     change: all the ways in which it can be made in a network; sentence: what a marker would write, with the places in braces and
     names between backticks.
@@ -188,7 +188,7 @@ SLIPS: dict[str, Slip] = {s.name: s for s in (
     Slip("not-stored", "accumulation", "any parameter", and_all(gathered.not_stored), "`d{L}/d{v}` is 0: it was never computed, or stored under another name."),
     Slip("bias-unsummed", "accumulation", "bias of a batch", and_all(gathered.bias_unsummed), "`d{L}/d{v}` was not summed over the examples."),
     Slip("bias-axis", "accumulation", "bias of a batch", and_all(gathered.bias_axis), "`d{L}/d{v}` was summed over the wrong axis: it is the sum over the examples."),
-    Slip("mean-on-some", "accumulation", "gradients of a batch", gathered.mean_on_some, "{what}"),
+    Slip("mean-on-some", "accumulation", "gradients of a batch", gathered.mean_on_some, "Only the gradients of the {which} are {what}: the mean over the examples belongs to all gradients alike."),
     Slip("clipped", "accumulation", "all gradients", gathered.clipped, "The gradients were clipped to {bound}, {how}, before they were returned."),
     Slip("error-clipped", "accumulation", "output layer", gathered.error_clipped, "`d{L}/d{v}` was clipped to 1: beyond the bound nothing is learned."),
     Slip("resent", "accumulation", "engine", gathered.engine(resend=True),
@@ -216,6 +216,16 @@ SLIPS: dict[str, Slip] = {s.name: s for s in (
     Slip("bias-fixed", "update", "update", ways.moved(ways.weights_only), "The biases were not updated."),
     Slip("one-by-one", "update", "update", ways.moved(ways.one_by_one),
          "The upper weights were updated before the error was sent back through them; all gradients come first."),
+    Slip("no-correction", "optimizer", "running averages", steps.stepped(steps.uncorrected),
+         "The running averages start at 0 and were not corrected for it: they are to be divided by 1 - beta^t."),
+    Slip("correction-upside-down", "optimizer", "running averages", steps.stepped(steps.corrected_upside_down),
+         "The running averages were multiplied by 1 - beta^t; they are to be divided by it."),
+    Slip("share-forgotten", "optimizer", "running averages", steps.stepped(steps.share_forgotten),
+         "The new gradient was added whole; in a running average it counts with the share that the old one gives up."),
+    Slip("root-forgotten", "optimizer", "step", steps.stepped(steps.root_forgotten), "The step was divided by the average of the squares, not by its root."),
+    Slip("epsilon-moved", "optimizer", "step", steps.stepped(steps.epsilon_moved), "Epsilon stands on the other side of the root."),
+    Slip("gradient-again", "optimizer", "step", steps.stepped(steps.gradient_again), "The step was multiplied by the gradient once more."),
+    Slip("step-backwards", "optimizer", "step", steps.stepped(steps.backwards), "The step was added; descent subtracts it."),
 )}
 
 

@@ -20,7 +20,7 @@ from .functions import FUNCTIONS
 from .losses import LOSSES, loss_equation
 from .network import Equation, Network
 from .rules import local_slope
-from .wrong.changes import Changed, Pull, Recall, Update, Ways, Wrong, and_all, updated
+from .wrong.changes import Changed, Pull, Update, Ways, Wrong, updated
 
 # ---------------------------------------------------------------- changed rules
 

@@ -425,9 +425,12 @@ def test_unknown_names() -> None:
 
 # ---------------------------------------------------------------- the printed catalogue
 
+CONTENTS = 2  # pages
+
+
 @needs_tex
 def test_the_catalogue() -> None:
-    """Compiled once: nothing sticks out, every entry is there and in the table of contents, every word inside the margins."""
+    """Compiled once (the contents take CONTENTS pages): nothing sticks out, every entry is there and in the table of contents, every word inside the margins."""
     engine = find_engine()
     assert engine is not None
     made = compile_pdf(cataloguepages.reference(tables()), engine=engine)
@@ -444,8 +447,8 @@ def test_the_catalogue() -> None:
             assert 19 <= left and right <= 191 and over >= 14, f"page {number}: {word!r} at {left:.1f}..{right:.1f}, {over:.1f} mm"
         texts.append([word for *_, word in boxes])
     for _, name in EVERY:
-        assert texts[0].count(name) >= 1, f"{name} is not in the table of contents"
-        assert any(name in page for page in texts[1:]), f"{name} has no entry"
+        assert any(name in page for page in texts[:CONTENTS]), f"{name} is not in the table of contents"
+        assert any(name in page for page in texts[CONTENTS:]), f"{name} has no entry"
     assert "??" not in texts[0] and not {"None", "nan", "Fraction("} & {w for page in texts for w in page}
 
 

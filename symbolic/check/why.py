@@ -13,12 +13,12 @@ from typing import Any
 import numpy
 
 from .. import expr as ex
-from ..derive import derive, derived
+from ..derive import derive
 from ..expr import Expr
 from ..network import Equation, Network
 from ..rules import local_slope
 from ..slips import SLIPS
-from .arrays import READER, Array, forward
+from .arrays import READER, Array
 from .judge import LIMITS, Case, TensorVerdict, error_of, fitted, floor_of, judge, plain_array
 from .suspects import AGREE, KEY, NEARER, Claims, Suspect, Trial, calls_of, field_of, forward_suspects, worked
 

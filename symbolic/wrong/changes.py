@@ -17,6 +17,7 @@ from ..derive import Derivation, Step
 from ..expr import Expr
 from ..language.arithmetic import Env, Matrix
 from ..network import Equation, Network, Symbol
+from ..optimizers import Optimizer
 from ..rules import RULES, Rule
 
 Update = Callable[[Env, Derivation, Iterable[str], Any], dict[str, Matrix]]
@@ -33,6 +34,7 @@ def updated(values: Env, derivation: Derivation, names: Iterable[str], rate: Any
 
 
 Wrong = Callable[[Expr, Expr, int, Pull], Expr]  # (e, g, k, the right pullback) -> what is sent back instead
+RowChange = Callable[[Optimizer], Optimizer | None]  # None where there is nothing to change
 Recall = Callable[[Sequence[Env]], Env]           # the calls so far, the present one last -> more leaves
 
 
@@ -43,7 +45,8 @@ class Changed:
     wrong: pullbacks by operation; rewrite: other right-hand sides, by the name of the equation; symbols: leaves that only the
     slip knows, whose numbers ``recall`` finds in this call and the earlier ones; gather: how the terms of a step are put together;
     handed: what is returned for a value, in terms of values and named gradients; update: how parameters move; equations: those that
-    send back something else, None where that is not known; also: the other places of a mistake made at several at once.
+    send back something else, None where that is not known; also: the other places of a mistake made at several at once;
+    row: another row of the table of optimizers.
     """
 
     places: Mapping[str, str]
@@ -56,6 +59,7 @@ class Changed:
     update: Update = updated
     equations: tuple[str, ...] | None = None
     also: tuple[Mapping[str, str], ...] = ()
+    row: RowChange | None = None
 
     @property
     def rules(self) -> Mapping[str, Rule]:

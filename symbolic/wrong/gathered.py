@@ -139,12 +139,10 @@ def mean_on_some(network: Network) -> Iterator[Changed]:
         return
     (n,) = map(ex.size, sizes)
     word = ex.text(n)
-    for bias, factor, what in ((True, n, f"The gradients of the biases are not divided by {word}, those of the weights are."),
-                               (False, n, f"The gradients of the weights are not divided by {word}, those of the biases are."),
-                               (False, 1 / n, f"The gradients of the weights are divided by {word} once too often, those of the biases are not.")):
+    for bias, factor, what in ((True, n, f"not divided by {word}"), (False, n, f"not divided by {word}"), (False, 1 / n, f"divided by {word} once too often")):
         handed = {s.name: factor * _grad(network, s) for s in _parameters(network, bias)}
         if handed and len(handed) < len(_parameters(network)):
-            yield Changed({"what": what}, handed=handed, equations=())
+            yield Changed({"which": "biases" if bias else "weights", "what": what}, handed=handed, equations=())
 
 
 # ---------------------------------------------------------------- clipped
