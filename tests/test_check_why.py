@@ -302,6 +302,18 @@ def test_a_nearly_right_gradient_has_no_cause_that_is_right_itself() -> None:
     assert not found.right and not found.causes
 
 
+def test_what_is_missing_or_in_another_shape_hides_no_cause() -> None:
+    at = points(TWO, 4)[:3]
+    wrong = [simple(p, lambda a, y, m: 2 * (a - y) / y.size) for p in at]
+    flat = diagnose([Case(p, w | {"W1": w["W1"].ravel()}) for p, w in zip(at, wrong, strict=True)], pairs=False)
+    assert not flat.causes and flat.verdicts[2].verdict == "WRONG", "numbers in another shape that are not even right"
+    right = {p.label: p.gradient("W1").ravel() for p in at}
+    slip = [{n: v for n, v in w.items() if n[0] != "W"} | {"W1": right[p.label], "W2": None} for p, w in zip(at, wrong, strict=True)]
+    found = diagnose([Case(p, w) for p, w in zip(at, slip, strict=True)], pairs=False)
+    assert [v.verdict for v in found.verdicts] == ["MISSING", "WRONG", "SHAPE", "WRONG"] and "output-slope" in {c.slip for both in found.causes for c in both}
+    assert not diagnose([Case(p, {}) for p in at]).causes and not diagnose([Case(p, {n: v + numpy.nan for n, v in w.items()}) for p, w in zip(at, wrong, strict=True)]).causes
+
+
 def test_an_epsilon_in_a_logarithm_is_named() -> None:
     at = points(LABELS, 4)[:3]
 

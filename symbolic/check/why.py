@@ -118,9 +118,11 @@ def diagnose(cases: Sequence[Case], dtype: str = "float64", *, strict: bool = Fa
         return found
     found = replace(found, first_wrong=wrong[0])
     groups = _grouped(cases, LIMITS[dtype])
-    singles = _singles(groups)
-    complete = True
-    if not singles and pairs:
+    singles, complete = _singles(groups), True
+    apart = {v.name for v in verdicts if v.verdict in ("SHAPE", "MISSING", "NONFINITE")}  # what these lack is said already
+    if not singles and apart and (rest := _without(groups, apart)):
+        groups, singles = rest, _singles(rest)
+    if not singles and pairs and groups[0].names:
         singles, complete = _pairs(groups)
     causes = tuple(dict.fromkeys(tuple(_causes(groups[0], s)) for s in singles))[:MOST_CAUSES]
     losses = tuple(dict.fromkeys(c.said for both in causes for c in both if c.slip in LOSS))
@@ -215,6 +217,12 @@ def _grouped(cases: Sequence[Case], limit: float) -> list[Claims]:
         chosen = places[:MOST_CASES]
         out.append(Claims([cases[k] for k in chosen], limit, [calls[k] for k in chosen]))
     return [c for c in out if c.names] or out
+
+
+def _without(groups: Sequence[Claims], names: set[str]) -> list[Claims]:
+    """The same claims without some gradients; none where nothing is left that is wrong."""
+    out = [Claims([replace(c, claimed={n: a for n, a in c.claimed.items() if n not in names}) for c in g.cases], g.limit, g.calls) for g in groups]
+    return out if any(g.names and not all(g.right(n) for n in g.names) for g in out) else []
 
 
 def _singles(groups: Sequence[Claims]) -> list[Suspect]:
