@@ -44,8 +44,17 @@ proof.lookup
 proof.prove
 verify
 lectures.slopes
+wrong.changes
 ways
+wrong.rules
+wrong.losses wrong.gathered wrong.steps
 slips
+check.arrays
+check.points
+check.judge
+check.suspects
+check.updates
+check.why
 claims.drift
 claims.scenes
 lectures.second
@@ -120,7 +129,7 @@ __main__
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
 MATHEMATICS = """expr language.plain language.takes language.matrices language.arithmetic language.floats rules language.parsemoves language.parse optimizers
 network models.primitives models.layertypes losses layers models.theorems models.initial derive lectures.forward_mode calculus index lesson
-values proof.probe proof.lookup proof.prove verify ways slips claims.drift claims.scenes lectures.second lectures.gates lectures.transforms
+values proof.probe proof.lookup proof.prove verify wrong.changes ways wrong.rules wrong.losses wrong.gathered wrong.steps slips check.arrays check.points check.judge check.suspects check.updates check.why claims.drift claims.scenes lectures.second lectures.gates lectures.transforms
 lectures.linear lectures.slopes""".split()
 # Where source is run: the student's file, in the locked child process.
 RUNS = {"check.steps": {"exec", "compile"}}
