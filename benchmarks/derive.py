@@ -48,6 +48,23 @@ def recorded(net: Network) -> Derivation:
     return derivation
 
 
+def bare(net: Network) -> dict[str, object]:
+    """Reverse mode with nothing recorded: SymPy's slope of every equation in every value that it reads, each gradient named."""
+    import sympy as sp
+
+    from symbolic.proof.prove import SYMPY
+
+    letters: dict[str, sp.Symbol] = {n: sp.Symbol(n) for n in net.symbols}
+    env = {n: [[s]] for n, s in letters.items()}
+    bars: dict[str, object] = {net.output: sp.Integer(1)}
+    for eq in reversed(net.equations):
+        rhs = entries(eq.rhs, env, SYMPY)[0][0]
+        bar = sp.Integer(1) if eq.name == net.output else sp.Symbol(f"bar_{eq.name}")
+        for name in eq.rhs.names:
+            bars[name] = bars.get(name, 0) + bar * sp.diff(rhs, letters[name])
+    return bars
+
+
 def count(e: ex.Expr) -> int:
     """How many scalar operations the tree asks for (a shared name counts once, where it is made)."""
     own = max(len(e.args) - 1, 0) if e.op in ("add", "mul", "div", "pow", "matmul") else \

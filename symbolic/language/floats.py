@@ -65,10 +65,16 @@ def evaluate(e: Expr, env: Mapping[Any, Any]) -> Matrix:
 
 # ---------------------------------------------------------------- forms that keep their digits
 
-def _log_of_one_plus(e: Expr) -> Expr | None:
-    """log(1 + x) as log1p(x)."""
+def _logarithm(e: Expr) -> Expr | None:
+    """log(1 + x) as log1p(x), log(sigmoid(z)) as -softplus(-z), log(softmax(z)) as logsoftmax(z)."""
     x = e.args[0]
-    if e.data == "log" and x.op == "add" and x.args[0] == ex.ONE:
+    if e.data != "log":
+        return None
+    if x.op == "call" and x.data == "sigmoid":
+        return ex.neg(ex.node("call", (ex.neg(x.args[0]),), "softplus"))
+    if x.op == "over" and x.data[0] == "softmax":
+        return ex.node("over", x.args, ("log_softmax", x.data[1]))
+    if x.op == "add" and x.args[0] == ex.ONE:
         return ex.node("call", (ex.add(*x.args[1:]),), "log1p")
     return None
 
@@ -91,7 +97,7 @@ def _softmax(e: Expr) -> Expr | None:
     return None
 
 
-STABLE: Mapping[str, Callable[[Expr], Expr | None]] = {"call": _log_of_one_plus, "add": _one_minus_sigmoid, "div": _softmax}
+STABLE: Mapping[str, Callable[[Expr], Expr | None]] = {"call": _logarithm, "add": _one_minus_sigmoid, "div": _softmax}
 
 
 def stable(e: Expr) -> Expr:

@@ -33,7 +33,7 @@ class MatrixRow:
 
     entries(rows, arithmetic) computes it; pull(e, g) sends the gradient g of the node e back to its
     argument; scalar: what it is of a 1 x 1 matrix; square: whether only square matrices have it;
-    whole: whether the result is a matrix of the same shape (else a number).
+    whole: whether the result is a matrix of the same shape (else a number); numpy_code: NumPy source with ``{A}``.
     """
 
     name: str
@@ -41,6 +41,7 @@ class MatrixRow:
     pull: Callable[[Expr, Expr], Expr]
     scalar: Callable[[Expr], Expr]
     because: str
+    numpy_code: str
     square: bool = True
     whole: bool = False
 
@@ -106,17 +107,23 @@ def _inv(e: Expr) -> Expr:
 
 MATRIX_FUNCTIONS: dict[str, MatrixRow] = {row.name: row for row in (
     MatrixRow("trace", lambda m, a: _cell(a.add(_diagonal(m))), lambda e, g: g * ex.eye(e.args[0].shape), lambda x: x,
-              "Only the diagonal counts, each entry with slope one: the identity matrix."),
+              "Only the diagonal counts, each entry with slope one: the identity matrix.",
+              "numpy.trace({A})"),
     MatrixRow("det", lambda m, a: _cell(a.determinant(m)), lambda e, g: g * e * _inv(e), lambda x: x,
-              "The slope of a determinant with respect to an entry is its cofactor: the determinant times the transposed inverse."),
+              "The slope of a determinant with respect to an entry is its cofactor: the determinant times the transposed inverse.",
+              "numpy.linalg.det({A})"),
     MatrixRow("logdet", lambda m, a: _cell(a.call("log", [a.determinant(m)])), lambda e, g: g * _inv(e), lambda x: ex.node("call", (x,), "log"),
-              "The slope of the logarithm is one over the determinant, which leaves the transposed inverse."),
+              "The slope of the logarithm is one over the determinant, which leaves the transposed inverse.",
+              "numpy.log(numpy.linalg.slogdet({A})[0]) + numpy.linalg.slogdet({A})[1]"),
     MatrixRow("inv", lambda m, a: a.inverse(m), lambda e, g: -(e.T @ g @ e.T), lambda x: ex.node("div", (ex.ONE, x)),
               "Inverse times matrix stays the identity, so the change of the inverse is minus inverse, change, inverse; sent back, each is transposed.",
+              "numpy.linalg.inv({A})",
               whole=True),
     MatrixRow("norm", lambda m, a: _cell(a.call("sqrt", [_squares(m, a)])), lambda e, g: g * (e.args[0] / e), lambda x: ex.node("call", (x,), "abs"),
-              "The slope of the Frobenius norm, the root of the sum of all squares, is the matrix over its norm.", square=False),
+              "The slope of the Frobenius norm, the root of the sum of all squares, is the matrix over its norm.",
+              "numpy.linalg.norm({A})", square=False),
     MatrixRow("squared_norm", lambda m, a: _cell(_squares(m, a)), lambda e, g: g * 2 * e.args[0], lambda x: ex.node("pow", (x, ex.num(2))),
-              "The squared Frobenius norm is the sum of all squares, so each entry has the slope two times itself.", square=False),
+              "The squared Frobenius norm is the sum of all squares, so each entry has the slope two times itself.",
+              "numpy.sum(({A})**2)", square=False),
 )}
 WRITTEN = [name for name in MATRIX_FUNCTIONS if name != "squared_norm"]  # norm(A)**2 is read as the last one
