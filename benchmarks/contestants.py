@@ -336,15 +336,18 @@ def _casadi(m: Model) -> Work | None:
         a = act[m.of(k)](p[f"W{k}"] @ a + casadi.repmat(p[f"b{k}"], 1, m.batch))
     loss = m.scale * casadi.sumsqr(a - y)
     whole = casadi.Function("f", [x, y, *p.values()], [loss, *(casadi.reshape(casadi.gradient(loss, w), *w.shape) for w in p.values())])
-    given = [np.asfortranarray(m.value(n)) for n in ("x", "y", *m.names)]
+    given = [np.ravel(m.value(n), order="F").copy() for n in ("x", "y", *m.names)]
     buffer, trigger = whole.buffer()
-    found = [np.zeros((1, 1))] + [np.zeros(m.value(n).shape, order="F") for n in m.names]
+    room = [np.zeros(1), *(np.zeros(m.value(n).size) for n in m.names)]
+    found = [room[0], *(flat.reshape(m.value(n).shape, order="F") for n, flat in zip(m.names, room[1:], strict=True))]
     for k, array in enumerate(given):
         buffer.set_arg(k, memoryview(array))
-    for k, array in enumerate(found):
+    for k, array in enumerate(room):
         buffer.set_res(k, memoryview(array))
 
-    def run() -> Any:
+    kept = whole, buffer, given, room  # casadi reads their memory, and would not keep them alive
+
+    def run(kept: Any = kept) -> Any:
         trigger()
         return found
 

@@ -16,8 +16,9 @@ from collections.abc import Callable
 
 from symbolic import expr as ex
 from symbolic.language.arithmetic import entries
-from symbolic.derive import Derivation, derive
+from symbolic.derive import Derivation, derive, passes
 from symbolic.lesson import plan
+from symbolic.rules import RULES
 from symbolic.layers import stack
 from symbolic.network import LayerPlan, Network, scalarize
 from symbolic.values import DIGITS
@@ -48,21 +49,14 @@ def recorded(net: Network) -> Derivation:
     return derivation
 
 
-def bare(net: Network) -> dict[str, object]:
-    """Reverse mode with nothing recorded: SymPy's slope of every equation in every value that it reads, each gradient named."""
-    import sympy as sp
-
-    from symbolic.proof.prove import SYMPY
-
-    letters: dict[str, sp.Symbol] = {n: sp.Symbol(n) for n in net.symbols}
-    env = {n: [[s]] for n, s in letters.items()}
-    bars: dict[str, object] = {net.output: sp.Integer(1)}
+def bare(net: Network) -> dict[str, ex.Expr]:
+    """Reverse mode with nothing recorded: the local rules of every equation on the named gradient, and their sums."""
+    bars: dict[str, list[ex.Expr]] = {net.output: [ex.ONE]}
     for eq in reversed(net.equations):
-        rhs = entries(eq.rhs, env, SYMPY)[0][0]
-        bar = sp.Integer(1) if eq.name == net.output else sp.Symbol(f"bar_{eq.name}")
-        for name in eq.rhs.names:
-            bars[name] = bars.get(name, 0) + bar * sp.diff(rhs, letters[name])
-    return bars
+        upstream = ex.ONE if eq.name == net.output else ex.grad(net.output, eq.name, eq.rhs.shape)
+        for name, sent, _ in passes(eq.rhs, upstream, (), RULES):
+            bars.setdefault(name, []).append(sent)
+    return {name: ex.add(*terms) for name, terms in bars.items()}
 
 
 def count(e: ex.Expr) -> int:

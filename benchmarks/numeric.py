@@ -149,7 +149,7 @@ def tiny() -> Iterator[Row]:
     works |= installed(made)
     yield Row("2-2-2 sigmoid, one example: plain floats in and out", works, [
         ("chainrule floats", "torch", 150, False), ("chainrule floats", "lambdify (cse)", 3, False), ("chainrule numba", "torch", 300, False)])
-    arrays = {k: v for k, v in works.items() if k not in ("chainrule floats", "chainrule numba", "lambdify (cse)")}
+    arrays = {k: v for k, v in works.items() if not k.startswith(("chainrule", "lambdify"))}
     yield Row("2-2-2 sigmoid, one example: arrays in and out", {"chainrule arrays": lambda: compiled(values), **arrays}, [
         ("chainrule arrays", "torch", 75, False), ("chainrule arrays", "NumPy by hand", 8, False), ("chainrule arrays", "jax", 6, False)])
 
@@ -171,8 +171,8 @@ def plain_lambdify(net: Network, given: list[float], results: tuple[str, ...]) -
     loss = env[flat_net.output][0][0]
     slopes = [sp.diff(loss, letters[n]) for n in flat_net.names("parameter")]
     assert len(slopes) + 1 == len(results)
-    run = sp.lambdify(list(letters.values()), [loss, *slopes], modules="math", cse=True)
-    return {"lambdify (cse)": lambda: run(*given)}
+    made = {"lambdify (cse)": {}, "lambdify (cse, math)": {"modules": "math"}}
+    return {name: lambda run=sp.lambdify(list(letters.values()), [loss, *slopes], cse=True, **options): run(*given) for name, options in made.items()}
 
 
 def installed(made: Model, *only: str) -> dict[str, Work]:

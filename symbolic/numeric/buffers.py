@@ -237,11 +237,24 @@ class Plan:
         if op.kind == "where":
             condition, yes, no = inputs
             body += [f"copyto({own}, {no})"] * (no != own) + [f"copyto({own}, {yes}, 'same_kind', {condition})"]
+        elif op.kind == "fold" and (ones := self._ones(op)) is not None:
+            body.append(f"dot({inputs[0]}, {ones}, {own})" if inputs[1] == "1" else f"dot({ones}, {inputs[0]}, {own})")
         elif op.kind == "fold":
             body.append(f"{op.function.replace('.', '_')}({inputs[0]}, {inputs[1]}, None, {own}, True)")
         else:
             out = f"out={own}" if op.function in BY_KEYWORD else own  # by position it is quicker
             body.append(f"{'dot' if op.kind == 'product' else op.function}({', '.join(inputs)}, {out})")
+
+    def _ones(self, op: Op) -> str | None:
+        """The ones with which a matrix product adds up rows or columns: quicker than a sum, and as exact."""
+        summed, axis = (self.samples.get(x.id) if isinstance(x, ast.Name) else number(x) for x in op.args)
+        if op.function != "add.reduce" or not isinstance(summed, numpy.ndarray) or summed.ndim != 2 or summed.dtype != self.dtype or axis not in (0, 1):
+            return None
+        shape = (summed.shape[1], 1) if axis else (1, summed.shape[0])
+        name = "ones_{}_{}".format(*shape)
+        if name not in self.arrays:
+            self.arrays[name] = numpy.ones(shape, self.dtype)
+        return name
 
     def _gradient(self, place: int, sample: Any) -> Any:
         return self.own.setdefault(place, numpy.empty(numpy.shape(sample), self.dtype))

@@ -23,7 +23,6 @@ import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -242,16 +241,19 @@ class FloatsRunner:
 
     def _array_source(self) -> str:
         opened = [f"{_pattern(self.program.names[leaf], self.entries.shapes[leaf])} = values[{leaf!r}].tolist()" for leaf in self.program.leaves]
-        size = numpy.dtype(self.dtype).itemsize
-        shapes = [self.entries.shapes[n] for n in self.program.gradients]
-        starts = [0, *accumulate(prod(map(int, s)) * size for s in shapes)]
-        made = [f"{n!r}: ndarray({tuple(map(int, s))}, kind, packed, {start})" for n, s, start in zip(self.program.gradients, shapes, starts, strict=False)]
-        return function("call", ["values"], [*_tried([*opened, *self._inner(), f"packed = bytearray(pack({', '.join(self.returned[1:])}))",
-                                                      f"return float({self.returned[0]}), {{{', '.join(made)}}}"]), "except fails:", "    return None"])
+        filled, made, returned = [], [], self.returned[1:]
+        for k, name in enumerate(self.program.gradients):
+            shape = tuple(map(int, self.entries.shapes[name]))
+            mine, returned = returned[:prod(shape)], returned[prod(shape):]
+            filled += [f"array_{k} = empty({shape}, kind)", f"pack_{prod(shape)}(array_{k}, 0, {', '.join(mine)})"]
+            made.append(f"{name!r}: array_{k}")
+        return function("call", ["values"], [*_tried([*opened, *self._inner(), *filled, f"return {self.returned[0]} + 0.0, {{{', '.join(made)}}}"]),
+                                             "except fails:", "    return None"])
 
     def _array_space(self) -> dict[str, Any]:
-        form = f"={len(self.results) - 1}{'d' if self.dtype == 'float64' else 'f'}"
-        return {**SPACE, "fails": OTHERS, "ndarray": numpy.ndarray, "kind": numpy.dtype(self.dtype), "bytearray": bytearray, "pack": struct.Struct(form).pack}
+        counts = {prod(map(int, self.entries.shapes[n])) for n in self.program.gradients}
+        packs = {f"pack_{n}": struct.Struct(f"={n}{'d' if self.dtype == 'float64' else 'f'}").pack_into for n in counts}
+        return {**SPACE, **packs, "fails": OTHERS, "empty": numpy.empty, "kind": numpy.dtype(self.dtype)}
 
     @cached_property
     def _safe(self) -> NumpyRunner:
