@@ -31,7 +31,7 @@ import numpy as np  # noqa: E402
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from contestants import LIBRARIES, Model, by_hand, by_hand_tuned, floor, update_by_hand  # noqa: E402
+from contestants import LIBRARIES, Model, by_hand, by_hand_tuned, floor, rmsprop_in_blocks, update_by_hand  # noqa: E402
 
 from symbolic.layers import stack  # noqa: E402
 from symbolic.network import LayerPlan, Network  # noqa: E402
@@ -220,22 +220,28 @@ def step() -> Iterator[Row]:
 
 
 def our_step(net: Network, made: Model) -> Work:
-    """A step as ``fit`` takes it: gradients in their arrays, the update of the catalogue's row in blocks."""
-    from symbolic.numeric.update import Update
-    from symbolic.optimizers import OPTIMIZERS
-
+    """A step as ``fit`` takes it: gradients in their arrays, the update in blocks (of the catalogue's row, where that is compiled)."""
     compiled = compile(net, dtype=made.dtype)
     values = {n: v.copy() for n, v in made.values.items()}
-    row = OPTIMIZERS["rmsprop"]
-    update = Update(row, {n: o.default for n, o in row.options.items()}, {n: values[n] for n in compiled.program.parameters}, made.dtype)
-    bound = compiled.bind({**values, **update.values})
-    count = 0
+    weights = {n: values[n] for n in compiled.program.parameters}
+    if importlib.util.find_spec("symbolic.numeric.update"):
+        from symbolic.numeric.update import Update
+        from symbolic.optimizers import OPTIMIZERS
+
+        row = OPTIMIZERS["rmsprop"]
+        rule = Update(row, {n: o.default for n, o in row.options.items()}, weights, made.dtype)
+        weights, count = rule.values, [0]
+
+        def move(slopes: Values) -> None:
+            count[0] += 1
+            rule.step(slopes, 0.001, count[0])
+    else:
+        move = rmsprop_in_blocks(weights)
+    bound = compiled.bind({**values, **weights})
 
     def run() -> float:
-        nonlocal count
-        count += 1
         loss = bound()
-        update.step(bound.gradients, 0.001, count)
+        move(bound.gradients)
         return loss
 
     return run

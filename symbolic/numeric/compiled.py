@@ -169,20 +169,25 @@ class Bound:
         self._plan = runner.plan if isinstance(runner, BuffersRunner) else None
         found = self._plan(arrays).gradients if self._plan else [numpy.empty(numpy.shape(g), compiled.dtype) for g in runner.run(arrays)[1]]
         self.gradients: dict[str, Any] = dict(zip(compiled.program.gradients, found, strict=True))
+        self._shapes: Any = None
 
     def __call__(self, *data: Any) -> float:
         """The loss; data: arrays in the order of ``program.data`` in place of those given before (any batch size where it is a letter)."""
         if data:
             if len(data) != self._data:
                 raise SpecError(f"{len(data)} arrays of data, expected {self._data}: {', '.join(self._compiled.program.data)}")
-            self._arrays[:self._data] = [numpy.asarray(d, dtype=self._compiled.dtype) for d in data]
+            self._arrays[:self._data] = data = tuple(numpy.asarray(d, dtype=self._compiled.dtype) for d in data)
         if self._plan is None:
             loss, found = self._compiled._runner.run(self._arrays)
             for into, gradient in zip(self.gradients.values(), found, strict=True):
                 into[...] = gradient
             return loss
+        if data or self._shapes is None:
+            shapes = [d.shape for d in self._arrays[:self._data]]
+            if shapes != self._shapes:  # parameters never change theirs
+                self._shapes, self._run = shapes, self._plan(self._arrays).run
         with numpy.errstate(all="ignore"):
-            return float(self._plan(self._arrays).run(*self._arrays))
+            return float(self._run(*self._arrays))
 
 
 def _fits(found: tuple[int, ...], shape: tuple[Any, ...]) -> bool:

@@ -245,7 +245,7 @@ class FloatsRunner:
         for k, name in enumerate(self.program.gradients):
             shape = tuple(map(int, self.entries.shapes[name]))
             mine, returned = returned[:prod(shape)], returned[prod(shape):]
-            filled += [f"array_{k} = empty({shape}, kind)", f"pack_{prod(shape)}(array_{k}, 0, {', '.join(mine)})"]
+            filled += [f"array_{k} = empty({shape}{'' if self.dtype == 'float64' else ', kind'})", f"pack_{prod(shape)}(array_{k}, 0, {', '.join(mine)})"]
             made.append(f"{name!r}: array_{k}")
         return function("call", ["values"], [*_tried([*opened, *self._inner(), *filled, f"return {self.returned[0]} + 0.0, {{{', '.join(made)}}}"]),
                                              "except fails:", "    return None"])
