@@ -15,29 +15,37 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
     os.environ[_name] = "1"
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
-import argparse  # noqa: E402
-import importlib.util  # noqa: E402
-import statistics  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable, Iterator, Mapping  # noqa: E402
-from dataclasses import dataclass, field  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import argparse
+import importlib.util
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-import numpy as np  # noqa: E402
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from contestants import LIBRARIES, Model, by_hand, by_hand_tuned, floor, rmsprop_in_blocks, update_by_hand  # noqa: E402
+from contestants import (
+    LIBRARIES,
+    Model,
+    by_hand,
+    by_hand_tuned,
+    floor,
+    rmsprop_in_blocks,
+    update_by_hand,
+)
 
-from symbolic.layers import stack  # noqa: E402
-from symbolic.network import LayerPlan, Network  # noqa: E402
-from symbolic.numeric import compile  # noqa: A004, E402
-from symbolic.numeric.crosscheck import complex_step  # noqa: E402
-from symbolic.models.theorems import applied  # noqa: E402
+from symbolic.layers import stack
+from symbolic.models.theorems import applied
+from symbolic.network import LayerPlan, Network
+from symbolic.numeric import compile
+from symbolic.numeric.crosscheck import complex_step
 
 Values = dict[str, Any]
 Work = Callable[[], Any]
@@ -172,7 +180,8 @@ def plain_lambdify(net: Network, given: list[float], results: tuple[str, ...]) -
     slopes = [sp.diff(loss, letters[n]) for n in flat_net.names("parameter")]
     assert len(slopes) + 1 == len(results)
     made = {"lambdify (cse)": {}, "lambdify (cse, math)": {"modules": "math"}}
-    return {name: lambda run=sp.lambdify(list(letters.values()), [loss, *slopes], cse=True, **options): run(*given) for name, options in made.items()}
+    runs = {name: sp.lambdify(list(letters.values()), [loss, *slopes], cse=True, **options) for name, options in made.items()}
+    return {name: lambda run=run: run(*given) for name, run in runs.items()}
 
 
 def installed(made: Model, *only: str) -> dict[str, Work]:
@@ -226,6 +235,7 @@ def our_step(net: Network, made: Model) -> Work:
     weights = {n: values[n] for n in compiled.program.parameters}
     if importlib.util.find_spec("symbolic.numeric.update"):
         from symbolic.numeric.update import Update
+
         from symbolic.optimizers import OPTIMIZERS
 
         row = OPTIMIZERS["rmsprop"]
@@ -249,7 +259,7 @@ def our_step(net: Network, made: Model) -> Work:
 
 def epoch() -> Iterator[Row]:
     """64-64-10 on 1437 examples in batches of 32, plain gradient descent, from the same start."""
-    made, net, values = model([64, 64, 10], "relu", "softmax", "cross_entropy", 32)
+    made, *_ = model([64, 64, 10], "relu", "softmax", "cross_entropy", 32)
     rng = np.random.default_rng(1)
     X, Y = rng.uniform(0, 1, (64, 1437)), np.eye(10)[:, rng.integers(10, size=1437)]
     batches = [(np.ascontiguousarray(X[:, k:k + 32]), np.ascontiguousarray(Y[:, k:k + 32])) for k in range(0, 1437 - 31, 32)]
@@ -309,7 +319,8 @@ print(W.grad)
 
 
 def deriving() -> Iterator[Row]:
-    from derive import bare, limited_one_shot, network as deep, operations, recorded
+    from derive import bare, limited_one_shot, operations, recorded
+    from derive import network as deep
 
     from symbolic.derive import derive
     from symbolic.network import scalarize

@@ -15,7 +15,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import sympy as sp
@@ -24,9 +24,9 @@ from . import expr as ex
 from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
 from .language.matrices import MATRIX_FUNCTIONS
-from .numpycode import code, typed
 from .language.rows import Row, a
 from .language.takes import Slide, Take
+from .numpycode import code, typed
 
 SIGNS = {"mul": " * ", "div": " / ", "pow": " ** ", "matmul": " @ "}
 REDUCED = {"sum": "np.sum", "most": "np.max", "least": "np.min"}
@@ -274,7 +274,7 @@ def _number(e: Expr) -> str:
     return f"({code(e.data)})"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _form(row: Row, slope: int | None) -> str:
     """The stable NumPy form of a row's value or slope, with {0}, {1} for its arguments."""
     marks = [sp.Symbol(f"ARG{k}", real=True) for k in range(len(row.args))]
@@ -334,7 +334,7 @@ def _spell(form: ast.expr, entries: list[str]) -> str | list[str]:
         case ast.BinOp(left, sign, right):
             parts = [_spell(left, entries), _spell(right, entries)]
             symbol = ast.unparse(ast.BinOp(ast.Name("a"), sign, ast.Name("b")))[1:-1]
-            write = lambda *xs: f"({symbol.join(xs)})"  # noqa: E731
+            write = lambda *xs: f"({symbol.join(xs)})"
         case ast.UnaryOp(ast.USub(), inner):
             parts, write = [_spell(inner, entries)], lambda *xs: f"(-{xs[0]})"
         case ast.Constant(): return ast.unparse(form)

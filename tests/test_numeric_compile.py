@@ -15,23 +15,23 @@ import sympy as sp
 from mpmath import mp
 
 from symbolic import expr as ex
-from symbolic.derive import Derivation, derive
 from symbolic.catalogue.entries import layer_network
+from symbolic.derive import Derivation, derive
 from symbolic.errors import ShapeError, SpecError
 from symbolic.expr import Expr
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS
-from symbolic.layers import LAYERS, stack
-from symbolic.losses import LOSSES
 from symbolic.language.matrices import MATRIX_FUNCTIONS
 from symbolic.language.matrices import apply as matrix
+from symbolic.language.takes import concat, convolve, part, reshape, windows
+from symbolic.layers import LAYERS, stack
+from symbolic.losses import LOSSES
+from symbolic.models.theorems import applied
 from symbolic.network import Equation, LayerPlan, Network, Symbol, from_equations
 from symbolic.numeric import compile
 from symbolic.numeric.backends import BACKENDS as EVERY
 from symbolic.numeric.crosscheck import complex_step
 from symbolic.numeric.run import load
 from symbolic.rules import RULES
-from symbolic.language.takes import concat, convolve, part, reshape, windows
-from symbolic.models.theorems import applied
 from symbolic.values import DIGITS, forward, gradients
 
 BACKENDS = [b for b in EVERY if b != "numba"]  # which takes a second to compile each program, and is an extra
@@ -259,7 +259,7 @@ def test_a_wrong_slope_is_found() -> None:
     network = net("sigmoid")
     steps = dict(derive(network).steps)
     wrong = replace(steps["z1"], terms=tuple(replace(t, final=t.final * ex.num(Fraction(1001, 1000))) for t in steps["z1"].terms))
-    loss, slopes = compile(network, Derivation(network, {**steps, "z1": wrong}))(values_of(network))
+    _, slopes = compile(network, Derivation(network, {**steps, "z1": wrong}))(values_of(network))
     with pytest.raises(AssertionError):
         agree(slopes["W1"], exact(network, values_of(network))[1]["W1"], "float32")
 

@@ -25,8 +25,9 @@ from .sources import NumpyRunner, Runner
 BACKENDS: dict[str, Callable[[Program, str], Runner]] = {"numpy": NumpyRunner, "buffers": BuffersRunner, "floats": FloatsRunner, "numba": NumbaRunner}
 
 # Below so many scalar operations plain floats are quicker than buffers. Measured by `python benchmarks/numeric.py --crossover`
-# (CPython 3.11, NumPy 2.4, one BLAS thread): sigmoid networks of 2 to 8 units and 1 to 8 examples, arrays in and out.
-MOST_SCALAR = 900
+# (CPython 3.11, NumPy 2.4, one BLAS thread): sigmoid networks of 2 to 8 units
+# and 1 to 8 examples, arrays in and out: 4-4-4 in batches of 8 and 6-6-6 in batches of 4 take the same time either way.
+MOST_SCALAR = 1800
 
 
 def chosen(made: Program) -> str:
@@ -73,7 +74,8 @@ def _at(e: Expr, sizes: Mapping[str, int], shapes: Mapping[str, Shape]) -> Expr:
     if e.op == "sym":
         return ex.num(sizes[e.data]) if e.data in sizes else ex.sym(e.data, shapes[e.data])
     if e.op == "grad":
-        return ex.grad(*e.data, shapes[e.data[1]])
+        of, wrt = e.data
+        return ex.grad(of, wrt, shapes[wrt])
     if e.op == "ones":
         return ex.ones(_sized(e.shape, sizes))
     if e.op == "eye":

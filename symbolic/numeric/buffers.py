@@ -279,7 +279,7 @@ class Plan:
             return f"{op.function.replace('.', '_')}({', '.join(inputs)})" if op.kind != "product" else f"{inputs[0]} @ {inputs[1]}"
 
         class Put(ast.NodeTransformer):
-            def visit_Name(inner, node: ast.Name) -> ast.AST:  # noqa: N805
+            def visit_Name(inner, node: ast.Name) -> ast.AST:
                 return ast.Name(self.at.get(node.id, node.id), ast.Load())
 
         return written(Put().visit(parsed(written(op.code))))

@@ -194,7 +194,7 @@ def _fits(found: tuple[int, ...], shape: tuple[Any, ...]) -> bool:
     return len(found) == len(shape) and all(isinstance(d, str) or f == d for f, d in zip(found, shape, strict=True))
 
 
-def compile(network: Network, derivation: Derivation | None = None, dtype: str = "float64", batch: int | None = None,  # noqa: A001
+def compile(network: Network, derivation: Derivation | None = None, dtype: str = "float64", batch: int | None = None,
             backend: str = "auto", wrt: tuple[str, ...] | None = None) -> Compiled:
     """The derivation of a network as a program.
 

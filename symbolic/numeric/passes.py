@@ -193,11 +193,11 @@ def shared(lines: Sequence[Line], cheap: frozenset[str] = frozenset(), prefix: s
         return isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.IfExp)) and \
             any(isinstance(n, ast.Name) and n.id not in cheap and n.id != "np" for n in ast.walk(node))
 
-    def build(k: int, kind: str, top: bool = False) -> Any:
+    def build(k: int, kind: str, top: bool = False) -> Any:  # a syntax tree
         nonlocal counter
         if k in names:
             return ast.Name(names[k], ast.Load())
-        made = type(values.nodes[k])(**{name: value for name, value in ast.iter_fields(values.nodes[k])})
+        made: Any = type(values.nodes[k])(**{name: value for name, value in ast.iter_fields(values.nodes[k])})
         for name, value in values.parts[k]:
             if isinstance(value, tuple):
                 parts = [build(c, kind) for c in value]

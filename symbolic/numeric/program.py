@@ -33,10 +33,10 @@ from .. import expr as ex
 from ..derive import Derivation, derive
 from ..errors import SpecError, nearest
 from ..expr import Expr
-from ..language.floats import stable
 from ..functions import FUNCTIONS
+from ..language.floats import stable
 from ..latex import matrix_like
-from ..network import Network, Symbol
+from ..network import Network
 from ..numpytree import Index, Names, tree_code
 
 RESERVED = frozenset({"np", "math", "abs", "min", "max", "erf", "erfc", *keyword.kwlist})
@@ -155,11 +155,11 @@ def _needed(wanted: Iterable[str], steps: Mapping[str, Expr]) -> set[str]:
 def _live(trees: list[tuple[str, Expr, str, str]], loss: str, results: set[str], slopes: Mapping[str, str]) -> list[tuple[str, Expr, str, str]]:
     """The statements that the loss and the results need."""
     kept: list[tuple[str, Expr, str, str]] = []
-    read = {loss}
+    read: set[str] = {loss}  # names of values, and of gradients with an apostrophe behind
     for name, tree, kind, of in reversed(trees):
-        if (kind == "gradient" and (name in results or (of, "gradient") in read)) or (kind == "forward" and of in read):
+        if (kind == "gradient" and (name in results or f"{of}'" in read)) or (kind == "forward" and of in read):
             kept.append((name, tree, kind, of))
-            read |= tree.names | {(n.data[1], "gradient") for n in ex.walk(tree) if n.op == "grad"}  # type: ignore[operator]
+            read |= tree.names | {f"{n.data[1]}'" for n in ex.walk(tree) if n.op == "grad"}
     return kept[::-1]
 
 

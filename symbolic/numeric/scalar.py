@@ -29,12 +29,22 @@ from typing import Any
 import numpy
 
 from .. import expr as ex
-from ..language.arithmetic import TREES, entries, spread_out
 from ..errors import SpecError
 from ..expr import Expr, Shape
+from ..language.arithmetic import TREES, entries, spread_out
 from ..numpytree import Names, tree_code
-from .passes import NP, Line, called, changed, opposite, parsed, shared, sigmoid_of, typed_for, without_aliases
-from .program import Program, program
+from .passes import (
+    Line,
+    called,
+    changed,
+    opposite,
+    parsed,
+    shared,
+    sigmoid_of,
+    typed_for,
+    without_aliases,
+)
+from .program import Program
 from .run import load
 from .sources import NumpyRunner, function
 
@@ -60,6 +70,11 @@ def entry(name: str, shape: Shape, i: int, j: int) -> str:
     return "_".join([name, *kept])
 
 
+def _grid(name: str, shape: Shape) -> list[list[Expr]]:
+    rows, columns = (int(shape[0]), int(shape[1])) if shape else (1, 1)
+    return [[ex.sym(entry(name, shape, i, j)) for j in range(columns)] for i in range(rows)]
+
+
 class Entries:
     """A program with every entry of every value as a number of its own."""
 
@@ -71,9 +86,8 @@ class Entries:
         self.codes: dict[str, str] = {}
         env: dict[Any, Any] = {}
         for name, shape in self.shapes.items():
-            env[name] = self._grid(made.names[name], shape, lambda i, j, n=name, s=shape: ex.sym(entry(made.names[n], s, i, j)))
-            key, slope = (made.loss, name), made.slopes[name]
-            env[key] = self._grid(slope, shape, lambda i, j, n=slope, s=shape: ex.sym(entry(n, s, i, j)))
+            env[name] = _grid(made.names[name], shape)
+            env[made.loss, name] = _grid(made.slopes[name], shape)
         self.lines: list[tuple[str, Expr, str]] = []
         for s in made.statements:
             try:
@@ -82,10 +96,6 @@ class Entries:
                 raise SpecError(f"{s.name} cannot be computed entry by entry: {error}", hint="use arrays") from None
             flat = [cell for row in cells for cell in row]
             self.lines += [(entry(s.name, self.shapes[s.of], i, j), e, s.kind) for (i, j), e in zip(places(self.shapes[s.of]), flat, strict=True)]
-
-    def _grid(self, name: str, shape: Shape, cell: Callable[[int, int], Expr]) -> list[list[Expr]]:
-        rows, columns = (int(shape[0]), int(shape[1])) if shape else (1, 1)
-        return [[cell(i, j) for j in range(columns)] for i in range(rows)]
 
     def of(self, name: str, value: str) -> list[str]:
         """The names of all entries of a value that the code calls so."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy
 
-from .passes import Line, parsed, quick, shared, typed_for, written
+from .passes import Line, parsed, quick, shared, typed_for
 from .program import Program
 from .run import load
 
