@@ -4,6 +4,7 @@ For a handful of numbers this is far quicker than arrays of one element. Where a
 
 >>> from ..layers import stack
 >>> from ..network import LayerPlan
+>>> from .program import program
 >>> print(FloatsRunner(program(stack(("x", 1), "y", [LayerPlan(1, "sigmoid")], "half_squared_error")), "float64").source)
 def floats(x, y, W1, b1):
     z1 = W1 * x + b1
