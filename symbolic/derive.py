@@ -63,12 +63,12 @@ class Step:
     @property
     def chain(self) -> Expr:
         """The sum of the terms with slopes written f'(z)."""
-        return ex.add(*(t.expr for t in self.terms)) if self.terms else ONE
+        return _sum([t.expr for t in self.terms]) if self.terms else ONE
 
     @property
     def general(self) -> Expr:
         """The sum of the terms with every slope in its own form."""
-        return ex.add(*(t.final for t in self.terms)) if self.terms else ONE
+        return _sum([t.final for t in self.terms]) if self.terms else ONE
 
     @property
     def result(self) -> Expr:
@@ -197,6 +197,11 @@ def _outputs(network: Network) -> dict[Expr, Expr]:
     return {e.rhs: ex.sym(e.name, e.rhs.shape) for e in network.equations if e.rhs.op in whole}
 
 
+def _sum(terms: Sequence[Expr]) -> Expr:
+    """A sum of what the rules gave; a single term is tidy already."""
+    return terms[0] if len(terms) == 1 else ex.add(*terms)
+
+
 def _first_uses(network: Network) -> dict[int, list[str]]:
     """For every equation the leaves that no earlier equation uses, in order of appearance."""
     seen: set[str] = {eq.name for eq in network.equations}
@@ -221,13 +226,16 @@ def _terms(eq: Equation, output: str, shape: ex.Shape, rules: Mapping[str, Rule]
         exprs.append(g)
         rules_used.extend(used)
     for name, (exprs, rules_used) in gathered.items():
-        local = ex.add(*exprs)
+        local = _sum(exprs)
         final = rewrite_slopes(local, eq, named)
         used = tuple(dict.fromkeys(rules_used))
         if scalar:
+            same = final is local  # no slope to write out, as in most equations
             if plain:
-                local, final = ex.ordered(local), ex.ordered(final)
-            yield name, Term(eq.name, upstream, upstream * local, upstream * final, local, final, used)
+                local = ex.ordered(local)
+                final = local if same else ex.ordered(final)
+            whole = upstream * local
+            yield name, Term(eq.name, upstream, whole, whole if same else upstream * final, local, final, used)
         else:
             yield name, Term(eq.name, upstream, local, final, None, None, used)
 

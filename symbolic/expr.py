@@ -57,7 +57,7 @@ class Expr:
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
-            isinstance(other, Expr) and hash(self) == hash(other) and self.op == other.op
+            isinstance(other, Expr) and self.op == other.op and hash(self) == hash(other)
             and self.data == other.data and self.shape == other.shape and self.args == other.args)
 
     def __hash__(self) -> int:
@@ -255,7 +255,7 @@ def add(*terms: Expr | int) -> Expr:
     shape = common_shape("add", map(as_expr, terms))
     for term in _flat("add", map(as_expr, terms)):
         c, rest = split_number(term)
-        found[rest] = found.get(rest, 0) + c
+        found[rest] = found[rest] + c if rest in found else c
     out = [mul(num(c), rest) for rest, c in found.items() if c != 0]
     if not out:
         return ZERO
@@ -266,7 +266,7 @@ def add(*terms: Expr | int) -> Expr:
 
 def mul(*factors: Expr | int) -> Expr:
     """An entrywise product in the given order; numbers and signs come first, ones vanish."""
-    coefficient: Any = Fraction(1)
+    coefficient: Any = 1  # a fraction only where there is one: comparing fractions is slow
     rest: list[Expr] = []
     spread: Expr | None = None
     for f in _flat("mul", map(as_expr, factors)):
