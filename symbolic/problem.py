@@ -131,6 +131,8 @@ def _with_plans(spec: Spec, problem: Problem) -> Problem:
     """The problem with what the file says about going downhill."""
     first = problem.network.symbols[next(iter(spec.inputs))] if spec.is_network else None
     examples = next((int(d) for d in first.shape if isinstance(d, ex.Samples)), None) if first and first.name in problem.leaves else None
+    if spec.data is not None:  # the steps are those of the training
+        return replace(problem, spec=spec)
     if spec.is_network and not any(map(ex.is_samples, problem.network.symbols[next(iter(spec.targets))].shape)):
         examples = None  # the rows of a sequence are no examples
     try:

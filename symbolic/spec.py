@@ -30,6 +30,7 @@ from .reading.choices import NAMED, braces, expression as _expression, extent as
 from .reading.choices import share as _share, short, truth as _truth, weight as _weight
 from .claims.claimtext import Claim, read_claims, schema as claims_schema
 from .errors import SpecError, nearest
+from .reading import training
 from .reading.numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
 from .reading.yamltext import Located, Step, one_line, read, spoken
 
@@ -170,7 +171,7 @@ _SAMPLES: list[Any] = [
 ]  # fmt: skip
 
 
-class Spec(_Part, beyond.Beyond):
+class Spec(_Part, beyond.Beyond, training.Trained):
     """One problem: a network (inputs, layers, loss, targets) or plain equations."""
 
     model_config = ConfigDict(extra="forbid", title="chainrule", json_schema_extra={"examples": _SAMPLES})
@@ -232,6 +233,7 @@ class Spec(_Part, beyond.Beyond):
     _located: Located | None = PrivateAttr(None)
     _stacked: tuple[list[str], list[str]] | None = PrivateAttr(None)  # all names and the parameters, where layers are not all dense
     _exact: bool = PrivateAttr(True)
+    _open: bool = PrivateAttr(False)  # the size of the input is that of the data
 
     @model_validator(mode="wrap")
     @classmethod
@@ -368,7 +370,7 @@ def _problem(error: Any) -> ValueProblem:
 
 
 def _nearest_key(path: tuple[Step, ...]) -> str:
-    levels: dict[str, type[BaseModel]] = {"layers": Layer, "init": Init, "inputs": Size, "targets": Size, **beyond.LEVELS}
+    levels: dict[str, type[BaseModel]] = {"layers": Layer, "init": Init, "inputs": Size, "targets": Size, **beyond.LEVELS, **training.LEVELS}
     model = levels.get(str(path[0]), Spec) if len(path) > 1 else Spec
     key = str(path[-1])
     key = _BELONGS.get(key, key)

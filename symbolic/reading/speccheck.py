@@ -17,7 +17,7 @@ from ..spec import Layer, Size, Spec, expression_parser
 from .yamltext import Step
 
 LONGEST_TITLE = 500
-_NETWORK_ONLY = ("inputs", "targets", "loss", "loss_options", "regularization", "reduction", "convention", "init")
+_NETWORK_ONLY = ("inputs", "targets", "loss", "loss_options", "regularization", "reduction", "convention", "init", "data")
 _EQUATIONS_ONLY = ("at", "given")
 _GENERATED = {"W": "weights", "b": "bias", "z": "pre-activation", "a": "activation"}
 _GIVEN = re.compile(r"\s*([A-Za-z]\w*)\s*('*)\s*\((.+)\)\s*")

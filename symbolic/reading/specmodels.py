@@ -26,6 +26,31 @@ def fill(spec: Spec) -> None:
         _fill_truth_table(spec, spec.truth_table)
     if spec.transform is not None:
         _fill_transform(spec, spec.transform)
+    if spec.data is not None and spec.is_network:
+        _fill_data(spec)
+
+
+def _fill_data(spec: Spec) -> None:
+    """Sizes of the inputs and targets where the file leaves them to the data."""
+    from .numeric.datasets import DATASETS, options
+    from .reading.training import check_source
+    from .spec import Size
+
+    found = spec.data
+    assert found is not None
+    check_source(found, {name: options(row) for name, row in DATASETS.items()})
+    if spec.truth_table is not None:
+        raise ValueProblem("truth_table gives the examples", "data", hint="delete one of the two")
+    for key, name in (("inputs", "x"), ("targets", "y")):
+        if any(v is not None and not isinstance(v, Size) for v in getattr(spec, key).values()):
+            raise ValueProblem("data gives the examples", key, hint=f"write {key}: {{{next(iter(getattr(spec, key)))}: {{batch: n}}}}, or leave {key} out")
+        if not getattr(spec, key):
+            setattr(spec, key, {name: Size(batch="n") if key == "inputs" else Size()})
+    (x,) = list(spec.inputs.values())[:1]
+    if isinstance(x, Size):
+        x.batch = "n" if x.batch is None else x.batch
+        spec._open = x.size is None
+        x.size = x.size or (DATASETS[found.name].features if found.name else len(found.inputs) or None)
 
 
 def _fill_truth_table(spec: Spec, table: Any) -> None:
