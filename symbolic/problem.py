@@ -232,14 +232,21 @@ def _from_layers(spec: Spec) -> Problem:
     if spec.init is not None or any(layer.W is not None or layer.weights for layer in spec.layers):
         _check_size(spec, count(network))
     drawn = parameters(spec, network, leaves)
+    network = completed(spec, network, leaves)
+    loss = LossPlan(str(spec.loss), options_of(spec), spec.reduction, tuple(spec.regularization), classes)
+    return Problem(spec.title, network, leaves, notes=spec.remarks, learning_rate=spec.learning_rate, wrt=tuple(spec.wrt), ask=tuple(spec.ask),
+                   forms=forms(network, given_forms), drawn=drawn, exact=spec.exact and not drawn, loss=loss)
+
+
+def completed(spec: Spec, network: Network, leaves: dict[str, Cells]) -> Network:
+    """The network with the theorem of its last layer and with its penalties, whose lambdas are put into leaves."""
+    (y_name,) = spec.targets
     network = applied(network, str(spec.loss), targets=leaves.get(y_name), reduction=spec.reduction)
     penalties = tuple(spec.regularization)
     if penalties:
         network = regularized(network, penalties)
         leaves.update({lam: [[spec.regularization[p]]] for p, lam in lambdas(penalties).items() if spec.regularization[p] is not None})
-    loss = LossPlan(str(spec.loss), options_of(spec), spec.reduction, penalties, classes)
-    return Problem(spec.title, network, leaves, notes=spec.remarks, learning_rate=spec.learning_rate, wrt=tuple(spec.wrt), ask=tuple(spec.ask),
-                   forms=forms(network, given_forms), drawn=drawn, exact=spec.exact and not drawn, loss=loss)
+    return network
 
 
 def _is_image(network: Network, target: str) -> bool:
