@@ -172,3 +172,13 @@ def doctor() -> None:
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     if not all(f.ok for f in findings if f.required):
         sys.exit(1)
+
+
+def _add_commands() -> None:
+    """Commands that stand in files of their own."""
+    from .commands.train import train
+
+    main.add_command(train)
+
+
+_add_commands()

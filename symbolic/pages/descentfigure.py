@@ -147,11 +147,11 @@ def _contours(sheet: Sheet, window: Window) -> tuple[list[list[Point]], Window |
     low, spread = min(known), max(known) - min(known)
     lines: list[list[Point]] = []
     for k in range(1, LEVELS + 1):
-        lines += joined(_cut(grid, low + spread * (k / (LEVELS + 1)) ** 2))
+        lines += joined(cut(grid, low + spread * (k / (LEVELS + 1)) ** 2))
     return lines, None
 
 
-def _cut(grid: Sequence[Sequence[float | None]], level: float) -> list[tuple[Point, Point]]:
+def cut(grid: Sequence[Sequence[float | None]], level: float) -> list[tuple[Point, Point]]:
     """Where the level crosses the cells of the grid: marching squares, each cell as two triangles."""
     out = []
     size = len(grid) - 1
