@@ -75,6 +75,7 @@ class Chart:
     height: float = 50.0
     dots: Sequence[Dots] = ()
     cells: Sequence[Cells] = ()
+    whole: bool = False  # the x-axis counts
 
 
 def tikz(chart: Chart) -> str:
@@ -84,19 +85,21 @@ def tikz(chart: Chart) -> str:
                f"xlabel={{{chart.across}}}", f"ylabel={{{chart.up}}}"]
     options += [f"title={{{chart.title}}}"] * bool(chart.title) + ["xmode=log"] * chart.log_x + ["ymode=log"] * chart.log_y
     if not chart.log_y and max(map(abs, y)) < 1e4:
-        options.append("yticklabel style={/pgf/number format/fixed,/pgf/number format/precision=3},scaled y ticks=false")
+        options.append("yticklabel style={/pgf/number format/fixed,/pgf/number format/precision=3,text width=8mm,align=right},scaled y ticks=false")
+    if chart.whole and x[1] - x[0] <= 12:
+        options.append("xtick distance=1")
     if not chart.log_x:
         options.append("xticklabel style={/pgf/number format/fixed,/pgf/number format/1000 sep={\\,}},scaled x ticks=false")
     out = [r"\begin{tikzpicture}", rf"\begin{{axis}}[{','.join(options)}]"]
     for c in chart.cells:
         out += [rf"\fill[{c.colour}] (axis cs:{a:.5g},{b:.5g}) rectangle (axis cs:{u:.5g},{v:.5g});" for a, b, u, v in c.boxes]
     for line in chart.lines:
-        style = [line.colour, "line width=.35pt" if line.thin else "line width=.9pt", "line join=round"] + ["dashed"] * line.dashed
+        style = [line.colour, "line width=.35pt" if line.thin else "line width=.9pt", "line join=round", *["forget plot"] * line.thin] + ["dashed"] * line.dashed
         style.append("mark=*,mark size=.8pt" if line.marks else "mark=none")
         points = [_held(p, chart, y) for p in thinned(line.points)]
         out.append(rf"\addplot[{','.join(style)}] coordinates {{{' '.join(f'({a:.7g},{b:.7g})' for a, b in points)}}};")
     for d in chart.dots:
-        out.append(rf"\addplot[only marks,mark={d.shape},mark size=1.1pt,{d.colour},mark options={{draw=white,line width=.2pt,fill={d.colour}}}] "
+        out.append(rf"\addplot[only marks,mark={d.shape},mark size={1.1 if len(d.points) > 12 else 1.8}pt,{d.colour},mark options={{draw=white,line width=.2pt,fill={d.colour}}}] "
                    f"coordinates {{{' '.join(f'({a:.6g},{b:.6g})' for a, b in d.points)}}};")
     out.append(r"\end{axis}")
     return "\n".join([*out, *_labels(chart, x, y), r"\end{tikzpicture}"])

@@ -36,16 +36,14 @@ def loss(run: Run, history: History) -> list[Chart]:
     if len(rows) < 2:
         return []
     x = (0.0, float(rows[-1].epoch))
-    held = any(r.held_loss is not None for r in rows)
     values = [v for r in rows for v in (r.loss, r.held_loss) if v is not None]
     log = min(values) > 0 and max(values) > MANY * min(values)
     curves = _pair([(r.epoch, r.loss) for r in rows], [(r.epoch, r.held_loss) for r in rows if r.held_loss is not None])
-    out = [Chart(curves, "" if rows[0].accuracy is not None else "epoch", "loss", log_y=log, x=x, height=42)]
+    out = [Chart(curves, "" if rows[0].accuracy is not None else "epoch", "loss", log_y=log, x=x, height=42, whole=True)]
     if rows[0].accuracy is not None:
         curves = _pair([(r.epoch, 100 * (r.accuracy or 0)) for r in rows], [(r.epoch, 100 * r.held_accuracy) for r in rows if r.held_accuracy is not None])
         low = min(p[1] for line in curves for p in line.points)
-        out.append(Chart(curves, "epoch", r"right, in \%", x=x, y=(min(low - 2, 98.0), 101.0), height=42))
-    assert held or all(len(c.lines) == 1 for c in out)
+        out.append(Chart(curves, "epoch", r"right, in \%", x=x, y=(min(low - 2, 98.0), 101.0), height=42, whole=True))
     return out
 
 
@@ -66,7 +64,7 @@ def gradients(run: Run, history: History) -> list[Chart]:
         label = f"layer {name}" if network.layers else f"${Printer(network, colour=False).name(name)}$"
         if points:
             lines.append(Line(points, label, COLOURS[k % len(COLOURS)], dashed=k >= len(COLOURS)))
-    return [Chart(lines, "epoch", "length of the gradient", log_y=True, x=(0.0, float(rows[-1].epoch)), height=55)] if lines else []
+    return [Chart(lines, "epoch", "length of the gradient", log_y=True, x=(0.0, float(rows[-1].epoch)), height=55, whole=True)] if lines else []
 
 
 # ---------------------------------------------------------------- two parameters
@@ -154,7 +152,7 @@ def _runs(inside: Any, low: Any, step: Any) -> list[tuple[float, float, float, f
     for i, column in enumerate(inside):
         edges = numpy.flatnonzero(numpy.diff(numpy.concatenate([[False], column, [False]]).astype(int)))
         for start, end in zip(edges[::2], edges[1::2], strict=True):
-            out.append((float(low[0] + step[0] * i), float(low[1] + step[1] * start), float(low[0] + step[0] * (i + 1.04)), float(low[1] + step[1] * end)))
+            out.append((float(low[0] + step[0] * i), float(low[1] + step[1] * start), float(low[0] + step[0] * (i + 1.15)), float(low[1] + step[1] * end)))
     return out
 
 
