@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -39,13 +39,14 @@ TYPICAL = {"activation": ("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "soft
 @dataclass(frozen=True)
 class Trial:
     """One run of a study. value: what was changed; rows: its epochs; lost: where it ended without a number; verdict: in one word; turns: share
-    of the epochs in which the parameters turned back."""
+    of the epochs in which the parameters turned back; places: one or two parameters after each epoch, by name."""
 
     value: str
     rows: tuple[Epoch, ...]
     lost: str = ""
     verdict: str = ""
     turns: float = 0.0
+    places: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def fall(self) -> float:
@@ -66,7 +67,7 @@ class Study:
 def tried(value: str, job: Job) -> Trial:
     """One run, followed from epoch to epoch."""
     run = job.run()
-    places: list[Array] = []
+    places: list[Array] = [numpy.concatenate([numpy.reshape(v, -1) for v in run.update.values.values()])]
 
     def follow(row: Epoch, parameters: Mapping[str, Array]) -> None:
         places.append(numpy.concatenate([numpy.reshape(v, -1) for v in parameters.values()]))
@@ -81,7 +82,8 @@ def tried(value: str, job: Job) -> Trial:
             raise
     moves = [b - a for a, b in zip(places, places[1:], strict=False)]
     turns = [float(numpy.dot(a, b)) < 0 for a, b in zip(moves, moves[1:], strict=False)]
-    return Trial(value, tuple(run.rows), lost, turns=sum(turns) / len(turns) if turns else 0.0)
+    few = {n: tuple(float(p[k]) for p in places) for k, n in enumerate(run.task.start)} if run.small and all(not v.shape for v in run.task.start.values()) else {}
+    return Trial(value, tuple(run.rows), lost, turns=sum(turns) / len(turns) if turns else 0.0, places=few)
 
 
 # ---------------------------------------------------------------- learning rates

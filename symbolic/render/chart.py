@@ -82,7 +82,7 @@ def tikz(chart: Chart) -> str:
     """The chart as a TikZ picture."""
     x, y = _span(chart, 0), _span(chart, 1)
     options = ["chart", f"width={chart.width:g}mm", f"height={chart.height:g}mm", f"xmin={x[0]:.8g}", f"xmax={x[1]:.8g}", f"ymin={y[0]:.8g}", f"ymax={y[1]:.8g}",
-               f"xlabel={{{chart.across}}}", f"ylabel={{{chart.up}}}"]
+               f"xlabel={{{chart.across}}}", f"ylabel={{\\strut {chart.up}}}"]
     options += [f"title={{{chart.title}}}"] * bool(chart.title) + ["xmode=log"] * chart.log_x + ["ymode=log"] * chart.log_y
     if not chart.log_y and max(map(abs, y)) < 1e4:
         options.append("yticklabel style={/pgf/number format/fixed,/pgf/number format/precision=3,text width=8mm,align=right},scaled y ticks=false")
@@ -143,15 +143,17 @@ def thinned(points: Sequence[Point]) -> list[Point]:
 
 
 def _labels(chart: Chart, x: Point, y: Point) -> list[str]:
-    """A label at the end of every curve: on the right where it reaches it, else above where it leaves the frame."""
-    right, above = [], []
+    """A label at the end of every curve: on the right where it reaches it, else where it leaves the frame: above it, or beside its end at the bottom."""
+    right, above, out = [], [], list[str]()
     for line in chart.lines:
         if line.label and line.points:
             inside = [p for p in line.points if math.isfinite(p[1]) and y[0] <= p[1] <= y[1]]
             last = inside[-1] if inside else line.points[0]
             at = _share(last[0], x, chart.log_x) * chart.width, _share(last[1], y, chart.log_y) * chart.height
+            if inside and line.points[-1][1] < y[0]:
+                out.append(rf"\node[anchor=west,inner sep=0pt,font=\footnotesize,text={line.colour}] at ({at[0] + 2:.2f}mm,{max(at[1], 0) + 4:.2f}mm) {{{line.label}}};")
+                continue
             (right if at[0] > 0.93 * chart.width or inside[-1:] == list(line.points[-1:]) and at[1] < 0.8 * chart.height else above).append((line, at))
-    out = []
     right.sort(key=lambda item: item[1][1])
     for (line, at), up in zip(right, apart([at[1] for _, at in right], LABEL), strict=True):
         if abs(up - at[1]) > 0.5 or at[0] < 0.98 * chart.width:

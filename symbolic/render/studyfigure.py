@@ -32,7 +32,17 @@ def charts(name: str, title: str, trials: Sequence[Trial]) -> list[Chart]:
     lines = [Line(_points(t, y[1], log), _label(name, t), COLOURS[k % len(COLOURS)], dashed=k >= len(COLOURS), marks=epochs <= 30) for k, t in enumerate(trials)]
     steps = "step" if all(r.epoch == r.steps for t in trials for r in t.rows) else "epoch"
     shown = rf"{escape(title)}\\[1pt]\mdseries {escape(STUDIES[name].title)}"
-    return [Chart(lines, steps, "training loss", shown, log_y=log, x=(0.0, float(epochs)), y=y, width=100, height=62, whole=True)]
+    first = Chart(lines, steps, "training loss", shown, log_y=log, x=(0.0, float(epochs)), y=y, width=100, height=62, whole=True)
+    return [first, *(_parameter(n, trials, steps, epochs) for n in trials[0].places)]
+
+
+def _parameter(name: str, trials: Sequence[Trial], steps: str, epochs: int) -> Chart:
+    """One parameter over the steps: here a rate that is too large is seen to change sides."""
+    tame = [v for t in trials if t.verdict != "diverges" for v in t.places[name]] or [trials[0].places[name][0]]
+    low, high = min(tame), max(tame)
+    air = 0.25 * (high - low) or 1.0
+    lines = [Line(_until([(float(k), v) for k, v in enumerate(t.places[name])], low - 3 * air, high + 3 * air), "", COLOURS[k % len(COLOURS)], dashed=k >= len(COLOURS), marks=epochs <= 30) for k, t in enumerate(trials)]
+    return Chart(lines, steps, f"${escape(name)}$", x=(0.0, float(epochs)), y=(low - air, high + air), width=100, height=38, whole=True)
 
 
 def _points(t: Trial, top: float, log: bool) -> list[tuple[float, float]]:
@@ -41,6 +51,12 @@ def _points(t: Trial, top: float, log: bool) -> list[tuple[float, float]]:
     if t.lost and points[-1][1] < top:
         points.append((points[-1][0] + 1, top * (10 if log else 2)))
     return points
+
+
+def _until(points: list[tuple[float, float]], low: float, high: float) -> list[tuple[float, float]]:
+    """The points up to the first that is far outside."""
+    gone = next((k for k, (_, v) in enumerate(points) if not low <= v <= high), len(points) - 1)
+    return points[:gone + 1]
 
 
 def _label(name: str, t: Trial) -> str:
