@@ -20,7 +20,7 @@ from typing import Any
 import numpy
 
 from ..errors import SpecError, nearest
-from ..gates import KNOWN, inputs
+from ..lectures.gates import KNOWN, inputs
 from .data import Array, Data
 from .idx import pictures
 

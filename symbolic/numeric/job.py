@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SpecError, nearest
-from ..numbers import ValueProblem
+from ..reading.numbers import ValueProblem
 from ..optimizers import OPTIMIZERS
 from . import tables
 from .compiled import Compiled
@@ -85,7 +85,7 @@ def job_of(spec: Spec, wish: Wish = Wish()) -> Job:
 def _changed(spec: Spec, wish: Wish) -> Spec:
     """The spec with other activations of the hidden layers or another way to draw weights. Raises SpecError."""
     from ..functions import VECTOR_FUNCTIONS
-    from ..initial import INITS
+    from ..models.initial import INITS
     from ..layers import activations
     from ..spec import Init
 

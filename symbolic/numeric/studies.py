@@ -15,7 +15,7 @@ import numpy
 
 from ..errors import SpecError, nearest
 from ..functions import VECTOR_FUNCTIONS
-from ..initial import INITS
+from ..models.initial import INITS
 from ..layers import activations
 from ..optimizers import OPTIMIZERS
 from .data import Array

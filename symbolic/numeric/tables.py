@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 
 from ..errors import SpecError, nearest
-from ..yamltext import one_line
+from ..reading.yamltext import one_line
 from .data import Data
 
 MOST = 500_000_000  # bytes

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from .. import expr as ex
-from ..arithmetic import MP
+from ..language.arithmetic import MP
 from ..errors import SpecError
 from ..losses import DOMAINS, LOSSES
 from ..network import Network
 from ..problem import Problem, build, completed
-from ..stacked import network_of, parameters
+from ..models.stacked import network_of, parameters
 from .data import Array, Data, one_hot
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _extent(shape: tuple[Any, ...], rows: bool) -> int:
 
 def data_of(spec: Spec) -> Data | None:
     """The examples that stand in the file itself; None where it has none."""
-    from ..stacked import measure
+    from ..models.stacked import measure
 
     if not spec.is_network or len(spec.inputs) != 1:
         return None
@@ -191,7 +191,7 @@ def _as_it_stands(problem: Problem) -> Task:
 def _open(spec: Spec, features: int | None) -> Task:
     """The network for any number of examples."""
     from ..spec import Size
-    from ..stacked import measure
+    from ..models.stacked import measure
 
     taken = {*spec.inputs, *spec.targets}
     letter = next(c for c in (OPEN, "m", "N", "n_examples") if c not in taken)

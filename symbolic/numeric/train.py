@@ -22,7 +22,7 @@ import numpy
 from ..errors import ChainruleError, SpecError
 from ..network import Network
 from ..optimizers import OPTIMIZERS
-from ..plans import Plan, planned
+from ..reading.plans import Plan, planned
 from . import checkpoint as disk
 from .compiled import Compiled, compile as compiled_from
 from .data import SHUFFLING, Array, Data, order

@@ -22,7 +22,7 @@ from typing import Any
 import numpy
 
 from ..expr import Expr
-from ..floats import FLOATS
+from ..language.floats import FLOATS
 from ..functions import FUNCTIONS
 from ..optimizers import AFTER, BEFORE, Optimizer, Schedule, formula
 from .data import Array

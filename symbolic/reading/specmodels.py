@@ -32,9 +32,9 @@ def fill(spec: Spec) -> None:
 
 def _fill_data(spec: Spec) -> None:
     """Sizes of the inputs and targets where the file leaves them to the data."""
-    from .numeric.datasets import DATASETS, options
-    from .reading.training import check_source
-    from .spec import Size
+    from ..numeric.datasets import DATASETS, options
+    from .training import check_source
+    from ..spec import Size
 
     found = spec.data
     assert found is not None

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from ..choices import positive, share, truth
-from ..numbers import Number, ValueProblem, leaf, whole
+from .choices import positive, share, truth
+from .numbers import Number, ValueProblem, leaf, whole
 
 MOST_EPOCHS, MOST_EXAMPLES = 1_000_000, 1_000_000
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from ..descentfigure import cut, joined
+from ..pages.descentfigure import cut, joined
 from ..errors import SpecError
 from ..latex import COLOURS, Printer
 from ..network import entry_symbols
