@@ -16,7 +16,7 @@ from .compiled import Compiled
 from .data import Data, split, standardised
 from .datasets import DATASETS, NotHere, load
 from .idx import pictures
-from .task import Task, data_of, task_of
+from .task import Task, data_of, takes_batches, task_of
 from .train import Run, Settings, _steps, plan_for
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def job_of(spec: Spec, wish: Wish = Wish()) -> Job:
     keys = spec.train or Train()
     seed = keys.seed if wish.seed is None else wish.seed
     spec = _changed(spec, wish)
-    found, said = _data(spec, wish, seed)
+    found, said = _data(spec, wish, seed) if spec.is_network and takes_batches(spec) or wish.data else (None, [])
     features = found.features if found is not None and (spec._open or (wish.data and _sizes_are_free(spec))) else None
     own_seed = wish.seed if wish.seed is not None else spec.init.seed if spec.init is not None else seed
     task = task_of(spec, seed=own_seed, features=features)

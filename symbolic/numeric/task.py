@@ -19,7 +19,7 @@ from ..errors import SpecError
 from ..losses import DOMAINS, LOSSES
 from ..network import Network
 from ..problem import Problem, build, completed
-from ..models.stacked import network_of, parameters
+from ..models.stacked import measure, network_of, parameters
 from .data import Array, Data, one_hot
 
 if TYPE_CHECKING:
@@ -138,8 +138,6 @@ def _extent(shape: tuple[Any, ...], rows: bool) -> int:
 
 def data_of(spec: Spec) -> Data | None:
     """The examples that stand in the file itself; None where it has none."""
-    from ..models.stacked import measure
-
     if not spec.is_network or len(spec.inputs) != 1:
         return None
     (x,), (y,) = spec.inputs.values(), spec.targets.values()
@@ -166,14 +164,23 @@ def task_of(spec: Spec, *, seed: int | None = None, features: int | None = None,
         init = Init(scheme=SCHEME, seed=seed or 0)
     quiet = {"optimizer": None, "schedule": None, "compare": None, "learning_rate": None, "claims": (), "init": init}
     changed = spec.model_copy(update=quiet)
-    if not spec.is_network or not _takes_batches(spec):
+    if not spec.is_network or not takes_batches(spec):
         return _as_it_stands(build(changed))
     return _open(changed, features)
 
 
-def _takes_batches(spec: Spec) -> bool:
+def takes_batches(spec: Spec) -> bool:
+    """Whether the network of a spec reads examples that may be any in number."""
     network = network_of(spec)
-    return network.plain_stack or any(map(ex.is_samples, network.symbols[network.names("target")[0]].shape)) and len(spec.inputs) == 1
+    if network.plain_stack:
+        return True
+    if len(spec.inputs) != 1 or not any(map(ex.is_samples, network.symbols[network.names("target")[0]].shape)):
+        return False
+    try:
+        network_of(_opened(spec, None))
+    except SpecError:
+        return False  # a sequence: its rows are steps in time
+    return True
 
 
 def _as_it_stands(problem: Problem) -> Task:
@@ -188,19 +195,27 @@ def _as_it_stands(problem: Problem) -> Task:
     return Task(problem.title, network, {n: arrays[n] for n in problem.moved}, {n: a for n, a in arrays.items() if n not in problem.moved})
 
 
-def _open(spec: Spec, features: int | None) -> Task:
-    """The network for any number of examples."""
+def _opened(spec: Spec, features: int | None) -> Spec:
+    """The spec with a letter for the number of examples."""
     from ..spec import Size
-    from ..models.stacked import measure
 
     taken = {*spec.inputs, *spec.targets}
     letter = next(c for c in (OPEN, "m", "N", "n_examples") if c not in taken)
     (x,), (y,) = spec.inputs.items(), spec.targets.items()
-    size, units = features or measure(x[1])[0], measure(y[1])[0]
-    sizes = {"inputs": {x[0]: Size(size=size, batch=letter)}, "targets": {y[0]: Size(size=units, batch=letter)}}
-    spec = spec.model_copy(update=sizes)
+    size, units = features or measure(x[1])[0], _units(spec, y[1])
+    return spec.model_copy(update={"inputs": {x[0]: Size(size=size, batch=letter)}, "targets": {y[0]: Size(size=units, batch=letter)}})
+
+
+def _units(spec: Spec, y: Any) -> int:
+    """How many outputs an example has."""
+    return int(spec.layers[-1].units or measure(y)[0])
+
+
+def _open(spec: Spec, features: int | None) -> Task:
+    """The network for any number of examples."""
+    spec = _opened(spec, features)
     network = network_of(spec)
-    leaves: dict[str, Any] = {}
+    leaves: dict[str, Any] = dict(network.constants)
     parameters(spec, network, leaves)
     network = completed(spec, network, leaves)
     missing = [n for n in network.names("parameter", "constant") if n not in leaves]
@@ -208,7 +223,7 @@ def _open(spec: Spec, features: int | None) -> Task:
         raise SpecError(f"{missing[0]} has no number", where=spec.where("layers"))
     arrays = {n: array_of(cells, network.symbols[n].shape) for n, cells in leaves.items()}
     moved = network.names("parameter")
-    return Task(spec.title, network, {n: arrays[n] for n in moved}, {n: a for n, a in arrays.items() if n not in moved}, x[0], y[0],
+    return Task(spec.title, network, {n: arrays[n] for n in moved}, {n: a for n, a in arrays.items() if n not in moved}, *spec.inputs, *spec.targets,
                 judge_of(spec, network), LOSSES[str(spec.loss)].domain, spec.reduction)
 
 

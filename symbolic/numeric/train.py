@@ -103,6 +103,20 @@ def _bare(network: Network, start: Mapping[str, Any]) -> Task:
     return Task("", network, {n: arrays[n] for n in moved}, {n: a for n, a in arrays.items() if n not in moved})
 
 
+_programs: dict[Any, Compiled] = {}
+MOST_PROGRAMS = 8
+
+
+def _program(network: Network, dtype: str, size: int) -> Compiled:
+    """The compiled network; a study runs the same one many times."""
+    key = (network.equations, tuple(network.symbols.values()), network.shortcuts, network.ones, network.rows, dtype, size)
+    if key not in _programs:
+        while len(_programs) >= MOST_PROGRAMS:
+            _programs.pop(next(iter(_programs)))
+        _programs[key] = compiled_from(network, dtype=dtype, batch=size)
+    return _programs[key]
+
+
 @dataclass
 class _Best:
     """The lowest loss so far, and for how many epochs there has been none lower."""
@@ -126,7 +140,7 @@ class Run:
         if settings.batch is not None and not task.x and settings.batch > 1:
             raise SpecError("this network has no examples to take a batch of", hint="leave batch out")
         self.size = min(settings.batch or len(self.examples), len(self.examples))
-        self.program = program or compiled_from(task.network, dtype=settings.dtype, batch=self.size)
+        self.program = program or _program(task.network, settings.dtype, self.size)
         self.update = Update(settings.plan.optimizer, settings.plan.options, task.start, settings.dtype)
         self.rate = rates(settings.plan.schedule, settings.plan.rate, settings.plan.schedule_options)
         self.small = sum(numpy.size(v) for v in task.start.values()) <= 2
