@@ -177,9 +177,11 @@ def doctor() -> None:
 def _add_commands() -> None:
     """Commands that stand in files of their own."""
     from .commands.study import study
+    from .commands.trace import trace
     from .commands.train import train
 
     main.add_command(study)
+    main.add_command(trace)
     main.add_command(train)
 
 

@@ -85,7 +85,7 @@ def descent_sections(sheet: Sheet) -> list[Section]:
     with mp.workdps(DIGITS):
         out = []
         if problem.descent is not None and problem.descent.named:
-            out += [*_equations(sheet, problem.descent), *_first_steps(sheet, problem.descent), _steps(sheet, whole_path(problem, sheet.lesson.derivation))]
+            out += [*_equations(sheet, problem.descent), *_first_steps(sheet, problem.descent), steps_section(sheet, whole_path(problem, sheet.lesson.derivation))]
         if problem.rivals:
             out += _comparison(sheet)
         return out
@@ -178,7 +178,7 @@ def _first_step(sheet: Sheet, plan: Plan, path: Path, name: str) -> Section:
         lines.append(TexLine(timed(whole, "1"), matrix([[decimal(v, sheet.digits) for v in r] for r in moment.values[name]], sheet.widest)))
     said = "Worked at the first entry; every other one goes the same way." if symbol.shape else ""
     if moment.examples:
-        said = f"The gradient is that of {_listed(moment.examples)}. {said}".strip()
+        said = f"The gradient is that of {listed(moment.examples)}. {said}".strip()
     blanks = () if sheet.problem.ask else tuple((prints.name(target), ()) for target, _ in targets)
     return Section(f"{row.title}: step 1 for {_name_of(symbol)}", said, tuple(lines), checked="30 digits", blanks=blanks)
 
@@ -190,7 +190,7 @@ def _name_of(symbol: Symbol) -> str:
     return symbol.base.upper() if symbol.shape and symbol.base == "w" else symbol.base
 
 
-def _listed(examples: tuple[int, ...]) -> str:
+def listed(examples: tuple[int, ...]) -> str:
     return f"example{'s' * (len(examples) > 1)} " + ", ".join(str(k + 1) for k in examples)
 
 
@@ -214,7 +214,7 @@ def _numbers_of(plan: Plan, start: Moment, moment: Moment, name: str) -> dict[st
 
 # ---------------------------------------------------------------- step by step
 
-def _steps(sheet: Sheet, path: Path) -> Section:
+def steps_section(sheet: Sheet, path: Path) -> Section:
     """The table of all steps."""
     plan = path.plan
     heads, columns = _columns(sheet, path)

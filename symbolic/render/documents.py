@@ -119,7 +119,7 @@ def source_of(kind: str, problem: Problem, certified: Certified, request: Reques
     paper = SLIDE if kind == "slides" else SHEET
     sheet = Sheet(problem, certified, digits=request.digits, colour=True, widest=8)
     view = View(sheet, paper)
-    context = _common(view)
+    context = common(view)
     if kind == "slides":
         context.update(_slides(view))
     elif kind == "key":
@@ -129,7 +129,7 @@ def source_of(kind: str, problem: Problem, certified: Certified, request: Reques
     return render(environment or make_environment(request.templates), KINDS[kind], context)
 
 
-def _common(view: View) -> dict[str, Any]:
+def common(view: View) -> dict[str, Any]:
     problem = view.problem
     unicode = needs_unicode(" ".join([problem.title, *problem.notes]))
     long = len(problem.title) > 44
@@ -264,7 +264,7 @@ def _key(view: View) -> dict[str, Any]:
         rows = view.step_rows(step, view.paper.width, view.paper.height)
         steps.append({**view.heading(step), "rows": spaced(_with_reasons(rows, view.paper.width, step.shown.because)), "together": tall(rows) <= view.paper.height})
     update = view.update()
-    return {**_statement(view), "heading": "Answer key", "forward": [{"rows": spaced(_with_reasons(view.forward(), view.paper.width, ""))}] if view.sheet.values else [],
+    return {**statement(view), "heading": "Answer key", "forward": [{"rows": spaced(_with_reasons(view.forward(), view.paper.width, ""))}] if view.sheet.values else [],
             "steps": steps, "graphs": _graph_frames(view, 168, 100), "update": [{"rows": spaced(update)}] if update else [],
             "sections": sectionpages.frames(view), "table": _tables(view, 560), "listed": [{"rows": spaced(view.too_wide())}] if view.too_wide() else []}
 
@@ -279,7 +279,7 @@ def _with_reasons(rows: list[Row], available: float, said: str) -> list[Row]:
     return rows
 
 
-def _statement(view: View) -> dict[str, Any]:
+def statement(view: View) -> dict[str, Any]:
     equations = rows_of(view.symbolic_forward(), view.paper.width)
     given = view.given()
     return {"network": figures.network_frame(view, 110, 44), "equations": spaced(equations),
@@ -289,7 +289,7 @@ def _statement(view: View) -> dict[str, Any]:
 # ---------------------------------------------------------------- handout
 
 def _handout(view: View) -> dict[str, Any]:
-    return {**_statement(view), "heading": "Worksheet", "asked": _asked(view)}
+    return {**statement(view), "heading": "Worksheet", "asked": _asked(view)}
 
 
 def _asked(view: View) -> list[dict[str, Any]]:

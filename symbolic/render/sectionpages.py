@@ -17,10 +17,10 @@ COLUMN_GAP = 22.0
 
 def frames(view: View) -> list[dict[str, Any]]:
     """Every section as pieces that fit one page: formulas, then the table, then the figure."""
-    return [piece for section in sections(view.sheet) for piece in _pieces(view, section)]
+    return [piece for section in sections(view.sheet) for piece in pieces(view, section)]
 
 
-def _pieces(view: View, s: Section) -> list[dict[str, Any]]:
+def pieces(view: View, s: Section) -> list[dict[str, Any]]:
     room = view.paper.height - 12 * (len(s.said) // 95 + 2) if view.paper.overlays else view.paper.height
     out: list[dict[str, Any]] = [{"rows": spaced(page)} for page in pages_of(rows_of(s.lines, view.paper.width), room)]
     out += [{"heads": [Tex(h) for h in heads], "cells": page} for heads, cells in _columns(s, view.paper.width) for page in _table_pages(cells, room)]
