@@ -37,9 +37,9 @@ def _step(sheet: Sheet, path: Path, t: int) -> Section:
         own = printer.name(name)
         lines.append(TexLine(printer.fraction(loss, own), cells(after.gradient[name]), kind="numbers"))
         lines.append(TexLine(own, rf"{cells(before.values[name])} \;\longrightarrow\; {cells(after.values[name])}", kind="numbers"))
-    said = "Forward pass with the parameters before the step, then for each parameter its gradient and its new value."
+    said = "The forward pass before the step, then gradient and new value of every parameter."
     if path.plan.optimizer.at != "w":
-        said = "Forward pass with the parameters before the step; the gradient is taken ahead of them."
+        said = "The forward pass before the step; the gradients are taken ahead of the parameters."
     if after.examples:
         said += f" The step uses {listed(after.examples)}."
     blanks = tuple((timed(printer.name(n), str(t)), network.symbols[n].shape) for n in sheet.problem.moved)
