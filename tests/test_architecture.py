@@ -16,6 +16,7 @@ TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 # From the ground up; a room imports from rooms named earlier. Rooms in one string know each other.
 ROOMS = """
 errors
+files
 language.plain expr language.takes
 language.rows
 functions
@@ -68,7 +69,9 @@ reading.yamltext
 lectures.gates lectures.transforms
 claims.claimtext
 check.adapter
-reading.beyond
+reading.beyond reading.training
+numeric.data numeric.idx
+numeric.datasets numeric.tables
 models.stacked spec reading.speccheck reading.stackcheck reading.losscheck reading.specmodels
 reading.wanted
 problem
@@ -85,15 +88,21 @@ pages.descentpages
 render.plane
 pages.gatepages pages.jacobianpages pages.linearpages pages.transformpages
 pages.losspage
+pages.tracepages
+pages.tracing
 pages.sections
 pages.report
 numpycode numpytree
 numeric.run numeric.passes numeric.program numeric.sources numeric.scalar numeric.buffers numeric.backends numeric.compiled numeric.crosscheck
+numeric.history numeric.checkpoint numeric.update
+numeric.task
+numeric.train
+numeric.job
+numeric.studies
 catalogue.entry
 catalogue.entrytexts
 catalogue.entries
 catalogue.tables
-files
 check.lockdown
 check.frames check.steps
 check.child
@@ -106,6 +115,9 @@ render.plots
 render.figures
 render.sectionpages
 render.documents
+render.tracepage
+render.chart
+render.trainfigures render.studyfigure
 render.errata
 render.cataloguetext render.cataloguepages
 doctor
@@ -124,6 +136,8 @@ check.kinds
 check.shapes
 check.readback
 check.engines check.interfaces
+commands.shared
+commands.study commands.trace commands.train
 cli
 __main__
 """.strip().splitlines()

@@ -191,6 +191,7 @@ def _name_of(symbol: Symbol) -> str:
 
 
 def listed(examples: tuple[int, ...]) -> str:
+    """The examples of a step in words, counted from 1."""
     return f"example{'s' * (len(examples) > 1)} " + ", ".join(str(k + 1) for k in examples)
 
 
