@@ -55,7 +55,7 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint. Raises SpecError for a file that is none."""
     where = str(path)
     try:
-        with numpy.load(path, allow_pickle=False) as found:
+        with numpy.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as found:
             arrays = {name: found[name] for name in found.files}
         about = json.loads(arrays.pop("about").tobytes())
         if about["format"] != FORMAT:

@@ -32,6 +32,7 @@ from .update import Update, rates
 
 GROWN = 1e6        # a loss this many times the first one (or 1) has left for good
 AT_ONCE = 4096     # examples whose loss is computed at once
+SAVES = 50         # checkpoints of a run; the last epoch always has one
 MOST_PATH = 20_000  # points of a path that are kept
 
 Callback = Callable[[Epoch, Mapping[str, Array]], Any]
@@ -69,7 +70,7 @@ def fit(model: Network | Task, data: Data | None = None, *, held_out: Data | Non
     batch: examples a step (None: all, 1: stochastic); patience: epochs without a lower loss (held out, where there is such) before the
     run stops and returns to its best parameters; goal: the training loss to stop at; start: first parameters, in place of the task's;
     callback: called after every epoch with its row and the parameters, ends the run by returning True;
-    checkpoint: a file that is renewed after every epoch; resume: go on from it.
+    checkpoint: a file that is renewed as the run goes on, and at its end; resume: go on from it.
     Raises SpecError for what does not fit together, Diverged where the numbers are lost.
     """
     task = model if isinstance(model, Task) else _bare(model, start or {})
@@ -182,11 +183,11 @@ class Run:
                 epoch = self.rows[-1].epoch + 1
                 rate, gradients = self._epoch(epoch, tick)
                 self._note(epoch, rate, self._norms(gradients))
-                if checkpoint is not None:
-                    disk.save(checkpoint, self._point(described))
                 if callback is not None and callback(self.rows[-1], self.update.values):
                     stopped = "the callback ended the run"
                 stopped = stopped or self._enough()
+                if checkpoint is not None and (stopped or epoch == s.epochs or epoch % max(1, s.epochs // SAVES) == 0):
+                    disk.save(checkpoint, self._point(described))
         kept = self.best.parameters if s.patience else self.update.values
         return History(self.rows, {n: v.copy() for n, v in kept.items()}, described, stopped, self.best.epoch if s.patience else None, self.path,
                        time.monotonic() - began)

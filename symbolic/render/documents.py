@@ -130,6 +130,7 @@ def source_of(kind: str, problem: Problem, certified: Certified, request: Reques
 
 
 def common(view: View) -> dict[str, Any]:
+    """What every page says about itself: title, foot, fonts, how it was checked."""
     problem = view.problem
     unicode = needs_unicode(" ".join([problem.title, *problem.notes]))
     long = len(problem.title) > 44
@@ -280,6 +281,7 @@ def _with_reasons(rows: list[Row], available: float, said: str) -> list[Row]:
 
 
 def statement(view: View) -> dict[str, Any]:
+    """The problem as a page states it: the network, its equations, the given numbers."""
     equations = rows_of(view.symbolic_forward(), view.paper.width)
     given = view.given()
     return {"network": figures.network_frame(view, 110, 44), "equations": spaced(equations),

@@ -21,6 +21,7 @@ def frames(view: View) -> list[dict[str, Any]]:
 
 
 def pieces(view: View, s: Section) -> list[dict[str, Any]]:
+    """One section as pieces that fit a page: formulas, then the table, then the figure."""
     room = view.paper.height - 12 * (len(s.said) // 95 + 2) if view.paper.overlays else view.paper.height
     out: list[dict[str, Any]] = [{"rows": spaced(page)} for page in pages_of(rows_of(s.lines, view.paper.width), room)]
     out += [{"heads": [Tex(h) for h in heads], "cells": page} for heads, cells in _columns(s, view.paper.width) for page in _table_pages(cells, room)]
