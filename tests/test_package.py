@@ -61,7 +61,10 @@ def test_every_import_is_a_declared_dependency() -> None:
             used |= {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - {"symbolic"}  # lambdify imports its modules
     used = {"pyyaml" if name == "yaml" else name for name in used}
     declared = {re.split(r"[>=<\[ ]", line)[0] for line in project()["project"]["dependencies"]}  # type: ignore[index]
-    assert used == declared
+    extras = project()["project"]["optional-dependencies"]  # type: ignore[index]
+    optional = {re.split(r"[>=<\[ ]", line)[0] for name, lines in extras.items() if name != "test" for line in lines}
+    used = {"scikit-learn" if name == "sklearn" else name for name in used}
+    assert used - optional == declared and optional <= used
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -75,7 +78,7 @@ def test_every_template_is_found_and_can_be_read(name: str) -> None:
 
 def test_every_page_has_its_template_and_none_is_unused() -> None:
     environment = make_environment()
-    reached, todo = set(), [*KINDS.values(), "page.md", "errata.tex", "catalogue.tex", "entry.md"]
+    reached, todo = set(), [*KINDS.values(), "page.md", "errata.tex", "catalogue.tex", "entry.md", "figure.tex", "trace.tex"]
     while todo:
         name = todo.pop()
         if name not in reached:

@@ -51,8 +51,8 @@ def trace(file: Path, steps: int, folder: Path | None, formats: tuple[str, ...],
         _print(rows(sheet, path))
         if path.stopped:
             click.echo(path.stopped)
-        for name in made:
-            click.echo(str(name))
+        for written in made:
+            click.echo(str(written))
 
 
 def _print(found: list[tuple[str, ...]]) -> None:

@@ -223,7 +223,7 @@ def _open(spec: Spec, features: int | None) -> Task:
         raise SpecError(f"{missing[0]} has no number", where=spec.where("layers"))
     arrays = {n: array_of(cells, network.symbols[n].shape) for n, cells in leaves.items()}
     moved = network.names("parameter")
-    return Task(spec.title, network, {n: arrays[n] for n in moved}, {n: a for n, a in arrays.items() if n not in moved}, *spec.inputs, *spec.targets,
+    return Task(spec.title, network, {n: arrays[n] for n in moved}, {n: a for n, a in arrays.items() if n not in moved}, next(iter(spec.inputs)), next(iter(spec.targets)),
                 judge_of(spec, network), LOSSES[str(spec.loss)].domain, spec.reduction)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..errors import SpecError
 from ..lectures.descent import Path as Steps, run
@@ -28,7 +29,7 @@ def traced(file: Path, steps: int, digits: int) -> tuple[Sheet, Steps]:
     given = {**(spec.optimizer or {"name": "gradient_descent"}), "steps": str(steps)}
     if spec.train is not None and spec.train.batch is not None and "batch" not in given:
         given |= {"batch": str(spec.train.batch), "seed": str(spec.train.seed)}
-    changes = {"optimizer": given, "compare": None}
+    changes: dict[str, Any] = {"optimizer": given, "compare": None}
     if spec.is_network and spec.init is None and any(x.W is None and not x.weights for x in spec.layers):
         changes["init"] = Init(scheme=SCHEME, seed=spec.train.seed if spec.train else 0)
     problem = build(spec.model_copy(update=changes))

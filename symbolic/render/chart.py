@@ -110,7 +110,8 @@ def _span(chart: Chart, axis: int) -> Point:
     given, log = (chart.x, chart.log_x) if axis == 0 else (chart.y, chart.log_y)
     if given is not None:
         return given
-    values = [p[axis] for part in (*chart.lines, *chart.dots) for p in part.points if math.isfinite(p[axis]) and (p[axis] > 0 or not log)]
+    points = [p for part in (*(x.points for x in chart.lines), *(d.points for d in chart.dots)) for p in part]
+    values = [p[axis] for p in points if math.isfinite(p[axis]) and (p[axis] > 0 or not log)]
     values += [v for c in chart.cells for box in c.boxes for v in (box[axis], box[axis + 2])]
     low, high = min(values, default=1.0), max(values, default=2.0)
     if log:
@@ -144,7 +145,7 @@ def thinned(points: Sequence[Point]) -> list[Point]:
 
 def _labels(chart: Chart, x: Point, y: Point) -> list[str]:
     """A label at the end of every curve: on the right where it reaches it, else where it leaves the frame: above it, or beside its end at the bottom."""
-    right, above, out = [], [], list[str]()
+    right, above, out = list[tuple[Line, Point]](), list[tuple[Line, Point]](), list[str]()
     for line in chart.lines:
         if line.label and line.points:
             inside = [p for p in line.points if math.isfinite(p[1]) and y[0] <= p[1] <= y[1]]
