@@ -7,14 +7,14 @@ row is proved; and on a quadratic, gradient descent has to shrink every error by
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
 from mpmath import mp
 
-from ..language.arithmetic import MP, Matrix
+from ..language.arithmetic import MP, Arithmetic, Matrix
 from ..derive import Derivation, derive
 from ..errors import CheckError, SpecError
 from ..optimizers import AFTER, BEFORE, Optimizer, Schedule, formula, read
@@ -78,11 +78,11 @@ def scheduled(row: Schedule, options: Mapping[str, Any], t: float) -> Any:
 
 # ---------------------------------------------------------------- one step
 
-def entry_step(row: Optimizer, env: Mapping[str, Any]) -> dict[str, Any]:
+def entry_step(row: Optimizer, env: Mapping[str, Any], arithmetic: Arithmetic = MP) -> dict[str, Any]:
     """All that a step computes for one number; env: w, the states (both before), g, eta, t and the options."""
     out = dict(env)
     for target, rhs in row.trees:
-        out[target] = MP.scalar(rhs, out)
+        out[target] = arithmetic.scalar(rhs, out)
     return {target: out[target] for target, _ in row.trees}
 
 
@@ -93,6 +93,18 @@ def combined(row: Optimizer) -> tuple[list[str], sp.Expr]:
     for target, rhs in row.trees:
         env[target] = SYMPY.scalar(rhs, env)
     return names, env["w" + AFTER]
+
+
+_opinions: dict[tuple[Any, ...], tuple[list[str], Callable[..., Any]]] = {}
+
+
+def second_opinion(row: Optimizer) -> tuple[list[str], Callable[..., Any]]:
+    """The new w as one function compiled by SymPy, with the names of its arguments in order."""
+    key = (*row.equations.items(), *row.states.items(), *row.options)
+    if key not in _opinions:
+        names, after = combined(row)
+        _opinions[key] = names, sp.lambdify([sp.Symbol(n, real=True) for n in names], after, "mpmath")
+    return _opinions[key]
 
 
 _proofs: dict[tuple[Any, ...], bool] = {}
@@ -131,8 +143,7 @@ class _Walker:
         self.names = problem.moved
         self.smaller: dict[tuple[int, ...], tuple[Derivation, Mapping[Any, Matrix]]] = {}
         check_first(self.row)
-        self.order, after = combined(self.row)
-        self.again = sp.lambdify([sp.Symbol(n, real=True) for n in self.order], after, "mpmath")
+        self.order, self.again = second_opinion(self.row)
 
     def loss(self, values: Mapping[str, Matrix], examples: tuple[int, ...] = ()) -> Any:
         """Over all examples, or over some. Raises ArithmeticError where there is none."""

@@ -1,0 +1,320 @@
+"""One variant worked out: its derivation proved once for its structure, its numbers checked each time by differences.
+
+>>> from ..spec import build as spec
+>>> from ..problem import build
+>>> w = work(build(spec({"equations": {"y": "x**3"}, "at": {"x": 2}})), [("y", "x")])
+>>> int(w.value(("y", "x"))[0][0]), w.how
+(12, 'proved')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from mpmath import mp
+
+from ..derive import Derivation, derive
+from ..errors import CheckError, SpecError, nearest
+from ..expr import Expr
+from ..language.arithmetic import MP, Arithmetic, Env, Matrix
+from ..lectures.descent import SECOND, entry_step, rate_at, second_opinion
+from ..lesson import Lesson, plan
+from ..network import Network
+from ..optimizers import AFTER, BEFORE
+from ..pages.sheet import Sheet
+from ..problem import Problem
+from ..proof.probe import Draw, kinks
+from ..values import DIGITS, difference, downstream, forward, gradients, inner
+from ..verify import AGREE, Certified, certify
+
+# What is asked for: a value by its name, a gradient or Jacobian (of, wrt), what an update leads to (None, name).
+Key: TypeAlias = "str | tuple[str | None, str]"
+
+
+class Rejected(Exception):
+    """A draw that makes no question: reason says why, in a few words that do not depend on its numbers."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A network whose derivation is proved, for all numbers that are put into it.
+
+    lesson: its certified steps; long: the same walk without theorems, as a student may go; worst: the largest
+    difference seen; memo: what later stages find out about the network.
+    """
+
+    lesson: Lesson
+    long: Derivation
+    worst: float
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def network(self) -> Network:
+        return self.lesson.network
+
+    @property
+    def how(self) -> str:
+        """How its steps were checked."""
+        proved = all(s.checked == "proved" for s in self.lesson.steps)
+        return "proved" if proved else f"{AGREE} digits"
+
+
+_machines: dict[Any, Machine] = {}
+
+
+def machine(problem: Problem) -> Machine:
+    """The proved machine of a problem's structure; proved anew only for a structure that was not seen before.
+
+    Raises CheckError for a line that does not survive.
+    """
+    n = problem.network
+    key = (n.equations, tuple(n.symbols.items()), n.shortcuts, n.layers, n.rows, n.ones, problem.wrt)
+    if key not in _machines:
+        lesson = plan(n, ("matrix", "numbers") if not n.is_scalar else ("scalar", "numbers"), wrt=problem.wrt)
+        certified = certify(lesson, problem.numbers())
+        _machines[key] = Machine(certified.lesson, derive(replace(n, shortcuts=())), certified.worst)
+    return _machines[key]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A variant with all its numbers. keys: what is asked for; worst: the largest difference of its own check."""
+
+    problem: Problem
+    machine: Machine
+    keys: tuple[Key, ...]
+    values: Mapping[Any, Matrix]
+    worst: float
+
+    @property
+    def network(self) -> Network:
+        return self.machine.network
+
+    @property
+    def how(self) -> str:
+        """How the derivation was checked."""
+        return self.machine.how
+
+    def value(self, key: Key) -> Matrix:
+        """The rows of a value, gradient, Jacobian or updated parameter."""
+        return self.values[key]
+
+    @cached_property
+    def sheet(self) -> Sheet:
+        """The lines of the worked solution."""
+        known = {k: v for k, v in self.values.items() if not (isinstance(k, tuple) and k[0] is None)}
+        return Sheet(self.problem, Certified(self.machine.lesson, known, max(self.machine.worst, self.worst)), digits=4, widest=8)
+
+
+def work(problem: Problem, keys: Iterable[Key]) -> Work:
+    """All numbers of a variant, checked. Raises Rejected where a number does not exist or stands at a kink, CheckError for a wrong one."""
+    wanted = tuple(dict.fromkeys(keys))
+    leaves = problem.numbers()
+    if leaves is None:
+        raise SpecError("the spec of a problem needs numbers", where=problem.spec.where() if problem.spec else "")
+    with mp.workdps(DIGITS):
+        try:
+            if kinks(problem.network, leaves):
+                raise Rejected("a value stands exactly at a kink")
+            found = machine(problem)
+            problem = replace(problem, network=found.network)
+            values = evaluated(problem, found.lesson.derivation, leaves, wanted)
+            worst = _checked(problem, found.lesson.derivation, values, wanted)
+        except (ArithmeticError, ValueError) as e:
+            raise Rejected(f"a number does not exist ({type(e).__name__})") from None
+        for key in wanted:
+            if key not in values:
+                raise SpecError(f"{spoken(key, problem.network)} has no number here")
+    return Work(problem, found, wanted, values, worst)
+
+
+def numbers(problem: Problem, arithmetic: Arithmetic) -> dict[Any, Matrix]:
+    """The given numbers in another arithmetic."""
+    env: dict[Any, Matrix] = {n: [[arithmetic.number(v) for v in row] for row in cells] for n, cells in problem.leaves.items()}
+    return env | {node: [[arithmetic.number(v)]] for node, v in problem.known.items()}
+
+
+def evaluated(problem: Problem, derivation: Derivation, leaves: Env, keys: Sequence[Key], arithmetic: Arithmetic = MP) -> dict[Any, Matrix]:
+    """Every value and gradient, the Jacobians and updates that are asked for, in any arithmetic."""
+    network = derivation.network
+    env = forward(network, leaves, arithmetic)
+    if network.symbols[network.output].shape:
+        env.update(_jacobians(derivation, env, [k for k in keys if isinstance(k, tuple)], arithmetic))
+        return env
+    env = gradients(derivation, env, None, arithmetic)
+    if any(isinstance(k, tuple) and k[0] is None for k in keys):
+        after = updated(problem, derivation, env, leaves, arithmetic)
+        env.update({(None, n): m for n, m in after.items()})
+        env[None, network.output] = forward(network, {**leaves, **after}, arithmetic)[network.output]
+    return env
+
+
+def _jacobians(derivation: Derivation, env: Env, keys: Sequence[Any], arithmetic: Arithmetic) -> dict[Any, Matrix]:
+    """For an output with several entries: one row an entry of the output, one column an entry of the other."""
+    rows, columns = (int(d) for d in derivation.network.symbols[derivation.network.output].shape)
+    out: dict[Any, Matrix] = {key: [] for key in keys}
+    for i in range(rows):
+        for j in range(columns):
+            seed = [[arithmetic.number(mp.mpf((p, q) == (i, j))) for q in range(columns)] for p in range(rows)]
+            found = gradients(derivation, env, seed, arithmetic)
+            for key in keys:
+                out[key].append([v for row in found[key] for v in row])
+    return out
+
+
+def updated(problem: Problem, derivation: Derivation, env: Mapping[Any, Matrix], leaves: Env, arithmetic: Arithmetic = MP) -> dict[str, Matrix]:
+    """The parameters after the first step of the problem's optimizer, from gradients that may be wrong ones.
+
+    Where the gradient is taken is where the parameters stand: before the first step nothing is remembered.
+    """
+    steps = problem.descent
+    assert steps is not None
+    row, output = steps.optimizer, derivation.network.output
+    rate = rate_at(steps, 1)
+    fixed = {n: arithmetic.number(v) for n, v in steps.options.items()} | {"eta": arithmetic.number(rate), "t": arithmetic.number(mp.mpf(1))}
+    start = {s + BEFORE: arithmetic.number(v) for s, v in row.states.items()}
+    zero = arithmetic.number(mp.mpf(0))
+
+    def one(w: Any, g: Any) -> Any:
+        return entry_step(row, {**fixed, **start, "w" + BEFORE: w, "g" + AFTER: g}, arithmetic)["w" + AFTER]
+
+    out = {}
+    for name in problem.moved:
+        slopes = env.get((output, name)) or [[zero] * len(r) for r in leaves[name]]
+        out[name] = [[one(w, g) for w, g in zip(ws, gs, strict=True)] for ws, gs in zip(leaves[name], slopes, strict=True)]
+    return out
+
+
+# ---------------------------------------------------------------- the check of one variant's numbers
+
+def _checked(problem: Problem, derivation: Derivation, values: Mapping[Any, Matrix], keys: Sequence[Key]) -> float:
+    """Every gradient against central differences of the forward pass, those asked for entry by entry; the largest relative difference.
+
+    Raises CheckError. Differences know nothing of any derivative table.
+    """
+    network, worst = derivation.network, mp.mpf(0)
+    if network.symbols[network.output].shape:
+        for key in (k for k in keys if isinstance(k, tuple)):
+            worst = max(worst, _jacobian_checked(network, values, key))
+        return float(worst)
+    for step in derivation.steps.values():
+        if step.terms:
+            each = (step.of, step.wrt) in keys
+            for direction in _directions(values[step.wrt], step.wrt, each=each):
+                slope = _slope(network, values, step.wrt, direction)[0][0]
+                worst = max(worst, _compared(inner(values[step.of, step.wrt], direction), slope, (step.of, step.wrt), network))
+    for key in keys:
+        if isinstance(key, tuple) and key[0] is None and key[1] in problem.moved:
+            worst = max(worst, _step_checked(problem, values, key[1], network))
+    return float(worst)
+
+
+def _slope(network: Network, values: Mapping[Any, Matrix], name: str, direction: Matrix) -> Matrix:
+    reached = downstream(network, name)
+    return difference(lambda m: forward(network, values, override={name: m}, only=reached)[network.output], values[name], direction)
+
+
+def _directions(value: Matrix, name: str, *, each: bool) -> list[Matrix]:
+    rows, columns = len(value), len(value[0])
+    if not each:
+        return [Draw(f"bank/{name}").matrix((rows, columns))]
+    return [[[mp.mpf((i, j) == (p, q)) for j in range(columns)] for i in range(rows)] for p in range(rows) for q in range(columns)]
+
+
+def _jacobian_checked(network: Network, values: Mapping[Any, Matrix], key: Any) -> Any:
+    worst = mp.mpf(0)
+    for k, direction in enumerate(_directions(values[key[1]], key[1], each=True)):
+        column = [v for row in _slope(network, values, key[1], direction) for v in row]
+        for row, slope in zip(values[key], column, strict=True):
+            worst = max(worst, _compared(row[k], slope, key, network))
+    return worst
+
+
+def _step_checked(problem: Problem, values: Mapping[Any, Matrix], name: str, network: Network) -> Any:
+    """An updated parameter against the optimizer's equations put into one formula by SymPy."""
+    steps = problem.descent
+    assert steps is not None
+    order, again = second_opinion(steps.optimizer)
+    fixed = {n: MP.number(v) for n, v in steps.options.items()} | {"eta": rate_at(steps, 1), "t": mp.mpf(1)}
+    fixed |= {s + BEFORE: MP.number(v) for s, v in steps.optimizer.states.items()}
+    worst = mp.mpf(0)
+    slopes = values.get((network.output, name))
+    for i, row in enumerate(values[name]):
+        for j, w in enumerate(row):
+            env = {**fixed, "w" + BEFORE: w, "g" + AFTER: slopes[i][j] if slopes else mp.mpf(0)}
+            expected, got = again(*(env[n] for n in order)), values[None, name][i][j]
+            if abs(expected - got) > mp.mpf(10) ** -SECOND * max(abs(expected), abs(w), mp.mpf(10) ** -20):
+                raise CheckError(f"the new {name}: {mp.nstr(got, 12)} and {mp.nstr(expected, 12)} do not agree; no question was made")
+            worst = max(worst, abs(expected - got))
+    return worst
+
+
+def _compared(got: Any, expected: Any, key: Key, network: Network) -> Any:
+    """The relative difference of two numbers. Raises CheckError beyond 30 digits."""
+    error = abs(got - expected) / max(abs(got), abs(expected), mp.mpf(1))
+    if not error < mp.mpf(10) ** -AGREE:
+        raise CheckError(f"{spoken(key, network)} is {mp.nstr(got, 12)} by the derivation and {mp.nstr(expected, 12)} by differences; no question was made")
+    return error
+
+
+# ---------------------------------------------------------------- names of what is asked
+
+def key_of(text: str, network: Network, problem: Problem) -> Key:
+    """What a name of the file stands for: y_hat, dL/dW1, W1_new, L_new. Raises SpecError with the nearest name."""
+    names = [*network.symbols, *network.aliases]
+    if text in names:
+        return network.resolve(text)
+    if text.endswith("_new") and problem.descent is not None:
+        own = [*problem.moved, network.output]
+        if (name := network.resolve(text[:-4])) in own:
+            return None, name
+        raise SpecError(f"{text!r} is not changed by a step", hint=nearest(text, [f"{n}_new" for n in own]))
+    gradients = {f"d{network.output}/d{n}": (network.output, network.resolve(n)) for n in names
+                 if network.symbols[network.resolve(n)].kind not in ("target", "size", "constant") and network.resolve(n) != network.output}
+    if text in gradients:
+        return gradients[text]
+    raise SpecError(f"{text!r} is not known here", hint=nearest(text, [*names, *gradients]))
+
+
+def spoken(key: Key, network: Network) -> str:
+    """A key as a person writes it."""
+    return key if isinstance(key, str) else f"{key[1]}_new" if key[0] is None else "d{}/d{}".format(*key)
+
+
+def needed(work: Work, keys: Iterable[Key]) -> list[Key]:
+    """What has to be worked out for some keys, in order: values of the forward pass, gradients, updates."""
+    derivation, network = work.machine.lesson.derivation, work.network
+    forward_names, slopes = set[str](), set[str]()
+    after: list[Key] = []
+    for key in keys:
+        if isinstance(key, str):
+            forward_names.add(key)
+        elif key[0] is None:
+            after.append(key)
+            slopes.update(n for n in (work.problem.moved if key[1] == network.output else [key[1]]))
+        else:
+            slopes.add(key[1])
+    for name, step in reversed(derivation.steps.items()):
+        if name in slopes:
+            used = step.result.names if step.terms else frozenset[str]()
+            forward_names |= {n for n in used if n in network.symbols}
+            slopes |= {e[1] for e in _gradients_in(step.result)}
+    for eq in reversed(network.equations):
+        if eq.name in forward_names:
+            forward_names |= eq.rhs.names
+    order: list[Key] = [eq.name for eq in network.equations if eq.name in forward_names]
+    order += [(s.of, n) for n, s in derivation.steps.items() if n in slopes and s.terms]
+    return order + after
+
+
+def _gradients_in(e: Expr) -> list[tuple[str, str]]:
+    from .. import expr as ex
+
+    return [x.data for x in ex.walk(e) if x.op == "grad"]
