@@ -153,10 +153,11 @@ def _first_steps(sheet: Sheet, plan: Plan) -> list[Section]:
     if len(path.moments) < 2:
         return []
     names = sheet.problem.moved
-    return [_first_step(sheet, plan, path, name) for name in names[:MOST_WORKED]]
+    return [first_step_section(sheet, plan, path, name) for name in names[:MOST_WORKED]]
 
 
-def _first_step(sheet: Sheet, plan: Plan, path: Path, name: str) -> Section:
+def first_step_section(sheet: Sheet, plan: Plan, path: Path, name: str) -> Section:
+    """The first step of an optimizer in numbers, worked at the first entry of a parameter."""
     row, symbol = plan.optimizer, sheet.network.symbols[name]
     start, moment = path.moments[0], path.moments[1]
     entry = entry_symbols(symbol)[0][0]

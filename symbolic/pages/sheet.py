@@ -76,14 +76,14 @@ class Sheet:
     """
 
     def __init__(self, problem: Problem, certified: Certified, *, digits: int = 4, colour: bool = False, widest: int = 6,
-                 like: Sheet | None = None) -> None:
-        """like: a sheet of the same problem and digits whose numbers are worked out already."""
+                 like: Sheet | None = None, exact: Mapping[Any, list[list[Any]]] | None = None) -> None:
+        """like: a sheet of the same problem and digits whose numbers are worked out already; exact: exact forms found elsewhere."""
         self.problem, self.certified, self.digits, self.colour, self.widest = problem, certified, digits, colour, widest
         self.lesson, self.network = certified.lesson, certified.lesson.network
         self.values = certified.values or {}
         self.scalar_network = self.lesson.scalar.network if self.lesson.scalar else self.network
         self.printer = Printer(self.network, colour=False)
-        self.exact = like.exact if like else exact_values(problem, self.lesson.derivation.steps) if problem.exact else {}
+        self.exact = like.exact if like else dict(exact) if exact is not None else exact_values(problem, self.lesson.derivation.steps) if problem.exact else {}
         if like is None:
             self._check_exact()
         for name, cells in problem.leaves.items():

@@ -30,7 +30,7 @@ from .worked import Key, Work, evaluated, updated
 
 LISTED = 5        # common errors of one part, where the file names none
 POINTS = 2        # at which mistakes have to differ from the truth and from each other
-DIFFERENT = 20    # digits
+DIFFERENT = 0.02  # the least relative difference of two answers
 WORKING = 40      # digits of wrong numbers
 RARE = ("update", "state")  # kinds of slip that only matter for some keys
 
@@ -104,7 +104,7 @@ def _differ(a: Sequence[Matrix], b: Sequence[Matrix]) -> bool:
 def _apart(x: Matrix, y: Matrix) -> bool:
     if (len(x), len(x[0])) != (len(y), len(y[0])):
         return True
-    return any(abs(u - v) > mp.mpf(10) ** -DIFFERENT * max(abs(u), abs(v)) for us, vs in zip(x, y, strict=True) for u, v in zip(us, vs, strict=True))
+    return any(abs(u - v) > DIFFERENT * max(abs(u), abs(v)) for us, vs in zip(x, y, strict=True) for u, v in zip(us, vs, strict=True))
 
 
 def _evaluated(work: Work, working: Working, leaves: Env, key: Key) -> Matrix | None:

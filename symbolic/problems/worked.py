@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -29,6 +30,9 @@ from ..problem import Problem
 from ..proof.probe import Draw, kinks
 from ..values import DIGITS, difference, downstream, forward, gradients, inner
 from ..verify import AGREE, Certified, certify
+
+LARGEST_BELOW, LARGEST_ABOVE = 1000, 10**6  # of fractions that are printed as such
+SHARP = 60  # digits to which a number agrees with its fraction
 
 # What is asked for: a value by its name, a gradient or Jacobian (of, wrt), what an update leads to (None, name).
 Key: TypeAlias = "str | tuple[str | None, str]"
@@ -110,7 +114,8 @@ class Work:
     def sheet(self) -> Sheet:
         """The lines of the worked solution."""
         known = {k: v for k, v in self.values.items() if not (isinstance(k, tuple) and k[0] is None)}
-        return Sheet(self.problem, Certified(self.machine.lesson, known, max(self.machine.worst, self.worst)), digits=4, widest=8)
+        exact = {k: rational(m) for k, m in known.items() if not isinstance(k, Expr)} if self.problem.exact else {}
+        return Sheet(self.problem, Certified(self.machine.lesson, known, max(self.machine.worst, self.worst)), digits=4, widest=8, exact=exact)
 
 
 def work(problem: Problem, keys: Iterable[Key]) -> Work:
@@ -133,6 +138,17 @@ def work(problem: Problem, keys: Iterable[Key]) -> Work:
             if key not in values:
                 raise SpecError(f"{spoken(key, problem.network)} has no number here")
     return Work(problem, found, wanted, values, worst)
+
+
+def rational(value: Matrix) -> list[list[Fraction | None]]:
+    """The short fractions among high-precision numbers: those that agree with one to 60 digits."""
+    return [[_short(v) for v in row] for row in value]
+
+
+def _short(v: Any) -> Fraction | None:
+    near = Fraction(float(v)).limit_denominator(LARGEST_BELOW) if abs(v) < LARGEST_ABOVE else None
+    with mp.workdps(DIGITS):
+        return near if near is not None and abs(v * near.denominator - near.numerator) < mp.mpf(10) ** -SHARP else None
 
 
 def numbers(problem: Problem, arithmetic: Arithmetic) -> dict[Any, Matrix]:

@@ -1,0 +1,349 @@
+"""The kinds of questions: what each needs to be worked out, and how its key is made. One row a kind.
+
+>>> sorted(ROWS) == sorted(KINDS)
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mpmath import mp, nstr
+
+from .. import expr as ex
+from ..errors import SpecError, nearest
+from ..language.arithmetic import Matrix
+from ..language.plain import text as plain
+from ..latex import Printer
+from ..network import Network
+from ..numpytree import tree_code
+from .distractors import Mistake, mistakes, values
+from .format import KINDS, Ask, ProblemFile
+from .question import SIGNIFICANT, Answer, CommonError, Line, Option
+from .solution import cells, lines_of, printed
+from .spaces import Value
+from .tolerance import apart
+from .variants import judge, placed
+from .wording import runs
+from .worked import Key, Rejected, Work, key_of, needed, spoken
+
+TRIED = 40  # mistakes looked through for wrong options
+ZERO = "0"
+
+
+@dataclass
+class Asking:
+    """One part of one variant while its key is made. wrong: what mistakes come to, worked out once each."""
+
+    file: ProblemFile
+    ask: Ask
+    place: int
+    given: Mapping[str, Value]
+    work: Work
+    tolerances: Mapping[Key, Matrix]
+    seed: int
+    wrong: dict[int, Mapping[Any, Matrix]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        return key_of(self.ask.target, self.work.network, self.work.problem)
+
+    def values(self, mistake: Mistake) -> Mapping[Any, Matrix]:
+        if id(mistake) not in self.wrong:
+            self.wrong[id(mistake)] = values(self.work, mistake)
+        return self.wrong[id(mistake)]
+
+    def order(self, what: str, count: int) -> list[int]:
+        return placed(self.seed, f"{self.file.name}/{self.place}/{what}", count)
+
+
+@dataclass(frozen=True)
+class Made:
+    """The key of a part: its answer, its common errors with the mistakes behind them, its solution and the lines shown with it."""
+
+    answer: Answer
+    errors: tuple[CommonError, ...] = ()
+    behind: tuple[Mistake, ...] = ()
+    solution: tuple[Line, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind. say: the question where the file has no words; keys: what has to be worked out; make: the key."""
+
+    say: str
+    keys: Callable[[Ask, Network, Any], list[Key]]
+    make: Callable[[Asking], Made]
+
+
+# ---------------------------------------------------------------- numbers
+
+def rows(value: Matrix) -> tuple[tuple[str, ...], ...]:
+    """Numbers as decimal strings."""
+    return tuple(tuple(nstr(v, SIGNIFICANT) if v else ZERO for v in row) for row in value)
+
+
+def _type(value: Matrix) -> str:
+    return "numeric" if len(value) == 1 == len(value[0]) else "vector" if 1 in (len(value), len(value[0])) else "matrix"
+
+
+def said(sentence: str, network: Network) -> tuple[tuple[str, str], ...]:
+    """A marker's sentence with its names as formulas; a name that the network does not know stays as it is."""
+    out: list[tuple[str, str]] = []
+    for k, part in enumerate(sentence.split("`")):
+        try:
+            out += runs(f"`{part}`", network) if k % 2 else [("words", part)] if part else []
+        except (SpecError, KeyError):
+            out.append(("words", part))
+    return tuple(out)
+
+
+def solution(a: Asking, keys: Sequence[Key]) -> tuple[Line, ...]:
+    """The lines of a part, with the marks that the file gives, or all points at the last line."""
+    wanted = needed(a.work, keys)
+    named = {spoken(k, a.work.network): k for k in wanted}
+    named |= {alias: named[name] for alias, name in a.work.network.aliases.items() if name in named}
+    named |= {f"d{k[0]}/d{alias}": k for alias, name in a.work.network.aliases.items() for k in wanted if isinstance(k, tuple) and k[0] and k[1] == name}
+    for key in a.ask.marks:
+        if key not in named:
+            raise SpecError(f"ask, entry {a.place + 1}: marks: {key!r} is no step of this solution", where=a.file.where_is("ask", a.place, "marks", key),
+                            hint=nearest(key, named))
+    marks = {named[k]: v for k, v in a.ask.marks.items()} if a.ask.marks else {keys[-1]: a.ask.worth}
+    return lines_of(a.work, wanted, marks)
+
+
+def _find(a: Asking) -> Made:
+    key = a.key
+    value, tolerance = a.work.value(key), a.tolerances[key]
+    listed = mistakes(a.work, key, a.ask.mistakes)
+    if a.ask.mistakes and not listed:
+        raise SpecError("none of these mistakes changes the answer", where=a.file.where_is("ask", a.place, "mistakes"))
+    errors = []
+    for m in listed:
+        wrong = a.values(m).get(key)
+        if wrong is None or not apart(wrong, value, tolerance):
+            raise Rejected(f"the mistake {m.slip} comes too near to the right answer")
+        errors.append(CommonError(m.slip, said(m.said, a.work.network), cells(wrong, a.file.digits), rows(wrong)))
+    answer = Answer(_type(value), printed(a.work, key, a.file.digits), rows(value), rows(tolerance))
+    return Made(answer, tuple(errors), listed, solution(a, [key]))
+
+
+def _choose(a: Asking) -> Made:
+    key = a.key
+    value, tolerance = a.work.value(key), a.tolerances[key]
+    wrong: list[tuple[Mistake, str, Matrix]] = []
+    shown = [printed(a.work, key, a.file.digits), cells(value, a.file.digits)]
+    for m in mistakes(a.work, key, a.ask.mistakes, TRIED if not a.ask.mistakes else len(a.ask.mistakes)):
+        found = a.values(m).get(key)
+        if found is None or not apart(found, value, tolerance) or (tex := cells(found, a.file.digits)) in shown:
+            continue
+        shown.append(tex)
+        wrong.append((m, tex, found))
+        if len(wrong) == a.ask.options - 1:
+            break
+    if len(wrong) < a.ask.options - 1:
+        raise Rejected(f"fewer than {a.ask.options - 1} mistakes give different wrong answers")
+    options = [Option((("formula", shown[0]),), True), *(Option((("formula", tex),), False, said(m.said, a.work.network), m.slip) for m, tex, _ in wrong)]
+    errors = tuple(CommonError(m.slip, said(m.said, a.work.network), tex, rows(found)) for m, tex, found in wrong)
+    return Made(_choice(a, options, value=rows(value), tolerance=rows(tolerance)), errors, tuple(m for m, _, _ in wrong), solution(a, [key]))
+
+
+def _choice(a: Asking, options: Sequence[Option], *, several: bool = False, **more: Any) -> Answer:
+    """Options in an order that the seed decides."""
+    order = a.order("options", len(options))
+    placed_options = tuple(options[k] for k in order)
+    return Answer("multiple_choice" if several else "single_choice", options=placed_options,
+                  right=tuple(k for k, o in enumerate(placed_options) if o.right), **more)
+
+
+# ---------------------------------------------------------------- formulas
+
+def _gradient(a: Asking) -> tuple[str, str]:
+    key = a.key
+    if isinstance(key, str) or key[0] is None or a.work.network.symbols[a.work.network.output].shape:
+        raise SpecError("expected a gradient of a single number", where=a.file.where_is("ask", a.place, a.ask.kind), hint="as in dL/dW1")
+    return str(key[0]), key[1]
+
+
+def _formula(a: Asking) -> Made:
+    of, wrt = _gradient(a)
+    step = a.work.machine.lesson.derivation.steps[wrt]
+    printer = Printer(a.work.network)
+    answer = Answer("symbolic", f"{printer.gradient_name(of, wrt)} = {printer(step.result)}", text=plain(step.result))
+    return Made(answer, solution=solution(a, [(of, wrt)]))
+
+
+def _choose_formula(a: Asking) -> Made:
+    of, wrt = _gradient(a)
+    printer = Printer(a.work.network)
+    right, general = (d.steps[wrt].result for d in (a.work.machine.lesson.derivation, a.work.machine.long))
+    shown = [printer(right), printer(general)]
+    options = [Option((("formula", shown[0]),), True)]
+    for m in mistakes(a.work, (of, wrt), a.ask.mistakes, TRIED):
+        steps = m.working.derivation.steps
+        tex = printer(steps[wrt].result) if wrt in steps and set(m.working.network.symbols) == set(a.work.network.symbols) else shown[0]
+        if tex not in shown and len(options) < a.ask.options:
+            shown.append(tex)
+            options.append(Option((("formula", tex),), False, said(m.said, a.work.network), m.slip))
+    if len(options) < a.ask.options:
+        raise SpecError(f"only {len(options) - 1} mistakes change this formula, and {a.ask.options - 1} are needed",
+                        where=a.file.where_is("ask", a.place, a.ask.kind), hint=f"write options: {max(len(options), 2)}")
+    return Made(_choice(a, options), solution=solution(a, [(of, wrt)]))
+
+
+# ---------------------------------------------------------------- statements, order, errors
+
+def _select(a: Asking) -> Made:
+    options, lines = [], []
+    for k, s in enumerate(a.ask.select or []):
+        try:
+            holds = judge(s.when, a.given, a.work, a.file)
+            options.append(Option(runs(s.say, a.work.network), bool(holds), runs(s.because, a.work.network)))
+        except SpecError as e:
+            raise SpecError(e.sentence, where=a.file.where_is("ask", a.place, "select", k), hint=e.hint) from None
+        lines.append(options[-1])
+    if len(options) > 1 and not any(o.right for o in options):
+        raise Rejected("no statement is true")
+    return Made(_choice(a, options, several=True))
+
+
+def _select_keys(ask: Ask, network: Network, problem: Any) -> list[Key]:
+    """The gradients that conditions name: all values are there anyway."""
+    return []
+
+
+def _way(a: Asking) -> list[tuple[str, str]]:
+    """The gradients on the way to the one that is asked for."""
+    key = _gradient(a)
+    found = [k for k in needed(a.work, [key]) if isinstance(k, tuple) and k[0] is not None]
+    if len(found) < 3:
+        raise SpecError(f"only {len(found)} steps lead there, and at least 3 are needed", where=a.file.where_is("ask", a.place, a.ask.kind))
+    return [(str(k[0]), k[1]) for k in found]
+
+
+def _order(a: Asking) -> Made:
+    way, printer = _way(a), Printer(a.work.network)
+    steps = a.work.machine.lesson.derivation.steps
+    mixed = a.order("pieces", len(way))
+    pieces = [Option((("formula", f"{printer.gradient_name(*way[k])} = {printer(steps[way[k][1]].result)}"),), True) for k in mixed]
+    at = {way[k]: place for place, k in enumerate(mixed)}
+    before = tuple(sorted((at[e.data], at[key]) for key in way for e in ex.walk(steps[key[1]].result) if e.op == "grad" and e.data in at))
+    return Made(Answer("ordering", options=tuple(pieces), right=tuple(at[k] for k in way), before=before), solution=solution(a, [way[-1]]))
+
+
+def _error_in(a: Asking) -> Made:
+    """A derivation with one mistake, each line with its numbers; which line is the first wrong one?"""
+    way, printer, long = _way(a), Printer(a.work.network), a.work.machine.long
+    way = [k for k in way if k[1] in long.steps]
+    candidates = []
+    for m in mistakes(a.work, way[-1], a.ask.mistakes, TRIED):
+        steps = m.working.derivation.steps
+        if m.working.network.equations != a.work.network.equations or any(k[1] not in steps for k in way):
+            continue
+        changed = [k for k in way if steps[k[1]].result != long.steps[k[1]].result]
+        if changed and printer(steps[changed[0][1]].result) != printer(long.steps[changed[0][1]].result):
+            candidates.append((m, changed[0]))
+    if not candidates:
+        raise SpecError("no mistake known here changes a line of this derivation", where=a.file.where_is("ask", a.place, a.ask.kind))
+    mistake, first = candidates[a.order("mistake", len(candidates))[0]]
+    found = a.values(mistake)
+    if any(k not in found for k in way):
+        raise Rejected("the derivation with the mistake has no numbers")
+    lines = tuple(Line(printer.gradient_name(*k), f"{printer(mistake.working.derivation.steps[k[1]].result)} = {cells(found[k], a.file.digits)}", key=spoken(k, a.work.network))
+                  for k in way)
+    right = f"{printer.gradient_name(*first)} = {printer(long.steps[first[1]].result)} = {cells(a.work.value(first), a.file.digits)}"
+    options = tuple(Option((("words", f"Line {n}"),), k == first, said(mistake.said, a.work.network) if k == first else ()) for n, k in enumerate(way, 1))
+    answer = Answer("single_choice", right, options=options, right=tuple(n for n, o in enumerate(options) if o.right))
+    return Made(answer, lines=lines, solution=(Line(printer.gradient_name(*first), right.partition(" = ")[2], mistake.said.replace("`", ""),
+                                                    spoken(first, a.work.network), a.ask.worth),))
+
+
+# ---------------------------------------------------------------- counts, shapes, code
+
+def _count(a: Asking) -> Made:
+    if a.ask.target not in COUNTS:
+        raise SpecError(f"{a.ask.target!r} cannot be counted", where=a.file.where_is("ask", a.place, "count"), hint=nearest(a.ask.target, COUNTS))
+    total, terms = COUNTS[a.ask.target](a)
+    working = Line(r"\text{" + a.ask.target + "}", " + ".join(terms) + f" = {total}" if len(terms) > 1 else str(total), key=a.ask.target, marks=a.ask.worth)
+    return Made(Answer("numeric", str(total), ((str(total),),), ((ZERO,),)), solution=(working,))
+
+
+def _parameters(a: Asking) -> tuple[int, list[str]]:
+    n = a.work.network
+    shapes = [n.symbols[p].shape for p in n.names("parameter")]
+    return sum(_size(s) for s in shapes), [r" \cdot ".join(str(int(d)) for d in s if d != 1) or "1" for s in shapes]
+
+
+def _size(shape: ex.Shape) -> int:
+    out = 1
+    for d in shape:
+        out *= int(d)
+    return out
+
+
+COUNTS: dict[str, Callable[[Asking], tuple[int, list[str]]]] = {
+    "parameters": _parameters,
+    "equations": lambda a: (len(a.work.network.equations), []),
+    "values": lambda a: (sum(_size(s.shape) for s in a.work.network.symbols.values() if s.kind == "value"), []),
+}
+
+
+def _shape(a: Asking) -> Made:
+    value = a.work.value(a.key)
+    found = (str(len(value)), str(len(value[0])))
+    answer = Answer("vector", rf"{found[0]} \times {found[1]}", (found,), ((ZERO, ZERO),))
+    return Made(answer, solution=(Line(r"\text{shape}", answer.latex, key=a.ask.target, marks=a.ask.worth),))
+
+
+def _code(a: Asking) -> Made:
+    """The backward pass as a function, with numbers that it is tried on: those of the variant."""
+    network, derivation = a.work.network, a.work.machine.lesson.derivation
+    wanted = network.names("parameter") or [n for n in network.names("input")]
+    keys = needed(a.work, [(network.output, n) for n in wanted if n in derivation.steps])
+    given = list(a.work.problem.leaves)
+    name = a.ask.target
+    if not name.isidentifier():
+        raise SpecError(f"{name!r} cannot be the name of a function", where=a.file.where_is("ask", a.place, "code"), hint="as in backward")
+    try:
+        body = [f"    {k} = {tree_code(network.equation(k).rhs)}" if isinstance(k, str) else
+                f"    d{k[0]}_d{k[1]} = {tree_code(derivation.steps[k[1]].result)}" for k in keys]
+    except ValueError as e:
+        raise SpecError(f"code: {e}", where=a.file.where_is("ask", a.place, "code")) from None
+    returned = "    return {" + ", ".join(f'"{n}": d{network.output}_d{n}' for n in wanted if n in derivation.steps) + "}"
+    head = f"def {name}({', '.join(given)}):"
+    stub = "\n".join([head, "    # forward pass", "    ...", "    # backward pass", "    ...", returned]) + "\n"
+    hidden = {"given": {n: rows(a.work.value(n)) for n in given},
+              "gradients": {n: rows(a.work.value((network.output, n))) for n in wanted if n in derivation.steps},
+              "tolerance": {n: rows(a.tolerances[network.output, n]) for n in wanted if (network.output, n) in a.tolerances}}
+    answer = Answer("code", text="\n".join(["import numpy as np", "", "", head, *body, returned]) + "\n", stub=stub, hidden=tuple(hidden.items()))
+    return Made(answer, solution=())
+
+
+def _code_keys(ask: Ask, network: Network, problem: Any) -> list[Key]:
+    return [(network.output, n) for n in (network.names("parameter") or network.names("input")) if n in problem.leaves]
+
+
+def _target(ask: Ask, network: Network, problem: Any) -> list[Key]:
+    return [key_of(ask.target, network, problem)]
+
+
+def _none(ask: Ask, network: Network, problem: Any) -> list[Key]:
+    return []
+
+
+ROWS: dict[str, Row] = {
+    "find": Row("Compute `{target}`.", _target, _find),
+    "choose": Row("Which of these is `{target}`?", _target, _choose),
+    "formula": Row("Derive `{target}` in symbols.", _target, _formula),
+    "choose_formula": Row("Which formula gives `{target}`?", _target, _choose_formula),
+    "select": Row("Which of these statements are true?", _select_keys, _select),
+    "order": Row("Put the steps that lead to `{target}` in order.", _target, _order),
+    "error_in": Row("One line of this derivation is wrong, and those below follow from it. Which line is the first wrong one, and what should it say?", _target, _error_in),
+    "code": Row("Write a NumPy function {target} that returns the gradients. It is tried on the numbers above.", _code_keys, _code),
+    "count": Row("Count the {target}.", _none, _count),
+    "shape": Row("Give the shape of `{target}` as rows and columns.", _target, _shape),
+}
+assert set(ROWS) == set(KINDS) and mp

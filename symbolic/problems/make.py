@@ -1,0 +1,173 @@
+"""From a problem file and a seed to a question: draw, work out, check, word, and list the mistakes.
+
+>>> from .format import read_text
+>>> maker = Maker(read_text('''
+... title: The slope of a square
+... topics: [chain rule]
+... parameters: {a: {integers: [2, 9]}}
+... spec: {equations: {y: "x**2"}, at: {x: "{a}"}}
+... text: "Let `y = x**2`."
+... ask: [{find: dy/dx, points: 2}]
+... ''', "square.yaml"))
+>>> q = maker.make(5)
+>>> q.index, q.parts[0].answer.value, q.parts[0].errors[0].slip
+(5, (('14.0',),), 'sign')
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from ..errors import ChainruleError, SpecError
+from ..language.arithmetic import Matrix
+from ..reading.numbers import ValueProblem
+from .format import Ask, ProblemFile
+from .distractors import Mistake
+from .kinds import ROWS, Asking, Made, said
+from .question import Carried, Figures, Part, Question
+from .solution import cells, stated
+from .tolerance import tolerances
+from .variants import Variants, canonical, conditions_met, figures
+from .wording import Wording, runs
+from .worked import Key, Rejected, Work, needed, spoken, work
+
+MOST_DRAWS = 400  # draws tried from one seed
+LETTERS = "abcdefgh"
+
+
+class Maker:
+    """Makes the questions of one problem file. Raises SpecError, located, for what the file says and cannot be."""
+
+    def __init__(self, file: ProblemFile) -> None:
+        self.file, self.variants = file, Variants(file)
+        try:
+            self.wording = Wording(file.text, list(file.parameters))
+        except ValueProblem as e:
+            raise SpecError(f"text: {e.sentence}", where=self._line("text", e.path), hint=e.hint) from None
+
+    def _line(self, key: str, path: tuple[Any, ...]) -> str:
+        """File and line of a place inside a block of text."""
+        where = self.file.where_is(key)
+        if "\n" not in self.file.text or not path or not where:
+            return where
+        name, _, line = where.rpartition(":")
+        return f"{name}:{int(line) + 1 + int(path[0])}"
+
+    def check(self) -> None:
+        """Whether a first draw can be built, worded and asked, without any proof. Raises SpecError."""
+        given = self._first_given()
+        problem = self.variants.problem(given)
+        self._worded(given, problem.network)
+        for k, ask in enumerate(self.file.ask):
+            self._keys(k, ask, problem)
+
+    def _first_given(self) -> Mapping[str, Any]:
+        for index in range(min(self.variants.size, MOST_DRAWS)):
+            try:
+                return self.variants.given(index)
+            except Rejected:
+                continue
+        raise SpecError("no draw of the parameters has a value", where=self.file.where_is("parameters"))
+
+    # ------------------------------------------------------------ one question
+
+    def make(self, seed: int) -> Question:
+        """The question of a seed: the first draw of its walk that passes every check. Raises SpecError where none does."""
+        refused: Counter[str] = Counter()
+        for tried, index in enumerate(self.variants.walk(seed)):
+            if tried == MOST_DRAWS:
+                break
+            try:
+                return self.at(index, seed)
+            except Rejected as e:
+                refused[e.reason] += 1
+        reason, count = refused.most_common(1)[0]
+        raise SpecError(f"none of {sum(refused.values())} draws makes a question; {count} times: {reason}", where=self.file.where_is("parameters"),
+                        hint="widen the spaces or drop a condition")
+
+    def at(self, index: int, seed: int = 0) -> Question:
+        """The question of one draw. Raises Rejected where the draw makes none."""
+        found = self._worked(index)
+        hard = figures(found[0], found[2])
+        if hard.steps != self.reference.steps or hard.operations != self.reference.operations or hard.active != self.reference.active:
+            raise Rejected("it is harder or easier than the others")
+        return self._question(index, seed, *found, hard)
+
+    @cached_property
+    def reference(self) -> Figures:
+        """How hard the first draw that passes is: the others are as hard."""
+        for tried, index in enumerate(self.variants.walk(0)):
+            if tried == MOST_DRAWS:
+                break
+            try:
+                found = self._worked(index)
+                hard = figures(found[0], found[2])
+                self._question(index, 0, *found, hard)
+                return hard
+            except Rejected as e:
+                last = e.reason
+        raise SpecError(f"no draw makes a question; the last one: {last}", where=self.file.where_is("parameters"), hint="widen the spaces or drop a condition")
+
+    def _worked(self, index: int) -> tuple[Work, Mapping[str, Any], list[Key]]:
+        """A draw with all its numbers, the conditions met."""
+        if not self.variants.plain(index):
+            raise Rejected("a condition on the parameters")
+        given = self.variants.given(index)
+        problem = self.variants.problem(given)
+        asked = [key for k, ask in enumerate(self.file.ask) for key in self._keys(k, ask, problem)]
+        found = work(problem, asked)
+        conditions_met(self.file, given, found, list(found.keys))
+        return found, given, asked
+
+    def _keys(self, k: int, ask: Ask, problem: Any) -> list[Key]:
+        try:
+            return ROWS[ask.kind].keys(ask, problem.network, problem)
+        except SpecError as e:
+            raise SpecError(f"ask, entry {k + 1}: {e.sentence}", where=self.file.where_is("ask", k, ask.kind), hint=e.hint) from None
+
+    def _worded(self, given: Mapping[str, Any], network: Any) -> Any:
+        try:
+            return self.wording.pieces(given, network)
+        except ChainruleError as e:
+            raise SpecError(f"text: {e.sentence}", where=self.file.where_is("text"), hint=e.hint) from None
+
+    def _question(self, index: int, seed: int, found: Work, given: Mapping[str, Any], asked: list[Key], hard: Figures) -> Question:
+        allowed = tolerances(found)
+        wrong: dict[int, Mapping[Any, Matrix]] = {}
+        parts: list[Part] = []
+        before: list[Mistake] = []
+        shown: set[tuple[str, str, str]] = set()
+        for k, ask in enumerate(self.file.ask):
+            asking = Asking(self.file, ask, k, given, found, allowed, seed, wrong)
+            made = ROWS[ask.kind].make(asking)
+            before += [m for m in made.behind if m.said not in {b.said for b in before}]
+            parts.append(self._part(asking, made, before, shown))
+        equations, numbers = stated(found)
+        return Question(self.file.name, self.file.title, tuple(self.file.topics), index, canonical(found.problem), self._worded(given, found.network),
+                        tuple(parts), hard, found.how, equations, numbers, f"{max(found.worst, found.machine.worst):.0e}")
+
+    def _part(self, a: Asking, made: Made, before: list[Mistake], shown: set[tuple[str, str, str]]) -> Part:
+        """A part with its key; lines that an earlier part has shown are left out, unless marks stand at them."""
+        say = a.ask.say or ROWS[a.ask.kind].say.format(target=a.ask.target)
+        try:
+            worded = Wording(say, list(self.file.parameters))
+            spoken_say = runs(" ".join(worded.template.render(a.given).split()), a.work.network)
+        except ChainruleError as e:
+            raise SpecError(f"ask, entry {a.place + 1}: {e.sentence}", where=self.file.where_is("ask", a.place, "say"), hint=e.hint) from None
+        solution = tuple(x for x in made.solution if x.marks or (x.key, x.left, x.right) not in shown)
+        shown.update((x.key, x.left, x.right) for x in made.solution)
+        carried = tuple(c for m in before if (c := self._carried(a, m)).cells) if made.behind else ()
+        return Part(LETTERS[a.place], a.ask.target if a.ask.kind != "select" else "", spoken_say, a.ask.worth, made.answer, self.file.digits, solution,
+                    made.errors, carried, made.lines)
+
+    def _carried(self, a: Asking, mistake: Mistake) -> Carried:
+        """What each step of a part comes to after a mistake, where it differs."""
+        found, cells_of = a.values(mistake), []
+        for key in needed(a.work, [a.key]):
+            right, wrong = a.work.value(key), found.get(key)
+            if wrong is not None and (tex := cells(wrong, self.file.digits)) != cells(right, self.file.digits):
+                cells_of.append((spoken(key, a.work.network), tex))
+        return Carried(mistake.slip, said(mistake.said, a.work.network), tuple(cells_of))

@@ -1,0 +1,115 @@
+"""The worked solution of a variant: the lines of the sheet, key by key, with the marks that stand at each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mpmath import mp
+
+from .. import expr as ex
+from ..decimals import decimal, matrix, number
+from ..language.arithmetic import MP, Matrix
+from ..latex import Printer
+from ..lectures.descent import run
+from ..pages.descentpages import first_step_section
+from ..pages.sheet import TexLine
+from ..values import DIGITS
+from .question import Line
+from .worked import Key, Work, spoken
+
+WIDEST = 8
+
+
+def printed(work: Work, key: Key, digits: int) -> str:
+    """A right value as it is printed: exact where it has a short exact form."""
+    exact = work.sheet.exact.get(key)
+    return cells(work.value(key), digits, exact)
+
+
+def cells(value: Matrix, digits: int, exact: Sequence[Sequence[Any]] | None = None) -> str:
+    """Any rows of numbers as they are printed."""
+    with mp.workdps(DIGITS):
+        shown = [[number(exact[i][j]) if exact and exact[i][j] is not None else decimal(v, digits) for j, v in enumerate(row)] for i, row in enumerate(value)]
+    return matrix(shown, WIDEST)
+
+
+def lines_of(work: Work, keys: Sequence[Key], marks: Mapping[Key, int]) -> tuple[Line, ...]:
+    """The lines that work out some keys, in their order; the marks of a key stand at its last line."""
+    forward = {name: (symbols, numbers) for name, symbols, numbers in work.sheet.forward_lines()} if any(isinstance(k, str) for k in keys) else {}
+    shown = {s.wrt: s for s in work.machine.lesson.steps if not s.parent}
+    out: list[Line] = []
+    for key in keys:
+        if isinstance(key, str):
+            found = _forward(*forward[key])
+        elif key[0] is None:
+            found = _updated(work, key[1])
+        elif work.network.symbols[work.network.output].shape:
+            found = [TexLine(_jacobian_name(work, key), printed(work, key, work.sheet.digits))]
+        else:
+            step = work.sheet.step(shown[key[1]])
+            found = [*step.lines, *step.numbers]
+        name = spoken(key, work.network)
+        for k, x in enumerate(found):
+            last = k == len(found) - 1
+            out.append(Line(x.left, x.right, x.because, name, marks.get(key, 0) if last else 0))
+    return tuple(out)
+
+
+def _jacobian_name(work: Work, key: Any) -> str:
+    return Printer(work.network).fraction(work.sheet.printer.name(key[0]), work.sheet.printer.name(key[1]))
+
+
+def _forward(symbols: TexLine, numbers: TexLine | None) -> list[TexLine]:
+    if numbers is None:
+        return [TexLine(symbols.left, symbols.right)]
+    return [TexLine(symbols.left, symbols.right), TexLine("", numbers.right)]
+
+
+def _updated(work: Work, name: str) -> list[TexLine]:
+    """How a parameter, or the loss, gets its new value."""
+    sheet, problem = work.sheet, work.problem
+    plan = problem.descent
+    assert plan is not None
+    own = sheet.printer.name(name)
+    if name == work.network.output:
+        return [TexLine(rf"{own}_{{\text{{new}}}}", cells(work.value((None, name)), sheet.digits))]
+    if plan.named:
+        path = run(problem, work.machine.lesson.derivation, plan, 1)
+        section = first_step_section(sheet, plan, path, name)
+        return list(section.lines)
+    shape = work.network.symbols[name].shape
+    rate = ex.num(problem.learning_rate).with_role("decimal")
+    step = ex.node("add", (ex.sym(name, shape), ex.node("neg", (ex.node("mul", (rate, ex.grad(work.network.output, name, shape))),))))
+    with mp.workdps(DIGITS):
+        filled, result = sheet.numbers(sheet.printer).line(step, work.value((None, name)))
+    new = _new(own)
+    first = TexLine(new, rf"{own} - \eta\, {sheet.printer.grad(work.network.output, name)}", "against the gradient")
+    return [first, TexLine("", f"{filled} = {result}" if filled != result else result)]
+
+
+def _new(own: str) -> str:
+    """The name of an updated parameter."""
+    return own[:-1] + r",\text{new}}" if "_{" in own and own.endswith("}") else rf"{own}_{{\text{{new}}}}"
+
+
+def stated(work: Work) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    """The lines of the problem itself: its equations, and its given numbers."""
+    equations = tuple(Line(x.left, x.right) for _, x, _ in work.sheet.forward_lines())
+    sheet, problem = work.sheet, work.problem
+    numbers = sheet.numbers(sheet.printer)
+    given = []
+    with mp.workdps(DIGITS):
+        for name in problem.leaves:
+            given.append(Line(sheet.printer.name(name), _given(work, name)))
+        for node, value in problem.known.items():
+            given.append(Line(sheet.printer(node), numbers.cell(MP.number(value), value)))
+        if problem.learning_rate is not None:
+            given.append(Line(r"\eta", numbers.cell(MP.number(problem.learning_rate))))
+    return equations, tuple(given)
+
+
+def _given(work: Work, name: str) -> str:
+    """A given number in full, whatever its size: the reader has to work with it."""
+    exact = work.sheet.exact.get(name)
+    return cells(work.problem.numbers()[name], 12, exact)  # type: ignore[index]
