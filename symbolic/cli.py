@@ -176,13 +176,14 @@ def doctor() -> None:
 
 def _add_commands() -> None:
     """Commands that stand in files of their own."""
+    from .commands.bank import bank
+    from .commands.new import new
     from .commands.study import study
     from .commands.trace import trace
     from .commands.train import train
 
-    main.add_command(study)
-    main.add_command(trace)
-    main.add_command(train)
+    for command in (bank, new, study, trace, train):
+        main.add_command(command)
 
 
 _add_commands()

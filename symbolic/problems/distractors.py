@@ -31,7 +31,7 @@ from .worked import Key, Work, evaluated, updated
 LISTED = 5        # common errors of one part, where the file names none
 POINTS = 2        # at which mistakes have to differ from the truth and from each other
 DIFFERENT = 0.02  # the least relative difference of two answers
-WORKING = 40      # digits of wrong numbers
+WORKING = 60      # digits of wrong numbers
 RARE = ("update", "state")  # kinds of slip that only matter for some keys
 
 

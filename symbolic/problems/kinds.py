@@ -1,6 +1,6 @@
 """The kinds of questions: what each needs to be worked out, and how its key is made. One row a kind.
 
->>> sorted(ROWS) == sorted(KINDS)
+>>> list(ROWS) == list(KINDS)
 True
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mpmath import mp, nstr
+from mpmath import nstr
 
 from .. import expr as ex
 from ..errors import SpecError, nearest
@@ -27,7 +27,7 @@ from .spaces import Value
 from .tolerance import apart
 from .variants import judge, placed
 from .wording import runs
-from .worked import Key, Rejected, Work, key_of, needed, spoken
+from .worked import Key, Rejected, Work, key_of, needed, rational, spoken
 
 TRIED = 40  # mistakes looked through for wrong options
 ZERO = "0"
@@ -126,29 +126,32 @@ def _find(a: Asking) -> Made:
         wrong = a.values(m).get(key)
         if wrong is None or not apart(wrong, value, tolerance):
             raise Rejected(f"the mistake {m.slip} comes too near to the right answer")
-        errors.append(CommonError(m.slip, said(m.said, a.work.network), cells(wrong, a.file.digits), rows(wrong)))
-    answer = Answer(_type(value), printed(a.work, key, a.file.digits), rows(value), rows(tolerance))
+        errors.append(CommonError(m.slip, said(m.said, a.work.network), printed(a.work, wrong, a.file.digits), rows(wrong)))
+    answer = Answer(_type(value), printed(a.work, value, a.file.digits), rows(value), rows(tolerance))
     return Made(answer, tuple(errors), listed, solution(a, [key]))
 
 
 def _choose(a: Asking) -> Made:
     key = a.key
     value, tolerance = a.work.value(key), a.tolerances[key]
-    wrong: list[tuple[Mistake, str, Matrix]] = []
-    shown = [printed(a.work, key, a.file.digits), cells(value, a.file.digits)]
+    wrong: list[tuple[Mistake, Matrix]] = []
+    shown = {cells(value, a.file.digits)}
     for m in mistakes(a.work, key, a.ask.mistakes, TRIED if not a.ask.mistakes else len(a.ask.mistakes)):
         found = a.values(m).get(key)
-        if found is None or not apart(found, value, tolerance) or (tex := cells(found, a.file.digits)) in shown:
-            continue
-        shown.append(tex)
-        wrong.append((m, tex, found))
+        if found is not None and apart(found, value, tolerance) and (tex := cells(found, a.file.digits)) not in shown:
+            shown.add(tex)
+            wrong.append((m, found))
         if len(wrong) == a.ask.options - 1:
             break
     if len(wrong) < a.ask.options - 1:
         raise Rejected(f"fewer than {a.ask.options - 1} mistakes give different wrong answers")
-    options = [Option((("formula", shown[0]),), True), *(Option((("formula", tex),), False, said(m.said, a.work.network), m.slip) for m, tex, _ in wrong)]
-    errors = tuple(CommonError(m.slip, said(m.said, a.work.network), tex, rows(found)) for m, tex, found in wrong)
-    return Made(_choice(a, options, value=rows(value), tolerance=rows(tolerance)), errors, tuple(m for m, _, _ in wrong), solution(a, [key]))
+    every = [value, *(found for _, found in wrong)]
+    exact = a.work.problem.exact and all(v is not None for m in every for row in rational(m) for v in row)  # else only the right one might be a fraction
+    first, *others = (printed(a.work, m, a.file.digits) if exact else cells(m, a.file.digits) for m in every)
+    options = [Option((("formula", first),), True), *(Option((("formula", tex),), False, said(m.said, a.work.network), m.slip)
+                                                      for (m, _), tex in zip(wrong, others, strict=True))]
+    errors = tuple(CommonError(m.slip, said(m.said, a.work.network), tex, rows(found)) for (m, found), tex in zip(wrong, others, strict=True))
+    return Made(_choice(a, options, value=rows(value), tolerance=rows(tolerance)), errors, tuple(m for m, _ in wrong), solution(a, [key]))
 
 
 def _choice(a: Asking, options: Sequence[Option], *, several: bool = False, **more: Any) -> Answer:
@@ -197,14 +200,13 @@ def _choose_formula(a: Asking) -> Made:
 # ---------------------------------------------------------------- statements, order, errors
 
 def _select(a: Asking) -> Made:
-    options, lines = [], []
+    options = []
     for k, s in enumerate(a.ask.select or []):
         try:
             holds = judge(s.when, a.given, a.work, a.file)
             options.append(Option(runs(s.say, a.work.network), bool(holds), runs(s.because, a.work.network)))
         except SpecError as e:
             raise SpecError(e.sentence, where=a.file.where_is("ask", a.place, "select", k), hint=e.hint) from None
-        lines.append(options[-1])
     if len(options) > 1 and not any(o.right for o in options):
         raise Rejected("no statement is true")
     return Made(_choice(a, options, several=True))
@@ -252,9 +254,9 @@ def _error_in(a: Asking) -> Made:
     found = a.values(mistake)
     if any(k not in found for k in way):
         raise Rejected("the derivation with the mistake has no numbers")
-    lines = tuple(Line(printer.gradient_name(*k), f"{printer(mistake.working.derivation.steps[k[1]].result)} = {cells(found[k], a.file.digits)}", key=spoken(k, a.work.network))
+    lines = tuple(Line(printer.gradient_name(*k), f"{printer(mistake.working.derivation.steps[k[1]].result)} = {printed(a.work, found[k], a.file.digits)}", key=spoken(k, a.work.network))
                   for k in way)
-    right = f"{printer.gradient_name(*first)} = {printer(long.steps[first[1]].result)} = {cells(a.work.value(first), a.file.digits)}"
+    right = f"{printer.gradient_name(*first)} = {printer(long.steps[first[1]].result)} = {printed(a.work, a.work.value(first), a.file.digits)}"
     options = tuple(Option((("words", f"Line {n}"),), k == first, said(mistake.said, a.work.network) if k == first else ()) for n, k in enumerate(way, 1))
     answer = Answer("single_choice", right, options=options, right=tuple(n for n, o in enumerate(options) if o.right))
     return Made(answer, lines=lines, solution=(Line(printer.gradient_name(*first), right.partition(" = ")[2], mistake.said.replace("`", ""),
@@ -346,4 +348,3 @@ ROWS: dict[str, Row] = {
     "count": Row("Count the {target}.", _none, _count),
     "shape": Row("Give the shape of `{target}` as rows and columns.", _target, _shape),
 }
-assert set(ROWS) == set(KINDS) and mp

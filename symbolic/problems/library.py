@@ -88,8 +88,8 @@ def trial(maker: Maker, seeds: int, checks: Sequence[Check] = ()) -> Trial:
     out, seen = Trial(maker.file.name), set[str]()
     for seed in range(seeds):
         try:
-            q = maker.make(_spread(seed))
-            if as_json(q) != as_json(maker.at(q.index, _spread(seed))):
+            q = maker.make(trial_seed(seed))
+            if as_json(q) != as_json(maker.at(q.index, trial_seed(seed))):
                 out.failures.append(f"seed {seed}: the same variant was not made twice alike")
         except ChainruleError as e:
             out.failures.append(f"seed {seed}: {e}")
@@ -102,8 +102,8 @@ def trial(maker: Maker, seeds: int, checks: Sequence[Check] = ()) -> Trial:
     return out
 
 
-def _spread(seed: int) -> int:
-    """Seeds of a test, far apart in the space."""
+def trial_seed(seed: int) -> int:
+    """The seed of a number that a person gives, far from its neighbours."""
     from .variants import seed_of
 
     return seed_of("bank test", str(seed))

@@ -28,7 +28,7 @@ from .format import Ask, ProblemFile
 from .distractors import Mistake
 from .kinds import ROWS, Asking, Made, said
 from .question import Carried, Figures, Part, Question
-from .solution import cells, stated
+from .solution import name_of, printed, stated
 from .tolerance import tolerances
 from .variants import Variants, canonical, conditions_met, figures
 from .wording import Wording, runs
@@ -138,18 +138,18 @@ class Maker:
         allowed = tolerances(found)
         wrong: dict[int, Mapping[Any, Matrix]] = {}
         parts: list[Part] = []
-        before: list[Mistake] = []
+        before: list[tuple[str, Mistake]] = []
         shown: set[tuple[str, str, str]] = set()
         for k, ask in enumerate(self.file.ask):
             asking = Asking(self.file, ask, k, given, found, allowed, seed, wrong)
             made = ROWS[ask.kind].make(asking)
-            before += [m for m in made.behind if m.said not in {b.said for b in before}]
+            before += [(LETTERS[k], m) for m in made.behind if m.said not in {b.said for _, b in before}]
             parts.append(self._part(asking, made, before, shown))
         equations, numbers = stated(found)
         return Question(self.file.name, self.file.title, tuple(self.file.topics), index, canonical(found.problem), self._worded(given, found.network),
                         tuple(parts), hard, found.how, equations, numbers, f"{max(found.worst, found.machine.worst):.0e}")
 
-    def _part(self, a: Asking, made: Made, before: list[Mistake], shown: set[tuple[str, str, str]]) -> Part:
+    def _part(self, a: Asking, made: Made, before: list[tuple[str, Mistake]], shown: set[tuple[str, str, str]]) -> Part:
         """A part with its key; lines that an earlier part has shown are left out, unless marks stand at them."""
         say = a.ask.say or ROWS[a.ask.kind].say.format(target=a.ask.target)
         try:
@@ -159,15 +159,15 @@ class Maker:
             raise SpecError(f"ask, entry {a.place + 1}: {e.sentence}", where=self.file.where_is("ask", a.place, "say"), hint=e.hint) from None
         solution = tuple(x for x in made.solution if x.marks or (x.key, x.left, x.right) not in shown)
         shown.update((x.key, x.left, x.right) for x in made.solution)
-        carried = tuple(c for m in before if (c := self._carried(a, m)).cells) if made.behind else ()
+        carried = tuple(c for label, m in before if (c := self._carried(a, m, label)).cells) if made.behind else ()
         return Part(LETTERS[a.place], a.ask.target if a.ask.kind != "select" else "", spoken_say, a.ask.worth, made.answer, self.file.digits, solution,
                     made.errors, carried, made.lines)
 
-    def _carried(self, a: Asking, mistake: Mistake) -> Carried:
+    def _carried(self, a: Asking, mistake: Mistake, label: str) -> Carried:
         """What each step of a part comes to after a mistake, where it differs."""
         found, cells_of = a.values(mistake), []
         for key in needed(a.work, [a.key]):
             right, wrong = a.work.value(key), found.get(key)
-            if wrong is not None and (tex := cells(wrong, self.file.digits)) != cells(right, self.file.digits):
-                cells_of.append((spoken(key, a.work.network), tex))
-        return Carried(mistake.slip, said(mistake.said, a.work.network), tuple(cells_of))
+            if wrong is not None and (tex := printed(a.work, wrong, self.file.digits)) != printed(a.work, right, self.file.digits):
+                cells_of.append((spoken(key, a.work.network), name_of(a.work, key), tex))
+        return Carried(mistake.slip, said(mistake.said, a.work.network), tuple(cells_of), label)

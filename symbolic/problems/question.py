@@ -73,11 +73,13 @@ class CommonError:
 
 @dataclass(frozen=True)
 class Carried:
-    """Error carried forward: with one mistake, what each later step comes to. cells: (key, LaTeX) of the steps that change."""
+    """Error carried forward: with one mistake, what each later step comes to. cells: (key, its name in LaTeX, its value in LaTeX) of
+    the steps that change; part: the label of the part at which the mistake is listed."""
 
     slip: str
     said: tuple[tuple[str, str], ...]
-    cells: tuple[tuple[str, str], ...]
+    cells: tuple[tuple[str, str, str], ...]
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,15 @@ class Question:
         return sum(p.points for p in self.parts)
 
 
+def unlike(a: Question, b: Question) -> bool:
+    """Whether neighbours can hold these two: every numeric answer differs, and no two choices have the same right places and options."""
+    return all(_finally(p) != _finally(q) for p, q in zip(a.parts, b.parts, strict=True) if p.answer.value or p.answer.options)
+
+
+def _finally(p: Part) -> object:
+    return p.answer.value if p.answer.value and not p.answer.options else (p.answer.right, tuple(o.runs for o in p.answer.options))
+
+
 def as_data(q: Question) -> dict[str, Any]:
     """The question as plain data."""
     return {
@@ -149,7 +160,7 @@ def _part(p: Part) -> dict[str, Any]:
     return {"label": p.label, "asked": p.asked, "say": [list(r) for r in p.say], "points": p.points, "digits": p.digits, "answer": _answer(p.answer),
             "lines": [_line(x) for x in p.lines], "solution": [_line(x) for x in p.solution],
             "errors": [{"slip": e.slip, "said": [list(r) for r in e.said], "latex": e.latex, "value": [list(r) for r in e.value]} for e in p.errors],
-            "carried": [{"slip": c.slip, "said": [list(r) for r in c.said], "then": [list(x) for x in c.cells]} for c in p.carried]}
+            "carried": [{"slip": c.slip, "said": [list(r) for r in c.said], "then": [list(x) for x in c.cells], "part": c.part} for c in p.carried]}
 
 
 def _answer(a: Answer) -> dict[str, Any]:

@@ -16,15 +16,14 @@ from ..pages.descentpages import first_step_section
 from ..pages.sheet import TexLine
 from ..values import DIGITS
 from .question import Line
-from .worked import Key, Work, spoken
+from .worked import Key, Work, rational, spoken
 
 WIDEST = 8
 
 
-def printed(work: Work, key: Key, digits: int) -> str:
-    """A right value as it is printed: exact where it has a short exact form."""
-    exact = work.sheet.exact.get(key)
-    return cells(work.value(key), digits, exact)
+def printed(work: Work, value: Matrix, digits: int) -> str:
+    """A value as it is printed, a right or a wrong one: in fractions where the problem is exact and they are short."""
+    return cells(value, digits, rational(value) if work.problem.exact else None)
 
 
 def cells(value: Matrix, digits: int, exact: Sequence[Sequence[Any]] | None = None) -> str:
@@ -32,6 +31,14 @@ def cells(value: Matrix, digits: int, exact: Sequence[Sequence[Any]] | None = No
     with mp.workdps(DIGITS):
         shown = [[number(exact[i][j]) if exact and exact[i][j] is not None else decimal(v, digits) for j, v in enumerate(row)] for i, row in enumerate(value)]
     return matrix(shown, WIDEST)
+
+
+def name_of(work: Work, key: Key) -> str:
+    """A key as a formula: a name, its gradient, its new value."""
+    printer = Printer(work.network)
+    if isinstance(key, str):
+        return printer.name(key)
+    return _new(printer.name(key[1])) if key[0] is None else printer.fraction(printer.name(key[0]), printer.name(key[1]))
 
 
 def lines_of(work: Work, keys: Sequence[Key], marks: Mapping[Key, int]) -> tuple[Line, ...]:
@@ -45,7 +52,7 @@ def lines_of(work: Work, keys: Sequence[Key], marks: Mapping[Key, int]) -> tuple
         elif key[0] is None:
             found = _updated(work, key[1])
         elif work.network.symbols[work.network.output].shape:
-            found = [TexLine(_jacobian_name(work, key), printed(work, key, work.sheet.digits))]
+            found = [TexLine(_jacobian_name(work, key), printed(work, work.value(key), work.sheet.digits))]
         else:
             step = work.sheet.step(shown[key[1]])
             found = [*step.lines, *step.numbers]
@@ -73,7 +80,7 @@ def _updated(work: Work, name: str) -> list[TexLine]:
     assert plan is not None
     own = sheet.printer.name(name)
     if name == work.network.output:
-        return [TexLine(rf"{own}_{{\text{{new}}}}", cells(work.value((None, name)), sheet.digits))]
+        return [TexLine(rf"{own}_{{\text{{new}}}}", printed(work, work.value((None, name)), sheet.digits))]
     if plan.named:
         path = run(problem, work.machine.lesson.derivation, plan, 1)
         section = first_step_section(sheet, plan, path, name)

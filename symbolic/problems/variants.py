@@ -49,6 +49,7 @@ from .worked import Key, Rejected, Work, evaluated, key_of, needed
 
 LEAST = mp.mpf("1e-4")  # answers smaller than this (and not 0) are not asked for
 FLAT = mp.mpf("0.002")  # an activation with a smaller slope is saturated
+MOST_COUNTED = 3000  # draws that are looked at one by one
 SETTLED = mp.mpf(10) ** -30  # numbers closer than this are equal
 SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "<": lambda a, b: b - a > SETTLED, ">": lambda a, b: a - b > SETTLED, "<=": lambda a, b: a - b <= SETTLED,
@@ -106,6 +107,16 @@ class Variants:
             stride += 1
         for k in range(self.size):
             yield (start + k * stride) % self.size
+
+    def counted(self) -> str:
+        """How many draws there are, and how many of them satisfy the conditions on the parameters: counted, or found in a sample."""
+        if not self.file.where:
+            return f"{self.size:,} draws of the parameters."
+        some = range(self.size) if self.size <= MOST_COUNTED else (k for k, _ in zip(self.walk(1), range(MOST_COUNTED), strict=False))
+        share = sum(map(self.plain, some))
+        if self.size <= MOST_COUNTED:
+            return f"{self.size:,} draws of the parameters; {share:,} satisfy the conditions on them."
+        return f"{self.size:,} draws of the parameters; about {100 * share // MOST_COUNTED}% satisfy the conditions on them (of {MOST_COUNTED:,} tried)."
 
     def plain(self, index: int) -> bool:
         """Whether a draw satisfies the comparisons of parameters alone."""

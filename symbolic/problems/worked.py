@@ -32,7 +32,7 @@ from ..values import DIGITS, difference, downstream, forward, gradients, inner
 from ..verify import AGREE, Certified, certify
 
 LARGEST_BELOW, LARGEST_ABOVE = 1000, 10**6  # of fractions that are printed as such
-SHARP = 60  # digits to which a number agrees with its fraction
+SHARP = 40  # digits to which a number agrees with its fraction
 
 # What is asked for: a value by its name, a gradient or Jacobian (of, wrt), what an update leads to (None, name).
 Key: TypeAlias = "str | tuple[str | None, str]"
@@ -114,7 +114,7 @@ class Work:
     def sheet(self) -> Sheet:
         """The lines of the worked solution."""
         known = {k: v for k, v in self.values.items() if not (isinstance(k, tuple) and k[0] is None)}
-        exact = {k: rational(m) for k, m in known.items() if not isinstance(k, Expr)} if self.problem.exact else {}
+        exact = {k: rational(m) for k, m in known.items() if not isinstance(k, Expr) and k not in self.problem.leaves} if self.problem.exact else {}
         return Sheet(self.problem, Certified(self.machine.lesson, known, max(self.machine.worst, self.worst)), digits=4, widest=8, exact=exact)
 
 
@@ -141,7 +141,7 @@ def work(problem: Problem, keys: Iterable[Key]) -> Work:
 
 
 def rational(value: Matrix) -> list[list[Fraction | None]]:
-    """The short fractions among high-precision numbers: those that agree with one to 60 digits."""
+    """The short fractions among high-precision numbers: those that agree with one to 40 digits."""
     return [[_short(v) for v in row] for row in value]
 
 
