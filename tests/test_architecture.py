@@ -118,6 +118,20 @@ render.documents
 render.tracepage
 render.chart
 render.trainfigures render.studyfigure
+problems.spaces
+problems.format
+problems.starter
+problems.wording
+problems.worked
+problems.tolerance
+problems.distractors
+problems.question
+problems.variants
+problems.solution
+problems.kinds
+problems.make
+problems.library
+render.questionpages
 render.errata
 render.cataloguetext render.cataloguepages
 doctor
@@ -138,6 +152,7 @@ check.readback
 check.engines check.interfaces
 commands.shared
 commands.study commands.trace commands.train
+commands.bank commands.new
 cli
 __main__
 """.strip().splitlines()

@@ -13,7 +13,7 @@ slope-twice | The slope of the sigmoid at `z` was multiplied in twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +32,6 @@ LISTED = 5        # common errors of one part, where the file names none
 POINTS = 2        # at which mistakes have to differ from the truth and from each other
 DIFFERENT = 0.02  # the least relative difference of two answers
 WORKING = 60      # digits of wrong numbers
-RARE = ("update", "state")  # kinds of slip that only matter for some keys
 
 
 @dataclass(frozen=True)
@@ -44,61 +43,81 @@ class Mistake:
     said: str
 
 
-def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTED) -> tuple[Mistake, ...]:
-    """The mistakes that change an answer, each in its own way: those named, or the simplest ones. Found once for a structure."""
+def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTED, formula: Callable[[Derivation], str] | None = None) -> tuple[Mistake, ...]:
+    """The mistakes that change an answer, each in its own way: those named, or the simplest ones. Found once for a structure.
+
+    formula: how the key's line is printed, where mistakes have to change that line itself, each differently.
+    """
     memo = work.machine.memo
     plan = work.problem.descent
-    where = ("mistakes", key, tuple(names), count, plan and (plan.optimizer.name, plan.rate) if not isinstance(key, str) and key[0] is None else None)
+    where = ("mistakes", key, tuple(names), count, formula is not None, plan and (plan.optimizer.name, plan.rate) if not isinstance(key, str) and key[0] is None else None)
     if where not in memo:
         with mp.workdps(DIGITS):
-            memo[where] = _found(work, key, names, count)
+            memo[where] = _found(work, key, names, count, formula)
     found: tuple[Mistake, ...] = memo[where]
     return found
 
 
-def _found(work: Work, key: Key, names: Sequence[str], count: int) -> tuple[Mistake, ...]:
+def _found(work: Work, key: Key, names: Sequence[str], count: int, formula: Callable[[Derivation], str] | None) -> tuple[Mistake, ...]:
     network = work.network
     points = [{n: point[n] for n in network.symbols if n in point and n in work.problem.leaves} for point in
               (random_point(network, k, {n: work.values[n] for n in work.problem.leaves}) for k in range(POINTS))]
     points.append({n: work.values[n] for n in work.problem.leaves})
     points = [p | {node: m for node, m in work.values.items() if not isinstance(node, (str, tuple))} for p in points]
     truth = [_evaluated(work, Working(network, work.machine.long), p, key) for p in points]
-    seen, kept, used = [truth], [], set[str]()
-    later: list[tuple[Mistake, list[Any]]] = []
+    seen, used = [truth], set[str]()
+    kept: list[Mistake] = []
+    told = {formula(d) for d in (work.machine.lesson.derivation, work.machine.long)} if formula else set()
+    later: list[tuple[Mistake, list[Any], str]] = []
     for slip, working in _candidates(network, key, names):
         if len(kept) >= count:
             break
+        text = formula(working.derivation) if formula else working.said
+        if text in told:
+            continue
         answers = [_evaluated(work, working, p, key) for p in points]
-        if any(a is None for a in answers) or any(not _differ(answers, s) for s in seen):
+        if any(not _differ(answers, s) for s in seen):
             continue
         mistake = Mistake(slip, working, working.said)
         if slip in used and not names:  # another place for the same mistake: only where nothing else is left
-            later.append((mistake, answers))
+            later.append((mistake, answers, text))
             continue
         used.add(slip)
+        told.add(text)
         seen.append(answers)
         kept.append(mistake)
-    for mistake, answers in later:
-        if len(kept) < count and all(_differ(answers, s) for s in seen):
+    for mistake, answers, text in later:
+        if len(kept) < count and text not in told and all(_differ(answers, s) for s in seen):
+            told.add(text)
             seen.append(answers)
             kept.append(mistake)
     return tuple(kept)
 
 
 def _candidates(network: Network, key: Key, names: Sequence[str]) -> Iterator[tuple[str, Working]]:
-    """Every way to make every mistake that can move a key."""
-    update = isinstance(key, tuple) and key[0] is None
-    for name in names or SLIPS:
-        slip = SLIPS[name]
-        if slip.kind == "state" or (slip.kind in RARE and not update):
-            continue
-        for working in slip.apply(network):
-            yield name, working
+    """Every way to make every mistake that can move a key, in the order of the table or of the file."""
+    kinds = _kinds(network, key)
+    tried = names or [n for group in kinds for n, s in SLIPS.items() if s.kind in group]
+    for name in tried:
+        if any(SLIPS[name].kind in group for group in kinds):
+            for working in SLIPS[name].apply(network):
+                yield name, working
 
 
-def _differ(a: Sequence[Matrix], b: Sequence[Matrix]) -> bool:
+def _kinds(network: Network, key: Key) -> tuple[tuple[str, ...], ...]:
+    """Kinds of slips that say something about a key, in groups; the first groups come first."""
+    loss = ("network",) if network.layers else ()  # slips of a loss: of plain equations they only change a factor
+    if isinstance(key, str):
+        return ("forward", *(loss if key == network.output else ())),
+    if network.symbols[network.output].shape:
+        return ("rule", "forward"),
+    gradient = ("rule", "accumulation", "forward", *loss), ("network",)
+    return (("update",), *gradient) if key[0] is None else gradient
+
+
+def _differ(a: Sequence[Matrix | None], b: Sequence[Matrix | None]) -> bool:
     """Whether two answers differ at every point."""
-    return all(_apart(x, y) for x, y in zip(a, b, strict=True))
+    return all(x is not None and y is not None and _apart(x, y) for x, y in zip(a, b, strict=True))
 
 
 def _apart(x: Matrix, y: Matrix) -> bool:

@@ -23,8 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from ..errors import SpecError, nearest
 from ..reading.choices import short, truth
-from ..reading.numbers import ValueProblem, parse_number, whole
-from ..reading.yamltext import Located, Step, one_line, parse, read, spoken
+from ..reading.numbers import ValueProblem, whole
+from ..reading.yamltext import Located, Step, one_line, parse, read
 from ..slips import SLIPS
 from .spaces import names_in, space
 
@@ -265,8 +265,14 @@ def _first(error: ValidationError, located: Located) -> SpecError:
             said = next((s for kind, s in _EXPECTED if e["type"].startswith(kind)), "this value is not understood")
             found.append((False, path, said if e["type"] == "missing" else f"{said}, not {short(e['input'])}", ""))
     misspelt, path, sentence, hint = min(found, key=lambda f: (not f[0], int(located.where(*f[1]).rpartition(":")[2])))
-    key = spoken(path[:-1] if misspelt else path)
+    key = _spoken(path[:-1] if misspelt else path)
     return SpecError(one_line(f"{key}: {sentence}" if key else sentence), where=located.where(*path), hint=one_line(hint))
+
+
+def _spoken(path: tuple[Step, ...]) -> str:
+    """A path in words: ask, entry 1, mistakes, entry 2."""
+    return "".join(f", entry {s + 1}" if isinstance(s, int) else f"{' ' if k and isinstance(path[k - 1], str) else ', ' if k else ''}{s}"
+                   for k, s in enumerate(path))
 
 
 def condition(text: str) -> tuple[str, str, str]:
@@ -280,5 +286,3 @@ def condition(text: str) -> tuple[str, str, str]:
         raise ValueProblem(f"{short(text)} is no comparison", hint="as in z1 <= 4 or {a} != {b}")
     return parts[0], parts[1], parts[2]
 
-
-__all__ = ["Ask", "KINDS", "ProblemFile", "Statement", "condition", "load", "parse_number", "read_text"]

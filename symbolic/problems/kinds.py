@@ -13,6 +13,7 @@ from typing import Any
 from mpmath import nstr
 
 from .. import expr as ex
+from ..derive import Derivation
 from ..errors import SpecError, nearest
 from ..language.arithmetic import Matrix
 from ..language.plain import text as plain
@@ -182,18 +183,18 @@ def _formula(a: Asking) -> Made:
 def _choose_formula(a: Asking) -> Made:
     of, wrt = _gradient(a)
     printer = Printer(a.work.network)
-    right, general = (d.steps[wrt].result for d in (a.work.machine.lesson.derivation, a.work.machine.long))
-    shown = [printer(right), printer(general)]
-    options = [Option((("formula", shown[0]),), True)]
-    for m in mistakes(a.work, (of, wrt), a.ask.mistakes, TRIED):
-        steps = m.working.derivation.steps
-        tex = printer(steps[wrt].result) if wrt in steps and set(m.working.network.symbols) == set(a.work.network.symbols) else shown[0]
-        if tex not in shown and len(options) < a.ask.options:
-            shown.append(tex)
-            options.append(Option((("formula", tex),), False, said(m.said, a.work.network), m.slip))
-    if len(options) < a.ask.options:
-        raise SpecError(f"only {len(options) - 1} mistakes change this formula, and {a.ask.options - 1} are needed",
-                        where=a.file.where_is("ask", a.place, a.ask.kind), hint=f"write options: {max(len(options), 2)}")
+
+    def shown(derivation: Derivation) -> str:
+        step = derivation.steps.get(wrt)
+        known = derivation.network.symbols.keys() == a.work.network.symbols.keys()
+        return printer((step or a.work.machine.long.steps[wrt]).result if known else a.work.machine.long.steps[wrt].result)
+
+    found = mistakes(a.work, (of, wrt), a.ask.mistakes, a.ask.options - 1, shown)
+    if len(found) < a.ask.options - 1:
+        raise SpecError(f"only {len(found)} mistakes change this formula, and {a.ask.options - 1} are needed",
+                        where=a.file.where_is("ask", a.place, a.ask.kind), hint=f"write options: {max(len(found) + 1, 2)}")
+    options = [Option((("formula", shown(a.work.machine.lesson.derivation)),), True)]
+    options += [Option((("formula", shown(m.working.derivation)),), False, said(m.said, a.work.network), m.slip) for m in found]
     return Made(_choice(a, options), solution=solution(a, [(of, wrt)]))
 
 
@@ -256,11 +257,11 @@ def _error_in(a: Asking) -> Made:
         raise Rejected("the derivation with the mistake has no numbers")
     lines = tuple(Line(printer.gradient_name(*k), f"{printer(mistake.working.derivation.steps[k[1]].result)} = {printed(a.work, found[k], a.file.digits)}", key=spoken(k, a.work.network))
                   for k in way)
-    right = f"{printer.gradient_name(*first)} = {printer(long.steps[first[1]].result)} = {printed(a.work, a.work.value(first), a.file.digits)}"
+    left = printer.gradient_name(*first)
+    right = f"{printer(long.steps[first[1]].result)} = {printed(a.work, a.work.value(first), a.file.digits)}"
     options = tuple(Option((("words", f"Line {n}"),), k == first, said(mistake.said, a.work.network) if k == first else ()) for n, k in enumerate(way, 1))
-    answer = Answer("single_choice", right, options=options, right=tuple(n for n, o in enumerate(options) if o.right))
-    return Made(answer, lines=lines, solution=(Line(printer.gradient_name(*first), right.partition(" = ")[2], mistake.said.replace("`", ""),
-                                                    spoken(first, a.work.network), a.ask.worth),))
+    answer = Answer("single_choice", f"{left} = {right}", options=options, right=tuple(n for n, o in enumerate(options) if o.right))
+    return Made(answer, lines=lines, solution=(Line(left, right, key=spoken(first, a.work.network), marks=a.ask.worth),))
 
 
 # ---------------------------------------------------------------- counts, shapes, code

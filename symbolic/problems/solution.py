@@ -8,12 +8,13 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..decimals import decimal, matrix, number
+from ..decimals import decimal, matrix
 from ..language.arithmetic import MP, Matrix
 from ..latex import Printer
 from ..lectures.descent import run
 from ..pages.descentpages import first_step_section
 from ..pages.sheet import TexLine
+from ..pages.texparts import number
 from ..values import DIGITS
 from .question import Line
 from .worked import Key, Work, rational, spoken
@@ -48,7 +49,7 @@ def lines_of(work: Work, keys: Sequence[Key], marks: Mapping[Key, int]) -> tuple
     out: list[Line] = []
     for key in keys:
         if isinstance(key, str):
-            found = _forward(*forward[key])
+            found = _forward(work, key, *forward[key])
         elif key[0] is None:
             found = _updated(work, key[1])
         elif work.network.symbols[work.network.output].shape:
@@ -67,9 +68,10 @@ def _jacobian_name(work: Work, key: Any) -> str:
     return Printer(work.network).fraction(work.sheet.printer.name(key[0]), work.sheet.printer.name(key[1]))
 
 
-def _forward(symbols: TexLine, numbers: TexLine | None) -> list[TexLine]:
-    if numbers is None:
-        return [TexLine(symbols.left, symbols.right)]
+def _forward(work: Work, name: str, symbols: TexLine, numbers: TexLine | None) -> list[TexLine]:
+    whole = work.network.equation(name).rhs.op == "over"  # a function of a whole vector: nothing is put in
+    if numbers is None or whole:
+        return [TexLine(symbols.left, symbols.right), TexLine("", printed(work, work.value(name), work.sheet.digits))]
     return [TexLine(symbols.left, symbols.right), TexLine("", numbers.right)]
 
 

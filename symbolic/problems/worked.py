@@ -29,7 +29,8 @@ from ..pages.sheet import Sheet
 from ..problem import Problem
 from ..proof.probe import Draw, kinks
 from ..values import DIGITS, difference, downstream, forward, gradients, inner
-from ..verify import AGREE, Certified, certify
+from ..proof.lookup import AGREE
+from ..verify import Certified, certify
 
 LARGEST_BELOW, LARGEST_ABOVE = 1000, 10**6  # of fractions that are printed as such
 SHARP = 40  # digits to which a number agrees with its fraction
@@ -217,8 +218,8 @@ def _checked(problem: Problem, derivation: Derivation, values: Mapping[Any, Matr
     """
     network, worst = derivation.network, mp.mpf(0)
     if network.symbols[network.output].shape:
-        for key in (k for k in keys if isinstance(k, tuple)):
-            worst = max(worst, _jacobian_checked(network, values, key))
+        for of, wrt in (k for k in keys if isinstance(k, tuple)):
+            worst = max(worst, _jacobian_checked(network, values, (of, wrt)))
         return float(worst)
     for step in derivation.steps.values():
         if step.terms:
@@ -317,7 +318,7 @@ def needed(work: Work, keys: Iterable[Key]) -> list[Key]:
             slopes.update(n for n in (work.problem.moved if key[1] == network.output else [key[1]]))
         else:
             slopes.add(key[1])
-    for name, step in reversed(derivation.steps.items()):
+    for name, step in reversed(list(derivation.steps.items())):
         if name in slopes:
             used = step.result.names if step.terms else frozenset[str]()
             forward_names |= {n for n in used if n in network.symbols}

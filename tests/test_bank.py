@@ -1,0 +1,458 @@
+"""The problem bank: every key against a second opinion, every tolerance against people who round, every check against a planted mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sympy as sp
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from mpmath import mp
+
+from oracle import DIGITS as ORACLE_DIGITS
+from oracle import Forward
+from symbolic.cli import main
+from symbolic.errors import CheckError, SpecError
+from symbolic.language.arithmetic import HighPrecision, Matrix
+from symbolic.optimizers import OPTIMIZERS
+from symbolic.problems import distractors, kinds, tolerance, worked
+from symbolic.problems.format import read_text
+from symbolic.problems.library import Bank, sound, trial, trial_seed
+from symbolic.problems.make import Maker
+from symbolic.problems.question import Question, as_json, unlike
+from symbolic.problems.spaces import SPACES, filled, space
+from symbolic.problems.starter import STARTER
+from symbolic.problems.variants import Variants, placed, seed_of
+from symbolic.problems.wording import Wording
+from symbolic.problems.worked import Rejected, key_of
+from symbolic.render.engine import compile_pdf, find_engine
+from symbolic.render.questionpages import source
+from trees import well_formed
+
+BANK = Bank()
+NAMES = sorted(BANK.makers)
+SEEDS = 2
+ALL = [(name, seed) for name in NAMES for seed in range(SEEDS)]
+
+
+@cache
+def question(name: str, seed: int) -> Question:
+    return BANK[name].make(trial_seed(seed))
+
+
+@cache
+def work_of(name: str, seed: int) -> Any:
+    """The numbers behind a question."""
+    maker = BANK[name]
+    return maker._worked(question(name, seed).index)[0]
+
+
+def test_no_problem_file_is_broken() -> None:
+    assert BANK.broken == [] and len(NAMES) >= 10
+
+
+def test_every_kind_of_question_and_of_space_is_in_use() -> None:
+    types = {p.answer.type for name in NAMES for p in question(name, 0).parts}
+    assert types == {"numeric", "vector", "matrix", "symbolic", "single_choice", "multiple_choice", "ordering", "code"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_question_is_sound(name: str) -> None:
+    found = trial(BANK[name], SEEDS)
+    assert found.passed, found.failures
+    assert found.distinct == SEEDS and len({question(name, s).figures.operations for s in range(SEEDS)}) == 1
+
+
+# ---------------------------------------------------------------- keys: a second opinion
+
+def high(value: Any) -> Any:
+    """The numbers of a filled spec as fractions that the oracle reads; ln 3 to 70 digits."""
+    if isinstance(value, dict):
+        return {k: high(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [high(v) for v in value]
+    if str(value).isidentifier():
+        return str(value)
+    return Fraction(str(sp.N(sp.sympify(str(value).replace("ln(", "log("), rational=True), 70)))
+
+
+def opinion(name: str, seed: int) -> Forward:
+    variants = BANK[name].variants
+    data = dict(filled(BANK[name].file.spec, variants.given(question(name, seed).index)))
+    for key in ("inputs", "targets", "at", "layers"):
+        if key in data:
+            data[key] = high(data[key])
+    return Forward(data)
+
+
+def same(ours: Matrix, theirs: Any, digits: int = 12) -> bool:
+    """Equal, in whichever layout."""
+    a, b = np.array([[float(v) for v in row] for row in ours]), np.array(theirs, dtype=float)
+    return any(x.shape == b.shape and np.allclose(x, b, rtol=10.0**-digits, atol=1e-15) for x in (a, a.T, a.reshape(-1, 1)))
+
+
+def second(f: Forward, name: str, key: Any, rate: Fraction | None, optimizer: str) -> Any:
+    """A value, gradient, Jacobian or new parameter by the oracle alone."""
+    with mp.workdps(ORACLE_DIGITS):
+        values = f.run(f.leaves)
+        if isinstance(key, str):
+            return values[key]
+        if key[0] is None:
+            slope = f.differences(key[1], values)
+            moved = slope if optimizer == "gradient_descent" else np.vectorize(lambda g: g / (abs(g) + mp.mpf(10) ** -8), otypes=[object])(slope)
+            assert optimizer in ("gradient_descent", "adam") and OPTIMIZERS[optimizer].states.keys() <= {"m", "v"}
+            return values[key[1]] - mp.mpf(rate.numerator) / rate.denominator * moved
+        if values[f.output].shape == (1, 1):
+            return f.differences(key[1], values)
+        columns = []
+        for place in np.ndindex(values[key[1]].shape):
+            h, at = mp.mpf(10) ** -20, values[key[1]]
+            ends = []
+            for sign in (1, -1):
+                moved = at.copy()
+                moved[place] += sign * h
+                ends.append(f.run({**f.leaves, key[1]: moved})[f.output].flatten())
+            columns.append((ends[0] - ends[1]) / (2 * h))
+        return np.array(columns, dtype=object).T
+
+
+@pytest.mark.parametrize(("name", "seed"), ALL)
+def test_keys_agree_with_differences_of_an_independent_forward_pass(name: str, seed: int) -> None:
+    f, work = opinion(name, seed), work_of(name, seed)
+    plan = work.problem.descent
+    for key in work.keys:
+        theirs = second(f, name, key, plan and plan.rate, plan.optimizer.name if plan else "")
+        assert same(work.value(key), theirs), key
+    for part, ask in zip(question(name, seed).parts, BANK[name].file.ask, strict=True):
+        if ask.kind in ("find", "choose"):
+            assert same(part.answer.value, [[float(v) for v in row] for row in work.value(key_of(ask.target, work.network, work.problem))], 11)
+
+
+def test_the_second_opinion_would_notice() -> None:
+    value = work_of("one-neuron", 0).value(("L", "W1"))
+    assert not same([[v * mp.mpf("1.000001") for v in row] for row in value], value)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if any(a.kind == "code" for a in BANK[n].file.ask)])
+def test_programs_pass_their_own_hidden_check(name: str) -> None:
+    answer = next(p.answer for p in question(name, 0).parts if p.answer.type == "code")
+    hidden, space_of = dict(answer.hidden), {}
+    exec(answer.text, space_of)  # noqa: S102  (our own source)
+    arrays = {n: np.array(v, dtype=float) for n, v in hidden["given"].items()}
+    function = next(v for k, v in space_of.items() if k in answer.stub.split("(")[0])
+    for n, got in function(**arrays).items():
+        assert np.all(abs(np.array(hidden["gradients"][n], dtype=float) - got) <= np.array(hidden["tolerance"][n], dtype=float))
+    assert compile(answer.stub, "stub", "exec") and "..." in answer.stub
+
+
+def test_symbolic_answers_are_the_gradient() -> None:
+    part = next(p for p in question("cross-entropy-formula", 0).parts if p.answer.type == "symbolic")
+    values = work_of("cross-entropy-formula", 0).values
+    claimed = eval(part.answer.text, {n: np.array(m, dtype=float) for n, m in values.items() if isinstance(n, str)})
+    assert np.allclose(claimed, np.array(values["L", "z1"], dtype=float))
+
+
+# ---------------------------------------------------------------- tolerances: people who round
+
+class Rounder(HighPrecision):
+    """Every result of every operation at so many significant digits."""
+
+    def __init__(self, digits: int) -> None:
+        self.digits = digits
+
+    def cut(self, x: Any) -> Any:
+        return mp.mpf(mp.nstr(x, self.digits, strip_zeros=False)) if x else x
+
+    def number(self, value: Any) -> Any:
+        found = super().number(value)
+        return found if isinstance(value, (int, mp.mpf)) else self.cut(found)
+
+    def add(self, terms: Any) -> Any:
+        out = terms[0]
+        for t in terms[1:]:
+            out = self.cut(out + t)
+        return out
+
+    def mul(self, factors: Any) -> Any:
+        out = factors[0]
+        for t in factors[1:]:
+            out = self.cut(out * t)
+        return out
+
+    def dot(self, xs: Any, ys: Any) -> Any:
+        return self.add([self.mul((x, y)) for x, y in zip(xs, ys, strict=True)])
+
+    def div(self, x: Any, y: Any) -> Any:
+        return self.cut(super().div(x, y))
+
+    def pow(self, x: Any, y: Any) -> Any:
+        return self.cut(super().pow(x, y))
+
+    def primitive(self, name: str, x: Any) -> Any:
+        return self.cut(super().primitive(name, x))
+
+
+class Backwards(Rounder):
+    """The same person, adding and multiplying from the other end."""
+
+    def add(self, terms: Any) -> Any:
+        return super().add(list(reversed(terms)))
+
+
+@pytest.mark.parametrize(("name", "seed"), ALL)
+@pytest.mark.parametrize("person", [Rounder(4), Backwards(4), Rounder(6)])
+def test_whoever_keeps_four_digits_passes(name: str, seed: int, person: Rounder) -> None:
+    work = work_of(name, seed)
+    allowed = tolerance.tolerances(work)
+    for derivation in (work.machine.lesson.derivation, work.machine.long):
+        found = worked.evaluated(work.problem, derivation, worked.numbers(work.problem, person), work.keys, person)
+        assert all(tolerance.passes(found[key], work.value(key), allowed[key]) for key in work.keys)
+
+
+def test_whoever_keeps_two_digits_may_fail_and_no_tolerance_is_needlessly_wide() -> None:
+    failed, shares = 0, []
+    for name, seed in ALL:
+        work = work_of(name, seed)
+        allowed = tolerance.tolerances(work)
+        try:
+            found = worked.evaluated(work.problem, work.machine.long, worked.numbers(work.problem, Rounder(2)), work.keys, Rounder(2))
+        except ArithmeticError:  # so few digits leave a zero to divide by
+            failed += 1
+            continue
+        failed += any(not tolerance.passes(found[key], work.value(key), allowed[key]) for key in work.keys)
+        shares += [t / abs(v) for key in work.keys for ts, vs in zip(allowed[key], work.value(key), strict=True) for t, v in zip(ts, vs, strict=True) if v]
+    assert failed >= len(ALL) // 3 and max(shares) < 0.2 and sorted(shares)[len(shares) // 2] < 0.01
+
+
+# ---------------------------------------------------------------- checks that can fail
+
+def one() -> tuple[Maker, int]:
+    return BANK["one-neuron"], question("one-neuron", 0).index
+
+
+def test_a_wrong_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    maker, index = one()
+    honest = worked.gradients
+
+    def slanted(*args: Any, **more: Any) -> Any:
+        env = honest(*args, **more)
+        env["L", "W1"] = [[v * mp.mpf("1.0001") for v in row] for row in env["L", "W1"]]
+        return env
+
+    monkeypatch.setattr(worked, "gradients", slanted)
+    with pytest.raises(CheckError, match="by the derivation and .* by differences"):
+        maker.at(index)
+
+
+def test_a_wrong_step_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worked, "entry_step", lambda row, env, arithmetic=None: {"w@t": env["w@t-1"] - env["g@t"]})
+    with pytest.raises(CheckError, match="do not agree"):
+        BANK["adam-step"].at(question("adam-step", 0).index)
+
+
+def test_a_mistake_near_the_truth_rejects_the_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    maker, index = one()
+    right = work_of("one-neuron", 0).values
+    _ = maker.reference
+    monkeypatch.setattr(kinds, "values", lambda work, mistake: right)
+    with pytest.raises(Rejected, match="comes too near"):
+        maker.at(index)
+
+
+def test_an_interval_without_the_truth_is_caught() -> None:
+    work = work_of("one-neuron", 0)
+    moved = replace(work, values={**work.values, "a1": [[work.values["a1"][0][0] + 1]]})
+    with pytest.raises(CheckError, match="does not hold its value"):
+        tolerance.tolerances(moved)
+
+
+def test_mistakes_differ_from_the_truth_and_from_each_other() -> None:
+    work = work_of("relu-pattern", 0)
+    for key in work.keys:
+        found = [distractors.values(work, m).get(key) for m in distractors.mistakes(work, key)]
+        every = [work.value(key), *found]
+        assert len({str([[mp.nstr(v, 8) for v in row] for row in m]) for m in every}) == len(every) and len(found) >= 2
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    (lambda p: replace(p, errors=(replace(p.errors[0], value=p.answer.value),)), "within twice the tolerance"),
+    (lambda p: replace(p, points=p.points + 1), "marks stand in the solution"),
+    (lambda p: replace(p, answer=replace(p.answer, type="single_choice")), "0 options are right"),
+    (lambda p: replace(p, answer=replace(p.answer, options=(kinds.Option((("words", "a"),), True),) * 2)), "two options are the same"),
+])
+def test_the_check_of_questions_complains(change: Any, told: str) -> None:
+    q = question("one-neuron", 0)
+    assert not list(sound(q))
+    assert told in " ".join(sound(replace(q, parts=(change(q.parts[0]), *q.parts[1:]))))
+
+
+# ---------------------------------------------------------------- seeds and spaces
+
+def test_seeds_tell_names_apart() -> None:
+    assert len({seed_of("s", "e", "1", "p"), seed_of("s", "e1", "", "p"), seed_of("s", "e", "1p", ""), seed_of("t", "e", "1", "p")}) == 4
+
+
+@given(st.integers(0, 2**256), st.integers(1, 400))
+def test_a_walk_comes_to_every_draw_once(seed: int, size: int) -> None:
+    variants = Variants(read_text(SMALL, "small.yaml"))
+    variants.size = size
+    assert sorted(variants.walk(seed)) == list(range(size))
+
+
+@pytest.mark.parametrize("raw", [["1", "2"], {"integers": ["-3", "3"], "zero": "false"}, {"decimals": ["0.1", "0.5"]}, {"fractions": ["2", "3"], "signs": "true"},
+                                 {"ln": ["2", "3"]}, {"half_ln": ["2", "3"], "signs": "true"}, {"pythagorean": "13", "signs": "true"},
+                                 {"list": "3", "of": ["1", "2", "3", "4"], "distinct": "true"}, {"matrix": ["2", "2"], "of": {"integers": ["0", "2"]}}])
+def test_a_space_has_as_many_values_as_it_says(raw: Any) -> None:
+    s = space(raw)
+    assert len({s.at(k) for k in range(s.size)}) == s.size > 1
+
+
+def test_every_row_of_spaces_shows_an_example_that_works() -> None:
+    for name, row in SPACES.items():
+        maker = Maker(read_text(SMALL.replace("{integers: [2, 9]}", row.example), "x.yaml"))
+        assert maker.variants.size > 1 and name in row.example
+
+
+def test_right_options_stand_everywhere_alike() -> None:
+    counts = np.bincount([placed(seed_of("s", str(k)), "p/0/options", 4).index(0) for k in range(4000)], minlength=4)
+    assert ((counts - 1000) ** 2 / 1000).sum() < 16.3  # chi-square, 3 degrees of freedom, 0.1%
+    assert len({BANK["chain-rule-choice"].make(trial_seed(k)).parts[0].answer.right for k in range(12)}) >= 3
+
+
+def test_a_variant_is_the_same_bytes_in_another_process(tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONHASHSEED": "7"}
+    subprocess.run([sys.executable, "-m", "symbolic", "bank", "preview", "relu-pattern", "--to", "json", "-o", str(tmp_path)], check=True, env=env,
+                   cwd=Path(__file__).parent.parent, capture_output=True)
+    assert (tmp_path / "relu-pattern-0.json").read_text() == as_json(question("relu-pattern", 0))
+
+
+def test_neighbours_are_told_apart() -> None:
+    a, b = question("one-neuron", 0), question("one-neuron", 1)
+    assert not unlike(a, a) and unlike(a, b) == all(p.answer.value != q.answer.value for p, q in zip(a.parts, b.parts, strict=True))
+
+
+# ---------------------------------------------------------------- the file
+
+SMALL = '''
+title: The slope of a square
+topics: [chain rule]
+parameters: {a: {integers: [2, 9]}}
+spec: {equations: {y: "x**2"}, at: {x: "3"}}
+text: "Let `y = x**2`."
+ask: [{find: dy/dx, points: 2}]
+'''
+
+
+@pytest.mark.parametrize(("old", "new", "told"), [
+    ("topics:", "topic:", "b.yaml:3: unknown key 'topic'; did you mean 'topics'?"),
+    ("integers", "integrs", "b.yaml:4: parameters a: 'integrs' is no kind of space; did you mean 'integers'?"),
+    ("[2, 9]", "[9, 2]", "b.yaml:4: parameters a integers: expected the least and the largest number; as in [-3, 3]"),
+    ('"3"', '"{b}"', "b.yaml:5: spec: {b} is no parameter; valid names: a"),
+    ('"x**2"}', '"x**"}', "b.yaml:5: equations y: 'x**' is not an expression"),
+    ("dy/dx", "dy/dz", "b.yaml:7: ask, entry 1: 'dy/dz' is not known here; did you mean 'dy/dx'?"),
+    ("find", "fnd", "b.yaml:7: ask, entry 1: unknown key 'fnd'; did you mean 'find'?"),
+    ("{find: dy/dx,", "{find: dy/dx, mistakes: [sgn],", "b.yaml:7: ask, entry 1, mistakes, entry 1: 'sgn' is no mistake known here; did you mean 'sign'?"),
+    ("points: 2", "marks: {dy/du: 1}", "b.yaml:7: ask, entry 1: marks: 'dy/du' is no step of this solution; did you mean 'dy/dx'?"),
+    ("`y = x**2`", "`y = q`", "b.yaml:6: text: unknown name 'q'"),
+    ("`y = x**2`", "{{ b }}", "b.yaml:6: text: 'b' is no parameter; valid names: a, equations, numbers"),
+    ("`y = x**2`", "{{ a.__class__ }}", "b.yaml:6: text: a getattr is not allowed in a template"),
+    ("spec:", "where: [a < ]\nspec:", "b.yaml:5: where, entry 1: 'a <' is no comparison"),
+    ("spec:", "where: [y > 10]\nspec:", "b.yaml:4: none of 8 draws makes a question; 8 times: not y > 10"),
+])
+def test_a_broken_file_says_where_and_what(old: str, new: str, told: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        maker = Maker(read_text(SMALL.replace(old, new, 1), "b.yaml"))
+        maker.check()
+        maker.make(0)
+    assert told in str(caught.value)
+
+
+def test_the_unbroken_file_works() -> None:
+    maker = Maker(read_text(SMALL, "b.yaml"))
+    maker.check()
+    assert maker.make(1).parts[0].answer.value == (("6.0",),)
+
+
+@pytest.mark.parametrize("text", ["{% for x in a %}{% endfor %}", "{{ a*9**9 }}", "{{ a|upper }}", "{{ range(9) }}", "{% set a = 1 %}", "{% include 'x' %}", "{{ a['x'].b }}"])
+def test_templates_are_locked(text: str) -> None:
+    with pytest.raises(SpecError):
+        Wording(text, ["a"])
+
+
+def test_words_never_reach_tex_unescaped() -> None:
+    q = Maker(read_text(SMALL.replace("Let `y", r"50% of \\input{x} & $1: `y"), "b.yaml")).make(0)
+    page = source([q], "T_1")
+    assert r"50\% of \textbackslash{}input\{x\} \& \$1:" in page and r"\input{x}" not in page and r"T\_1" in page
+
+
+def test_the_starter_works() -> None:
+    maker = Maker(read_text(STARTER, "starter.yaml"))
+    maker.check()
+    assert not list(sound(maker.make(0)))
+
+
+# ---------------------------------------------------------------- pages
+
+@pytest.mark.parametrize("name", NAMES)
+def test_formulas_are_well_formed(name: str) -> None:
+    q = question(name, 0)
+    lines = [*q.equations, *q.numbers, *(x for p in q.parts for x in (*p.solution, *p.lines))]
+    runs = [r for p in q.parts for r in (*p.say, *(r for o in p.answer.options for r in o.runs), *(r for e in p.errors for r in e.said))]
+    assert lines and all(well_formed(x.left or "x") and well_formed(x.right) for x in lines)
+    assert all(well_formed(text) for kind, text in [*runs, *(r for piece in q.stem for r in piece.runs)] if kind == "formula")
+
+
+def test_the_whole_bank_can_be_set() -> None:
+    engine = find_engine()
+    assert engine is not None
+    made = compile_pdf(source([question(n, 0) for n in NAMES], "The bank"), engine=engine)
+    assert made.pdf.startswith(b"%PDF") and not made.complaints, made.complaints
+
+
+# ---------------------------------------------------------------- commands
+
+def run(*args: str) -> Any:
+    return CliRunner().invoke(main, ["bank", *args])
+
+
+def test_commands(tmp_path: Path) -> None:
+    listed = json.loads(run("list", "--json").output)
+    assert [row["name"] for row in listed] == NAMES and all(row["draws"] > 1 for row in listed)
+    shown = run("show", "one-neuron", "--seeds", "2").output
+    assert "15,552 draws" in shown and "active units" in shown
+    assert json.loads(run("show", "one-neuron", "--json").output)["problem"] == "one-neuron"
+    assert json.loads(run("test", "graph-fork", "--seeds", "2", "--json").output)[0]["failures"] == []
+    made = run("preview", "graph-fork", "-o", str(tmp_path), "--to", "tex")
+    assert made.exit_code == 0 and r"\begin{document}" in (tmp_path / "graph-fork-0.tex").read_text()
+    assert run("show", "one-nueron").exit_code == 2
+
+
+def test_one_broken_file_leaves_the_bank_alone(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(SMALL)
+    (tmp_path / "bad.yaml").write_text(SMALL.replace("find", "fnd"))
+    listed = run("list", "--json", "--bank", str(tmp_path))
+    assert listed.exit_code == 2 and "bad.yaml:7: ask, entry 1: unknown key 'fnd'; did you mean 'find'?" in listed.stderr
+    assert {row["name"] for row in json.loads(listed.stdout)} == {*NAMES, "good"}
+    assert run("test", "good", "--seeds", "2", "--bank", str(tmp_path)).exit_code == 2, "made, and the broken file is not forgotten"
+    (tmp_path / "twin.yaml").write_text(SMALL)
+    (tmp_path / "bad.yaml").unlink()
+    assert "the same model and the same question as 'good'" in run("list", "--bank", str(tmp_path)).stderr
+    assert run("list", "--bank", str(tmp_path / "none")).exit_code == 2
+
+
+def test_new_problem(tmp_path: Path) -> None:
+    made = CliRunner().invoke(main, ["new", "problem", str(tmp_path / "mine.yaml")])
+    assert made.exit_code == 0 and (tmp_path / "mine.yaml").read_text() == STARTER
+    assert CliRunner().invoke(main, ["new", "problem", str(tmp_path / "mine.yaml")]).exit_code == 2
+    assert CliRunner().invoke(main, ["new", "problem", str(tmp_path / "mine.txt")]).exit_code == 2
