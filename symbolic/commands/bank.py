@@ -134,9 +134,10 @@ def test_command(name: str | None, folders: tuple[Path, ...], seeds: int, as_dat
     makers = [found[name]] if name else [m for _, m in sorted(found.makers.items())]
     trials = [trial(m, seeds) for m in makers]
     if as_data:
-        click.echo(json.dumps([{"name": t.name, "made": t.made, "answers": t.answers, "distinct": t.distinct, "failures": t.failures} for t in trials], indent=2))
+        click.echo(json.dumps([{"name": t.name, "made": t.made, "answers": t.answers, "distinct": t.distinct, "refused": t.refused, "failures": t.failures} for t in trials], indent=2))
     else:
-        _table(("problem", "made", "answers", "distinct", "failures"), [(t.name, str(t.made), str(t.answers), str(t.distinct), str(len(t.failures))) for t in trials])
+        _table(("problem", "made", "answers", "distinct", "draws refused", "failures"),
+               [(t.name, str(t.made), str(t.answers), str(t.distinct), str(t.refused), str(len(t.failures))) for t in trials])
         for t in trials:
             for sentence in t.failures[:5]:
                 click.echo(f"{t.name}: {sentence}", err=True)

@@ -7,8 +7,8 @@ Which mistakes matter for a question is found once for its structure, at random 
 >>> from .worked import work
 >>> w = work(build(spec({"equations": {"z": "3*x", "y": "sigmoid(z)"}, "at": {"x": 2}})), [("y", "x")])
 >>> for m in mistakes(w, ("y", "x"), count=2): print(m.slip, "|", m.said)
-sign | The sign is turned around.
-slope-twice | The slope of the sigmoid at `z` was multiplied in twice.
+hidden-slope | The slope of the sigmoid is missing: `dy/dz` is `dy/dy` times that slope.
+own-factor | The slope of a product with respect to one factor is the other factor; the factor itself was taken.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """The kinds of questions: what each needs to be worked out, and how its key is made. One row a kind.
 
+>>> from .format import KINDS
 >>> list(ROWS) == list(KINDS)
 True
 """
@@ -21,7 +22,7 @@ from ..latex import Printer
 from ..network import Network
 from ..numpytree import tree_code
 from .distractors import Mistake, mistakes, values
-from .format import KINDS, Ask, ProblemFile
+from .format import Ask, ProblemFile
 from .question import SIGNIFICANT, Answer, CommonError, Line, Option
 from .solution import cells, lines_of, printed
 from .spaces import Value

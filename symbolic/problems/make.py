@@ -31,7 +31,7 @@ from .question import Carried, Figures, Part, Question
 from .solution import name_of, printed, stated
 from .tolerance import tolerances
 from .variants import Variants, canonical, conditions_met, figures
-from .wording import Wording, runs
+from .wording import Wording
 from .worked import Key, Rejected, Work, needed, spoken, work
 
 MOST_DRAWS = 400  # draws tried from one seed
@@ -39,14 +39,26 @@ LETTERS = "abcdefgh"
 
 
 class Maker:
-    """Makes the questions of one problem file. Raises SpecError, located, for what the file says and cannot be."""
+    """Makes the questions of one problem file. Raises SpecError, located, for what the file says and cannot be.
+
+    refused: how many draws were turned down so far, by reason.
+    """
 
     def __init__(self, file: ProblemFile) -> None:
         self.file, self.variants = file, Variants(file)
+        self.refused: Counter[str] = Counter()
         try:
             self.wording = Wording(file.text, list(file.parameters))
         except ValueProblem as e:
             raise SpecError(f"text: {e.sentence}", where=self._line("text", e.path), hint=e.hint) from None
+        self.says = [self._say(k, ask) for k, ask in enumerate(file.ask)]
+
+    def _say(self, k: int, ask: Ask) -> Wording:
+        """The words of a part: its own, or those of its kind."""
+        try:
+            return Wording(ask.say or ROWS[ask.kind].say.format(target=ask.target), list(self.file.parameters))
+        except ValueProblem as e:
+            raise SpecError(f"ask, entry {k + 1}, say: {e.sentence}", where=self.file.where_is("ask", k, "say"), hint=e.hint) from None
 
     def _line(self, key: str, path: tuple[Any, ...]) -> str:
         """File and line of a place inside a block of text."""
@@ -63,6 +75,7 @@ class Maker:
         self._worded(given, problem.network)
         for k, ask in enumerate(self.file.ask):
             self._keys(k, ask, problem)
+            self._said(k, given, problem.network)
 
     def _first_given(self) -> Mapping[str, Any]:
         for index in range(min(self.variants.size, MOST_DRAWS)):
@@ -84,6 +97,7 @@ class Maker:
                 return self.at(index, seed)
             except Rejected as e:
                 refused[e.reason] += 1
+                self.refused[e.reason] += 1
         reason, count = refused.most_common(1)[0]
         raise SpecError(f"none of {sum(refused.values())} draws makes a question; {count} times: {reason}", where=self.file.where_is("parameters"),
                         hint="widen the spaces or drop a condition")
@@ -134,6 +148,12 @@ class Maker:
         except ChainruleError as e:
             raise SpecError(f"text: {e.sentence}", where=self.file.where_is("text"), hint=e.hint) from None
 
+    def _said(self, k: int, given: Mapping[str, Any], network: Any) -> tuple[tuple[str, str], ...]:
+        try:
+            return tuple(run for piece in self.says[k].pieces(given, network) for run in piece.runs)
+        except ChainruleError as e:
+            raise SpecError(f"ask, entry {k + 1}, say: {e.sentence}", where=self.file.where_is("ask", k, "say"), hint=e.hint) from None
+
     def _question(self, index: int, seed: int, found: Work, given: Mapping[str, Any], asked: list[Key], hard: Figures) -> Question:
         allowed = tolerances(found)
         wrong: dict[int, Mapping[Any, Matrix]] = {}
@@ -151,16 +171,10 @@ class Maker:
 
     def _part(self, a: Asking, made: Made, before: list[tuple[str, Mistake]], shown: set[tuple[str, str, str]]) -> Part:
         """A part with its key; lines that an earlier part has shown are left out, unless marks stand at them."""
-        say = a.ask.say or ROWS[a.ask.kind].say.format(target=a.ask.target)
-        try:
-            worded = Wording(say, list(self.file.parameters))
-            spoken_say = runs(" ".join(worded.template.render(a.given).split()), a.work.network)
-        except ChainruleError as e:
-            raise SpecError(f"ask, entry {a.place + 1}: {e.sentence}", where=self.file.where_is("ask", a.place, "say"), hint=e.hint) from None
         solution = tuple(x for x in made.solution if x.marks or (x.key, x.left, x.right) not in shown)
         shown.update((x.key, x.left, x.right) for x in made.solution)
         carried = tuple(c for label, m in before if (c := self._carried(a, m, label)).cells) if made.behind else ()
-        return Part(LETTERS[a.place], a.ask.target if a.ask.kind != "select" else "", spoken_say, a.ask.worth, made.answer, self.file.digits, solution,
+        return Part(LETTERS[a.place], a.ask.target if a.ask.kind != "select" else "", self._said(a.place, a.given, a.work.network), a.ask.worth, made.answer, self.file.digits, solution,
                     made.errors, carried, made.lines)
 
     def _carried(self, a: Asking, mistake: Mistake, label: str) -> Carried:

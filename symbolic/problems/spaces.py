@@ -229,7 +229,7 @@ def computed(raw: Any, given: Mapping[str, Value]) -> Value:
     """
     if isinstance(raw, (list, tuple)):
         return tuple(computed(v, given) for v in raw)
-    text = filled(str(raw), given)
+    text: Value = filled(str(raw), given)
     if not isinstance(text, str):
         return text
     number = parse_number(text)
