@@ -14,15 +14,16 @@ own-factor | The slope of a product with respect to one factor is the other fact
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mpmath import mp
 
 from ..derive import Derivation
 from ..errors import ChainruleError
-from ..language.arithmetic import Env, Matrix
+from ..language.arithmetic import MP, Env, Matrix
 from ..network import Network
+from ..optimizers import Optimizer
 from ..proof.probe import random_point
 from ..slips import SLIPS, Working
 from ..values import DIGITS, forward
@@ -36,11 +37,12 @@ WORKING = 60      # digits of wrong numbers
 
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake in one network: the name of its slip, the working with it, and what a marker writes."""
+    """A mistake in one network: the name of its slip, the working with it, and what a marker writes; row: the optimizer as it leaves it."""
 
     slip: str
     working: Working
     said: str
+    row: Optimizer | None = None
 
 
 def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTED, formula: Callable[[Derivation], str] | None = None) -> tuple[Mistake, ...]:
@@ -64,25 +66,24 @@ def _found(work: Work, key: Key, names: Sequence[str], count: int, formula: Call
               (random_point(network, k, {n: work.values[n] for n in work.problem.leaves}) for k in range(POINTS))]
     points.append({n: work.values[n] for n in work.problem.leaves})
     points = [p | {node: m for node, m in work.values.items() if not isinstance(node, (str, tuple))} for p in points]
-    truth = [_evaluated(work, Working(network, work.machine.long), p, key) for p in points]
+    truth = [_evaluated(work, Mistake("", Working(network, work.machine.long), ""), p, key) for p in points]
     seen, used = [truth], set[str]()
     kept: list[Mistake] = []
     told = {formula(d) for d in (work.machine.lesson.derivation, work.machine.long)} if formula else set()
     later: list[tuple[Mistake, list[Any], str]] = []
-    for slip, working in _candidates(network, key, names):
+    for mistake in _candidates(work, key, names):
         if len(kept) >= count:
             break
-        text = formula(working.derivation) if formula else working.said
+        text = formula(mistake.working.derivation) if formula else mistake.said
         if text in told:
             continue
-        answers = [_evaluated(work, working, p, key) for p in points]
+        answers = [_evaluated(work, mistake, p, key) for p in points]
         if any(not _differ(answers, s) for s in seen):
             continue
-        mistake = Mistake(slip, working, working.said)
-        if slip in used and not names:  # another place for the same mistake: only where nothing else is left
+        if mistake.slip in used and not names:  # another place for the same mistake: only where nothing else is left
             later.append((mistake, answers, text))
             continue
-        used.add(slip)
+        used.add(mistake.slip)
         told.add(text)
         seen.append(answers)
         kept.append(mistake)
@@ -94,25 +95,32 @@ def _found(work: Work, key: Key, names: Sequence[str], count: int, formula: Call
     return tuple(kept)
 
 
-def _candidates(network: Network, key: Key, names: Sequence[str]) -> Iterator[tuple[str, Working]]:
+def _candidates(work: Work, key: Key, names: Sequence[str]) -> Iterator[Mistake]:
     """Every way to make every mistake that can move a key, in the order of the table or of the file."""
-    kinds = _kinds(network, key)
+    network, plan = work.network, work.problem.descent
+    kinds = _kinds(network, key, named=plan is not None and not plan.plain)
     tried = names or [n for group in kinds for n, s in SLIPS.items() if s.kind in group]
     for name in tried:
-        if any(SLIPS[name].kind in group for group in kinds):
-            for working in SLIPS[name].apply(network):
-                yield name, working
+        if not any(SLIPS[name].kind in group for group in kinds):
+            continue
+        if SLIPS[name].kind == "optimizer" and plan is not None:
+            for changed in SLIPS[name].change(network):
+                if changed.row is not None and (row := changed.row(plan.optimizer)) is not None:
+                    yield Mistake(name, Working(network, work.machine.long), SLIPS[name].said(changed), row)
+            continue
+        for working in SLIPS[name].apply(network):
+            yield Mistake(name, working, working.said)
 
 
-def _kinds(network: Network, key: Key) -> tuple[tuple[str, ...], ...]:
+def _kinds(network: Network, key: Key, *, named: bool) -> tuple[tuple[str, ...], ...]:
     """Kinds of slips that say something about a key, in groups; the first groups come first."""
     loss = ("network",) if network.layers else ()  # slips of a loss: of plain equations they only change a factor
     if isinstance(key, str):
-        return ("forward", *(loss if key == network.output else ())),
+        return (("forward",), loss) if key == network.output else (("forward",),)
     if network.symbols[network.output].shape:
         return ("rule", "forward"),
     gradient = ("rule", "accumulation", "forward", *loss), ("network",)
-    return (("update",), *gradient) if key[0] is None else gradient
+    return (("optimizer",) if named else ("update",), *gradient) if key[0] is None else gradient
 
 
 def _differ(a: Sequence[Matrix | None], b: Sequence[Matrix | None]) -> bool:
@@ -126,39 +134,30 @@ def _apart(x: Matrix, y: Matrix) -> bool:
     return any(abs(u - v) > DIFFERENT * max(abs(u), abs(v)) for us, vs in zip(x, y, strict=True) for u, v in zip(us, vs, strict=True))
 
 
-def _evaluated(work: Work, working: Working, leaves: Env, key: Key) -> Matrix | None:
+def _evaluated(work: Work, mistake: Mistake, leaves: Env, key: Key) -> Matrix | None:
     """What one key comes to with a mistake; None where it has no value."""
     try:
-        return everything(work, working, leaves, [key]).get(key)
+        return everything(work, mistake, leaves, [key]).get(key)
     except (ArithmeticError, ValueError, KeyError, IndexError, TypeError, ChainruleError):
         return None
 
 
-def everything(work: Work, working: Working, leaves: Env, keys: Sequence[Key]) -> dict[Any, Matrix]:
+def everything(work: Work, mistake: Mistake, leaves: Env, keys: Sequence[Key]) -> dict[Any, Matrix]:
     """All values, gradients, Jacobians and updates as a mistake makes them, the later ones following from the wrong ones."""
-    network = working.network
+    working, network = mistake.working, mistake.working.network
     if network.symbols[network.output].shape:
         return evaluated(work.problem, working.derivation, leaves, keys)
     env = working.values(leaves)
     plan = work.problem.descent
-    if plan is not None and any(isinstance(k, tuple) and k[0] is None for k in keys):
-        moved = work.problem.moved
-        after = working.update(env, working.derivation, moved, mp.mpf(_rate(plan.rate))) if plan.plain else \
-            updated(work.problem, replace_network(working.derivation, network), env, leaves)
-        env.update({(None, n): m for n, m in after.items()})
-        env[None, network.output] = forward(work.network, {**leaves, **after})[network.output]
-    return env
-
-
-def replace_network(derivation: Derivation, network: Network) -> Derivation:
-    """The derivation over a network in which a mistake was made."""
-    return replace(derivation, network=network)
-
-
-def _rate(rate: Any) -> Any:
-    from ..language.arithmetic import MP
-
-    return MP.number(rate)
+    if plan is None or not any(isinstance(k, tuple) and k[0] is None for k in keys):
+        return env
+    try:
+        after = working.update(env, working.derivation, work.problem.moved, MP.number(plan.rate)) if plan.plain else \
+            updated(work.problem, working.derivation, env, leaves, wrong=mistake.row)
+        later = forward(work.network, {**leaves, **after})[network.output]
+    except (ArithmeticError, ValueError, IndexError, ChainruleError):  # a gradient of another shape moves nothing
+        return env
+    return env | {(None, n): m for n, m in after.items()} | {(None, network.output): later}
 
 
 def values(work: Work, mistake: Mistake) -> Mapping[Any, Matrix]:
@@ -166,6 +165,6 @@ def values(work: Work, mistake: Mistake) -> Mapping[Any, Matrix]:
     with mp.workdps(WORKING):
         leaves = {k: m for k, m in work.values.items() if k in work.problem.leaves or not isinstance(k, (str, tuple))}
         try:
-            return everything(work, mistake.working, leaves, work.keys)
+            return everything(work, mistake, leaves, work.keys)
         except (ArithmeticError, ValueError, KeyError, IndexError, TypeError, ChainruleError):
             return {}

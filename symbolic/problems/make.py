@@ -11,7 +11,7 @@
 ... ''', "square.yaml"))
 >>> q = maker.make(5)
 >>> q.index, q.parts[0].answer.value, q.parts[0].errors[0].slip
-(5, (('14.0',),), 'sign')
+(5, (('14.0',),), 'exponent-left')
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from ..language.arithmetic import MP, Arithmetic, Env, Matrix
 from ..lectures.descent import SECOND, entry_step, rate_at, second_opinion
 from ..lesson import Lesson, plan
 from ..network import Network
-from ..optimizers import AFTER, BEFORE
+from ..optimizers import AFTER, BEFORE, Optimizer
 from ..pages.sheet import Sheet
 from ..problem import Problem
 from ..proof.probe import Draw, kinks
@@ -186,14 +186,15 @@ def _jacobians(derivation: Derivation, env: Env, keys: Sequence[Any], arithmetic
     return out
 
 
-def updated(problem: Problem, derivation: Derivation, env: Mapping[Any, Matrix], leaves: Env, arithmetic: Arithmetic = MP) -> dict[str, Matrix]:
-    """The parameters after the first step of the problem's optimizer, from gradients that may be wrong ones.
+def updated(problem: Problem, derivation: Derivation, env: Mapping[Any, Matrix], leaves: Env, arithmetic: Arithmetic = MP,
+            wrong: Optimizer | None = None) -> dict[str, Matrix]:
+    """The parameters after the first step of the problem's optimizer, or of a wrong one, from gradients that may be wrong too.
 
     Where the gradient is taken is where the parameters stand: before the first step nothing is remembered.
     """
     steps = problem.descent
     assert steps is not None
-    row, output = steps.optimizer, derivation.network.output
+    row, output = wrong or steps.optimizer, derivation.network.output
     rate = rate_at(steps, 1)
     fixed = {n: arithmetic.number(v) for n, v in steps.options.items()} | {"eta": arithmetic.number(rate), "t": arithmetic.number(mp.mpf(1))}
     start = {s + BEFORE: arithmetic.number(v) for s, v in row.states.items()}
