@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from . import expr as ex
 from .expr import ONE, Expr
@@ -60,12 +61,12 @@ class Step:
     shortcut: Shortcut | None = None
     inserted: Expr | None = None
 
-    @property
+    @cached_property
     def chain(self) -> Expr:
         """The sum of the terms with slopes written f'(z)."""
         return _sum([t.expr for t in self.terms]) if self.terms else ONE
 
-    @property
+    @cached_property
     def general(self) -> Expr:
         """The sum of the terms with every slope in its own form."""
         return _sum([t.final for t in self.terms]) if self.terms else ONE

@@ -134,6 +134,13 @@ def _apart(x: Matrix, y: Matrix) -> bool:
     return any(abs(u - v) > DIFFERENT * max(abs(u), abs(v)) for us, vs in zip(x, y, strict=True) for u, v in zip(us, vs, strict=True))
 
 
+def moved(wrong: Matrix, right: Matrix) -> bool:
+    """Whether a value is not the right one any more, to 20 digits."""
+    if (len(wrong), len(wrong[0])) != (len(right), len(right[0])):
+        return True
+    return any(abs(u - v) > mp.mpf(10) ** -20 * max(abs(u), abs(v)) for us, vs in zip(wrong, right, strict=True) for u, v in zip(us, vs, strict=True))
+
+
 def _evaluated(work: Work, mistake: Mistake, leaves: Env, key: Key) -> Matrix | None:
     """What one key comes to with a mistake; None where it has no value."""
     try:

@@ -92,8 +92,15 @@ def _type(value: Matrix) -> str:
     return "numeric" if len(value) == 1 == len(value[0]) else "vector" if 1 in (len(value), len(value[0])) else "matrix"
 
 
-def said(sentence: str, network: Network) -> tuple[tuple[str, str], ...]:
+def said(sentence: str, work: Work) -> tuple[tuple[str, str], ...]:
     """A marker's sentence with its names as formulas; a name that the network does not know stays as it is."""
+    if ("said", sentence) not in work.machine.memo:
+        work.machine.memo["said", sentence] = _said(sentence, work.network)
+    found: tuple[tuple[str, str], ...] = work.machine.memo["said", sentence]
+    return found
+
+
+def _said(sentence: str, network: Network) -> tuple[tuple[str, str], ...]:
     out: list[tuple[str, str]] = []
     for k, part in enumerate(sentence.split("`")):
         try:
@@ -128,7 +135,7 @@ def _find(a: Asking) -> Made:
         wrong = a.values(m).get(key)
         if wrong is None or not apart(wrong, value, tolerance):
             raise Rejected(f"the mistake {m.slip} comes too near to the right answer")
-        errors.append(CommonError(m.slip, said(m.said, a.work.network), printed(a.work, wrong, a.file.digits), rows(wrong)))
+        errors.append(CommonError(m.slip, said(m.said, a.work), printed(a.work, wrong, a.file.digits), rows(wrong)))
     answer = Answer(_type(value), printed(a.work, value, a.file.digits), rows(value), rows(tolerance))
     return Made(answer, tuple(errors), listed, solution(a, [key]))
 
@@ -150,9 +157,9 @@ def _choose(a: Asking) -> Made:
     every = [value, *(found for _, found in wrong)]
     exact = a.work.problem.exact and all(v is not None for m in every for row in rational(m) for v in row)  # else only the right one might be a fraction
     first, *others = (printed(a.work, m, a.file.digits) if exact else cells(m, a.file.digits) for m in every)
-    options = [Option((("formula", first),), True), *(Option((("formula", tex),), False, said(m.said, a.work.network), m.slip)
+    options = [Option((("formula", first),), True), *(Option((("formula", tex),), False, said(m.said, a.work), m.slip)
                                                       for (m, _), tex in zip(wrong, others, strict=True))]
-    errors = tuple(CommonError(m.slip, said(m.said, a.work.network), tex, rows(found)) for (m, found), tex in zip(wrong, others, strict=True))
+    errors = tuple(CommonError(m.slip, said(m.said, a.work), tex, rows(found)) for (m, found), tex in zip(wrong, others, strict=True))
     return Made(_choice(a, options, value=rows(value), tolerance=rows(tolerance)), errors, tuple(m for m, _ in wrong), solution(a, [key]))
 
 
@@ -195,7 +202,7 @@ def _choose_formula(a: Asking) -> Made:
         raise SpecError(f"only {len(found)} mistakes change this formula, and {a.ask.options - 1} are needed",
                         where=a.file.where_is("ask", a.place, a.ask.kind), hint=f"write options: {max(len(found) + 1, 2)}")
     options = [Option((("formula", shown(a.work.machine.lesson.derivation)),), True)]
-    options += [Option((("formula", shown(m.working.derivation)),), False, said(m.said, a.work.network), m.slip) for m in found]
+    options += [Option((("formula", shown(m.working.derivation)),), False, said(m.said, a.work), m.slip) for m in found]
     return Made(_choice(a, options), solution=solution(a, [(of, wrt)]))
 
 
@@ -260,7 +267,7 @@ def _error_in(a: Asking) -> Made:
                   for k in way)
     left = printer.gradient_name(*first)
     right = f"{printer(long.steps[first[1]].result)} = {printed(a.work, a.work.value(first), a.file.digits)}"
-    options = tuple(Option((("words", f"Line {n}"),), k == first, said(mistake.said, a.work.network) if k == first else ()) for n, k in enumerate(way, 1))
+    options = tuple(Option((("words", f"Line {n}"),), k == first, said(mistake.said, a.work) if k == first else ()) for n, k in enumerate(way, 1))
     answer = Answer("single_choice", f"{left} = {right}", options=options, right=tuple(n for n, o in enumerate(options) if o.right))
     return Made(answer, lines=lines, solution=(Line(left, right, key=spoken(first, a.work.network), marks=a.ask.worth),))
 

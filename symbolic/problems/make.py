@@ -25,14 +25,14 @@ from ..errors import ChainruleError, SpecError
 from ..language.arithmetic import Matrix
 from ..reading.numbers import ValueProblem
 from .format import Ask, ProblemFile
-from .distractors import Mistake
+from .distractors import Mistake, moved
 from .kinds import ROWS, Asking, Made, said
 from .question import Carried, Figures, Part, Question
 from .solution import name_of, printed, stated
 from .tolerance import tolerances
 from .variants import Variants, canonical, conditions_met, figures
 from .wording import Wording
-from .worked import Key, Rejected, Work, needed, spoken, work
+from .worked import Key, Rejected, Work, checked, needed, spoken, unchecked
 
 MOST_DRAWS = 400  # draws tried from one seed
 LETTERS = "abcdefgh"
@@ -132,7 +132,7 @@ class Maker:
         given = self.variants.given(index)
         problem = self.variants.problem(given)
         asked = [key for k, ask in enumerate(self.file.ask) for key in self._keys(k, ask, problem)]
-        found = work(problem, asked)
+        found = unchecked(problem, asked)
         conditions_met(self.file, given, found, list(found.keys))
         return found, given, asked
 
@@ -155,6 +155,7 @@ class Maker:
             raise SpecError(f"ask, entry {k + 1}, say: {e.sentence}", where=self.file.where_is("ask", k, "say"), hint=e.hint) from None
 
     def _question(self, index: int, seed: int, found: Work, given: Mapping[str, Any], asked: list[Key], hard: Figures) -> Question:
+        found = checked(found)
         allowed = tolerances(found)
         wrong: dict[int, Mapping[Any, Matrix]] = {}
         parts: list[Part] = []
@@ -167,7 +168,7 @@ class Maker:
             parts.append(self._part(asking, made, before, shown))
         equations, numbers = stated(found)
         return Question(self.file.name, self.file.title, tuple(self.file.topics), index, canonical(found.problem), self._worded(given, found.network),
-                        tuple(parts), hard, found.how, equations, numbers, f"{max(found.worst, found.machine.worst):.0e}")
+                        tuple(parts), hard, found.how, equations, numbers, f"{max(found.worst or 0, found.machine.worst):.0e}")
 
     def _part(self, a: Asking, made: Made, before: list[tuple[str, Mistake]], shown: set[tuple[str, str, str]]) -> Part:
         """A part with its key; lines that an earlier part has shown are left out, unless marks stand at them."""
@@ -182,6 +183,6 @@ class Maker:
         found, cells_of = a.values(mistake), []
         for key in needed(a.work, [a.key]):
             right, wrong = a.work.value(key), found.get(key)
-            if wrong is not None and (tex := printed(a.work, wrong, self.file.digits)) != printed(a.work, right, self.file.digits):
-                cells_of.append((spoken(key, a.work.network), name_of(a.work, key), tex))
-        return Carried(mistake.slip, said(mistake.said, a.work.network), tuple(cells_of), label)
+            if wrong is not None and moved(wrong, right):
+                cells_of.append((spoken(key, a.work.network), name_of(a.work, key), printed(a.work, wrong, self.file.digits)))
+        return Carried(mistake.slip, said(mistake.said, a.work), tuple(cells_of), label)

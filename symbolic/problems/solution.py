@@ -44,7 +44,7 @@ def name_of(work: Work, key: Key) -> str:
 
 def lines_of(work: Work, keys: Sequence[Key], marks: Mapping[Key, int]) -> tuple[Line, ...]:
     """The lines that work out some keys, in their order; the marks of a key stand at its last line."""
-    forward = {name: (symbols, numbers) for name, symbols, numbers in work.sheet.forward_lines()} if any(isinstance(k, str) for k in keys) else {}
+    forward = {name: (symbols, numbers) for name, symbols, numbers in work.forward_lines} if any(isinstance(k, str) for k in keys) else {}
     shown = {s.wrt: s for s in work.machine.lesson.steps if not s.parent}
     out: list[Line] = []
     for key in keys:
@@ -104,7 +104,7 @@ def _new(own: str) -> str:
 
 def stated(work: Work) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
     """The lines of the problem itself: its equations, and its given numbers."""
-    equations = tuple(Line(x.left, x.right) for _, x, _ in work.sheet.forward_lines())
+    equations = tuple(Line(x.left, x.right) for _, x, _ in work.forward_lines)
     sheet, problem = work.sheet, work.problem
     numbers = sheet.numbers(sheet.printer)
     given = []

@@ -25,7 +25,7 @@ from ..lectures.descent import SECOND, entry_step, rate_at, second_opinion
 from ..lesson import Lesson, plan
 from ..network import Network
 from ..optimizers import AFTER, BEFORE, Optimizer
-from ..pages.sheet import Sheet
+from ..pages.sheet import Sheet, TexLine
 from ..problem import Problem
 from ..proof.probe import Draw, kinks
 from ..values import DIGITS, difference, downstream, forward, gradients, inner
@@ -90,13 +90,13 @@ def machine(problem: Problem) -> Machine:
 
 @dataclass(frozen=True)
 class Work:
-    """A variant with all its numbers. keys: what is asked for; worst: the largest difference of its own check."""
+    """A variant with all its numbers. keys: what is asked for; worst: the largest difference of its own check, None before it."""
 
     problem: Problem
     machine: Machine
     keys: tuple[Key, ...]
     values: Mapping[Any, Matrix]
-    worst: float
+    worst: float | None = None
 
     @property
     def network(self) -> Network:
@@ -116,11 +116,21 @@ class Work:
         """The lines of the worked solution."""
         known = {k: v for k, v in self.values.items() if not (isinstance(k, tuple) and k[0] is None)}
         exact = {k: rational(m) for k, m in known.items() if not isinstance(k, Expr) and k not in self.problem.leaves} if self.problem.exact else {}
-        return Sheet(self.problem, Certified(self.machine.lesson, known, max(self.machine.worst, self.worst)), digits=4, widest=8, exact=exact)
+        return Sheet(self.problem, Certified(self.machine.lesson, known, max(self.machine.worst, self.worst or 0)), digits=4, widest=8, exact=exact)
+
+    @cached_property
+    def forward_lines(self) -> list[tuple[str, TexLine, TexLine | None]]:
+        """The forward pass, in symbols and in numbers."""
+        return self.sheet.forward_lines()
 
 
 def work(problem: Problem, keys: Iterable[Key]) -> Work:
     """All numbers of a variant, checked. Raises Rejected where a number does not exist or stands at a kink, CheckError for a wrong one."""
+    return checked(unchecked(problem, keys))
+
+
+def unchecked(problem: Problem, keys: Iterable[Key]) -> Work:
+    """All numbers of a variant, by its proved derivation; many draws are turned down before their numbers are worth the check."""
     wanted = tuple(dict.fromkeys(keys))
     leaves = problem.numbers()
     if leaves is None:
@@ -132,13 +142,21 @@ def work(problem: Problem, keys: Iterable[Key]) -> Work:
             found = machine(problem)
             problem = replace(problem, network=found.network)
             values = evaluated(problem, found.lesson.derivation, leaves, wanted)
-            worst = _checked(problem, found.lesson.derivation, values, wanted)
         except (ArithmeticError, ValueError) as e:
             raise Rejected(f"a number does not exist ({type(e).__name__})") from None
         for key in wanted:
             if key not in values:
                 raise SpecError(f"{spoken(key, problem.network)} has no number here")
-    return Work(problem, found, wanted, values, worst)
+    return Work(problem, found, wanted, values)
+
+
+def checked(work: Work) -> Work:
+    """The same work, every gradient compared with differences. Raises CheckError for a wrong one, Rejected where differences do not exist."""
+    with mp.workdps(DIGITS):
+        try:
+            return replace(work, worst=_checked(work.problem, work.machine.lesson.derivation, work.values, work.keys))
+        except (ArithmeticError, ValueError) as e:
+            raise Rejected(f"a number does not exist ({type(e).__name__})") from None
 
 
 def rational(value: Matrix) -> list[list[Fraction | None]]:
@@ -308,6 +326,14 @@ def spoken(key: Key, network: Network) -> str:
 
 def needed(work: Work, keys: Iterable[Key]) -> list[Key]:
     """What has to be worked out for some keys, in order: values of the forward pass, gradients, updates."""
+    asked = tuple(keys)
+    where = ("needed", asked, tuple(work.problem.moved) if work.problem.descent else ())
+    if where not in work.machine.memo:
+        work.machine.memo[where] = _needed(work, asked)
+    return list(work.machine.memo[where])
+
+
+def _needed(work: Work, keys: Iterable[Key]) -> list[Key]:
     derivation, network = work.machine.lesson.derivation, work.network
     forward_names, slopes = set[str](), set[str]()
     after: list[Key] = []
