@@ -26,7 +26,7 @@ from symbolic.cli import main
 from symbolic.errors import CheckError, SpecError
 from symbolic.language.arithmetic import HighPrecision, Matrix
 from symbolic.optimizers import OPTIMIZERS
-from symbolic.problems import distractors, kinds, tolerance, worked
+from symbolic.problems import kinds, tolerance, worked
 from symbolic.problems.format import read_text
 from symbolic.problems.library import Bank, sound, trial, trial_seed
 from symbolic.problems.make import Maker
@@ -256,7 +256,8 @@ def test_a_wrong_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_wrong_step_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worked, "entry_step", lambda row, env, arithmetic=None: {"w@t": env["w@t-1"] - env["g@t"]})
+    honest = worked.entry_step
+    monkeypatch.setattr(worked, "entry_step", lambda row, env, arithmetic: {"w@t": honest(row, env, arithmetic)["w@t"] + mp.mpf("0.001")})
     with pytest.raises(CheckError, match="do not agree"):
         BANK["adam-step"].at(question("adam-step", 0).index)
 
@@ -277,16 +278,17 @@ def test_an_interval_without_the_truth_is_caught() -> None:
         tolerance.tolerances(moved)
 
 
-def test_mistakes_differ_from_the_truth_and_from_each_other() -> None:
-    work = work_of("relu-pattern", 0)
-    for key in work.keys:
-        found = [distractors.values(work, m).get(key) for m in distractors.mistakes(work, key)]
-        every = [work.value(key), *found]
-        assert len({str([[mp.nstr(v, 8) for v in row] for row in m]) for m in every}) == len(every) and len(found) >= 2
+@pytest.mark.parametrize(("name", "seed"), ALL)
+def test_mistakes_differ_from_the_truth_and_from_each_other(name: str, seed: int) -> None:
+    for part in question(name, seed).parts:
+        every = [part.answer.value, *(e.value for e in part.errors)] if part.errors else []
+        assert len(set(every)) == len(every) and len({e.latex for e in part.errors}) == len(part.errors)
+        assert len({o.runs for o in part.answer.options}) == len(part.answer.options)
 
 
 @pytest.mark.parametrize(("change", "told"), [
     (lambda p: replace(p, errors=(replace(p.errors[0], value=p.answer.value),)), "within twice the tolerance"),
+    (lambda p: replace(p, errors=p.errors[:1] * 2), "two mistakes give the same"),
     (lambda p: replace(p, points=p.points + 1), "marks stand in the solution"),
     (lambda p: replace(p, answer=replace(p.answer, type="single_choice")), "0 options are right"),
     (lambda p: replace(p, answer=replace(p.answer, options=(kinds.Option((("words", "a"),), True),) * 2)), "two options are the same"),

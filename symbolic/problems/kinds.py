@@ -130,14 +130,20 @@ def _find(a: Asking) -> Made:
     listed = mistakes(a.work, key, a.ask.mistakes)
     if a.ask.mistakes and not listed:
         raise SpecError("none of these mistakes changes the answer", where=a.file.where_is("ask", a.place, "mistakes"))
-    errors = []
+    errors: list[CommonError] = []
+    behind: list[Mistake] = []
     for m in listed:
         wrong = a.values(m).get(key)
         if wrong is None or not apart(wrong, value, tolerance):
             raise Rejected(f"the mistake {m.slip} comes too near to the right answer")
-        errors.append(CommonError(m.slip, said(m.said, a.work), printed(a.work, wrong, a.file.digits), rows(wrong)))
+        error = CommonError(m.slip, said(m.said, a.work), printed(a.work, wrong, a.file.digits), rows(wrong))
+        if error.latex not in {e.latex for e in errors}:  # at these numbers two mistakes may come to the same: the simpler one is listed
+            errors.append(error)
+            behind.append(m)
+        elif a.ask.mistakes:
+            raise Rejected(f"the mistake {m.slip} cannot be told from another")
     answer = Answer(_type(value), printed(a.work, value, a.file.digits), rows(value), rows(tolerance))
-    return Made(answer, tuple(errors), listed, solution(a, [key]))
+    return Made(answer, tuple(errors), tuple(behind), solution(a, [key]))
 
 
 def _choose(a: Asking) -> Made:

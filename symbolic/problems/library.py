@@ -128,6 +128,8 @@ def sound(q: Question) -> Iterator[str]:
                     for w, v, t in zip(ws, vs, ts, strict=True)]
             if not any(gaps):
                 yield f"part {p.label}: the mistake {e.slip} is within twice the tolerance"
+        if len({e.latex for e in p.errors}) != len(p.errors):
+            yield f"part {p.label}: two mistakes give the same"
         marks = sum(x.marks for x in p.solution)
         if p.solution and p.points and marks != p.points:
             yield f"part {p.label}: {marks} marks stand in the solution of {p.points} points"
