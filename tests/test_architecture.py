@@ -100,6 +100,7 @@ numeric.train
 numeric.job
 numeric.studies
 catalogue.entry
+catalogue.models
 catalogue.entrytexts
 catalogue.entries
 catalogue.tables

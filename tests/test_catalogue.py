@@ -125,6 +125,24 @@ def test_a_mistake_is_one_sentence(arguments: list[str], sentence: str) -> None:
     assert result.exit_code == 2 and result.stderr.strip() == sentence and not result.stdout
 
 
+def test_models_methods_and_operations_are_listed() -> None:
+    assert {"linear_regression", "multiple_regression", "matrix_regression", "perceptron", "logistic_regression", "xor_network", "deep_linear_network",
+            "residual_network", "recurrent_network", "lstm_network", "transformer_block"} <= set(of("model"))
+    assert {"newton", "lagrange", "hessian", "directional_derivative", "normal_equations"} <= set(of("method"))
+    slopes = {name: [s["lines"][-1]["formula"] for s in data(entry("operation", name))["steps"]] for name in of("operation")}
+    assert slopes["add"] == ["1", "1"] and slopes["subtract"] == ["1", "-1"] and slopes["multiply"] == ["b", "a"] and slopes["divide"] == ["1/b", "-a/b**2"]
+
+
+@pytest.mark.parametrize("name", of("method"))
+def test_a_method_shows_its_sections(name: str) -> None:
+    shown, text = data(entry("method", name)), card(entry("method", name))
+    assert shown["sections"] and all(s["checked"] or not s["latex"] for s in shown["sections"])
+    assert all(s["title"] in text for s in shown["sections"])
+    marks = sum(bool(s["checked"]) for s in shown["sections"])
+    assert marks and cataloguepages.card_source([entry("method", name)]).count(r"\checkmarkbox{") >= marks + 1
+    assert all(s["title"].split(":")[0].replace("'", "&#39;") in cataloguepages.markdown_of([entry("method", name)]) for s in shown["sections"])
+
+
 # ---------------------------------------------------------------- the code that is printed
 
 NAMES = {"np": np, "erf": np.vectorize(math.erf), "erfc": np.vectorize(math.erfc)}

@@ -11,7 +11,7 @@ from .. import expr as ex
 from ..expr import Expr
 from ..network import Network
 from ..numpycode import typed
-from ..pages.sheet import TexLine
+from ..pages.sheet import Sheet, TexLine
 from ..verify import Certified
 
 
@@ -39,7 +39,8 @@ class Graph:
 @dataclass(frozen=True)
 class Entry:
     """One row. equations: (left side, right side) as defined, in the names of the network; sign: what stands between them;
-    code: NumPy, line by line; lines: the equations as LaTeX, where a page of their own has them; facts, graph, parts: what is known, its plot and its derivations, worked out when asked for."""
+    code: NumPy, line by line; lines: the equations as LaTeX, where a page of their own has them; facts, graph, parts: what is known, its plot and its derivations, worked out when asked for;
+    sheet: where more sections belong to it than the derivation."""
 
     table: str
     name: str
@@ -52,6 +53,7 @@ class Entry:
     graph: Callable[[], Graph] | None = None
     lines: Callable[[], list[TexLine]] | None = None
     parts: Callable[[], tuple[Certified, ...]] = field(default=lambda: ())
+    sheet: Callable[[], Sheet] | None = None
 
     @property
     def formula(self) -> str:

@@ -14,6 +14,7 @@ from .. import expr as ex
 from ..lectures.descent import check_first, scheduled
 from ..pages.descentpages import row_lines
 from .entry import Entry, Fact, Graph, stated
+from .models import Model, derived, problem
 from ..expr import Expr
 from ..latex import letter
 from ..lesson import plan
@@ -21,7 +22,7 @@ from ..network import Equation, Network, Symbol, from_equations
 from ..numpytree import tree_code
 from ..optimizers import Optimizer, Schedule
 from ..language.parse import names_in, parse
-from ..pages.sheet import TexLine
+from ..pages.sheet import Sheet, TexLine
 from ..verify import Certified, certify
 
 SIZE = (2, 2)  # of a matrix in an example
@@ -116,6 +117,13 @@ def equation_entry(of: Callable[[str, Any], str], left: str, matrix: str) -> Cal
         return Entry(table, name, row.because, network, ((ex.sym(left, right.shape), right),), facts=lambda: (*options(row), *stated(row)), parts=parts)
 
     return read
+
+
+def spec_entry(table: str, name: str, row: Model) -> Entry:
+    """A row that is a spec: its equations, its gradients, and what else it asks for."""
+    network = problem(row).network
+    return Entry(table, name, row.because, network, tuple((network.symbols[eq.name].expr, eq.rhs) for eq in network.equations), facts=lambda: stated(row),
+                 parts=lambda: (derived(row),), sheet=(lambda: Sheet(problem(row), derived(row))) if row.sections else None)
 
 
 def sentence_entry(table: str, name: str, row: Any) -> Entry:

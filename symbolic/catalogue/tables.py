@@ -20,7 +20,8 @@ from typing import Any
 
 from .entries import function_entry, init_entry, layer_entry, loss_entry, theorem_entry, vector_entry
 from .entry import Entry
-from .entrytexts import equation_entry, schedule_entry, sentence_entry, update_entry
+from .entrytexts import equation_entry, schedule_entry, sentence_entry, spec_entry, update_entry
+from .models import METHODS, MODELS, OPERATIONS
 from ..errors import SpecError, nearest
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS
 from ..models.initial import INITS
@@ -57,6 +58,9 @@ TABLES: list[Table] = [
     Table("penalty", "Penalties", lambda: PENALTIES, equation_entry(lambda n, r: f"{r.factor}*sum({r.entry})", "R", "w")),
     Table("theorem", "Theorems", _theorems, theorem_entry),
     Table("layer", "Layers", lambda: LAYERS, layer_entry),
+    Table("operation", "Operations", lambda: OPERATIONS, spec_entry),
+    Table("model", "Models", lambda: MODELS, spec_entry),
+    Table("method", "Methods", lambda: METHODS, spec_entry),
     Table("optimizer", "Optimizers", lambda: OPTIMIZERS, update_entry),
     Table("schedule", "Schedules", lambda: SCHEDULES, schedule_entry),
     Table("initialisation", "Initialisations", lambda: INITS, init_entry),

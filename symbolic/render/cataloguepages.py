@@ -16,9 +16,10 @@ from .cataloguetext import as_json, definition_lines, sheet_of
 from .documents import FALLBACK, make_environment, render
 from .engine import DETERMINISTIC, compile_pdf, find_engine, install_hint
 from .lines import fits
+from .sectionpages import frames, plain
 from .plots import frame, marked, plot, sample
 from .text import escape, markdown
-from .view import SHEET, Row, Tex, rows_of, spaced, tall
+from .view import SHEET, Row, Tex, View, rows_of, spaced, tall
 from .width import width
 
 LEFT = 268.0          # points: the column beside a plot
@@ -52,9 +53,10 @@ def block(entry: Entry, label: str) -> dict[str, Any]:
     whole = sum(s["high"] for s in steps)
     high = max(PLOT_HEIGHT, above + whole) if column else max(PLOT_HEIGHT if figure else 0.0, above) + whole + (0.0 if beside else tall(narrow))
     definition = narrow if beside else rows_of(lines, SHEET.width)
+    pieces = frames(View(entry.sheet(), SHEET)) if entry.sheet is not None else []
     return {"name": entry.name, "label": Tex(label), "because": entry.because, "figure": Tex(figure), "definition": spaced(definition), "beside": beside,
             "facts": [{"head": f.head, "said": Tex(f.tex) if f.tex else f.said} for f in entry.facts()],
-            "code": [Tex(_code(line)) for line in entry.code], "steps": steps, "column": column, "together": 40 + high <= TOGETHER,
+            "code": [Tex(_code(line)) for line in entry.code], "steps": steps, "column": column, "together": 40 + high <= TOGETHER and not pieces, "pieces": pieces,
             "badge": Tex("".join(rf"\ \checkmarkbox{{{c}}}" for c in sorted({c for s in steps for c in s["checked"]})))}
 
 
@@ -198,7 +200,8 @@ def _md_entry(entry: Entry) -> dict[str, Any]:
     for certified in entry.parts():
         for step in sheet_of(certified).steps():
             steps.append({"because": Tex(markdown(step.shown.because)), "checked": Tex(step.shown.checked), "rows": [_md(x) for x in step.lines]})
-    return {"name": Tex(markdown(entry.name)), "table": Tex(entry.table), "because": Tex(markdown(entry.because)),
+    beside = plain(View(entry.sheet(), SHEET)) if entry.sheet is not None else []
+    return {"name": Tex(markdown(entry.name)), "table": Tex(entry.table), "sections": beside, "because": Tex(markdown(entry.because)),
             "definition": [_md(x) for x in definition_lines(entry)], "steps": steps,
             "facts": [{"head": f.head, "said": Tex(f.tex or markdown(f.said))} for f in entry.facts()], "code": [Tex(c) for c in entry.code]}
 

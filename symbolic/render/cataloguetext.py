@@ -14,6 +14,7 @@ from ..catalogue.entry import Entry, equation_text
 from ..lesson import Line, Shown
 from ..network import Network
 from ..problem import Problem
+from ..pages.sections import sections
 from ..pages.sheet import Sheet, TexLine, TexStep
 from ..verify import Certified
 
@@ -76,6 +77,8 @@ def card(entry: Entry) -> str:
     for certified in entry.parts():
         for step in certified.lesson.steps:
             out += ["", *_step(step, certified.lesson.network, entry.because)]
+    for section in sections(entry.sheet()) if entry.sheet else ():
+        out += ["", f"  {section.title}" + (f"  (checked: {section.checked})" if section.checked else ""), *(f"    {line}" for line in textwrap.wrap(section.said, WIDTH - 4))]
     out.append("")
     for head, lines in (*((f.head, [f.said]) for f in entry.facts()), *([("NumPy", list(entry.code))] if entry.code else [])):
         wrapped = [part for line in lines for part in (textwrap.wrap(line, WIDTH - 14) or [""])]
@@ -119,7 +122,15 @@ def data(entry: Entry) -> dict[str, Any]:
     steps = [_data(s) for certified in entry.parts() for s in sheet_of(certified).steps()]
     return {"table": entry.table, "name": entry.name, "formula": entry.formula, "because": entry.because,
             "latex": [_joined(x) for x in definition_lines(entry)], "steps": steps,
-            "facts": {f.head.lower(): f.said for f in entry.facts()}, "numpy": list(entry.code)}
+            "facts": {f.head.lower(): f.said for f in entry.facts()}, "numpy": list(entry.code), **_beside(entry)}
+
+
+def _beside(entry: Entry) -> dict[str, Any]:
+    """The sections beside the derivation, where a row has any."""
+    if entry.sheet is None:
+        return {}
+    return {"sections": [{"title": s.title, "said": s.said, "latex": [_joined(x) for x in s.lines], "heads": list(s.heads), "cells": [list(c) for c in s.cells],
+                          "checked": s.checked, "data": s.data} for s in sections(entry.sheet())]}
 
 
 def _data(step: TexStep) -> dict[str, Any]:
