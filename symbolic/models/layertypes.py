@@ -333,7 +333,8 @@ def _lstm(plan: LayerPlan, at: Place, board: Board) -> Expr:
     c: Expr | None = None
     for t in range(_steps(at, "lstm")):
         def gate(name: str, how: str, t: int = t, h: Expr | None = h) -> Expr:
-            return board.let(name, ex.node("call", (gates[name](at.example(t), h),), how), str(t + 1))
+            z = board.let("z", gates[name](at.example(t), h), f"{name}_{t + 1}", letters=board.unit_letters)
+            return board.let(name, ex.node("call", (z,), how), str(t + 1))
 
         kept = ex.node("mul", (gate("f", "sigmoid"), c)) if c is not None else None  # before the first step there is nothing to forget
         fresh = ex.node("mul", (gate("i", "sigmoid"), gate("g", "tanh")))
