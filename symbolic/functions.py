@@ -227,6 +227,11 @@ def _softmax_of(z: Expr, axis: int | None) -> Expr:
     return ex.node("over", (z,), ("softmax", axis))
 
 
+def _diagonal(p: Expr) -> Expr:
+    """The matrix with a column on its diagonal and zeros elsewhere."""
+    return Expr("diag", (p,), None, (p.shape[0], p.shape[0]))
+
+
 def _same(i: str, j: str) -> Expr:
     return Expr("same", (), (i, j))
 
@@ -239,6 +244,7 @@ vector_row(
     "softmax", define=_softmax, tex=r"\operatorname{softmax}",
     pull=lambda g, z, p, axis: p*(g - _back(ex.total(g*p, axis), axis, p)),
     jacobian=lambda z, p, axis, i, j, at: at(p, i)*(_same(i, j) - at(p, j)),
+    whole=lambda z, p: _diagonal(p) - p @ p.T,
     because="Every output of softmax depends on every input: each gets its own share minus the average.",
     numpy_code=_SOFTMAX, numpy_pull_code="{a}*({g} - ({g}*{a}).sum(axis={axis}, keepdims=True))",
     range=r"(0, 1)^K", used="for probabilities of several classes and in attention")
@@ -246,6 +252,7 @@ vector_row(
     "log_softmax", define=lambda z, axis: ex.node("add", (z, ex.neg(_back(_log_sum(z, axis), axis, z)))), tex=r"\operatorname{logsoftmax}",
     pull=lambda g, z, a, axis: g - _softmax_of(z, axis)*_back(ex.total(g, axis), axis, a),
     jacobian=lambda z, a, axis, i, j, at: _same(i, j) - at(_softmax_of(z, axis), j),
+    whole=lambda z, a: ex.eye((z.shape[0], z.shape[0])) - ex.ones((z.shape[0], 1)) @ _softmax_of(z, 0).T,
     because="Every output loses the same logarithm of a sum, whose slope is softmax.",
     numpy_code="{z} - " + _LSE, numpy_pull_code="{g} - numpy.exp({a})*{g}.sum(axis={axis}, keepdims=True)",
     range=r"(-\infty, 0)^K", used="inside a stable cross-entropy")
@@ -253,6 +260,7 @@ vector_row(
     "logsumexp", define=_log_sum, tex=r"\operatorname{logsumexp}", activation=False, reduces=True,
     pull=lambda g, z, a, axis: _back(g, axis, z)*_softmax_of(z, axis),
     jacobian=lambda z, a, axis, i, j, at: at(_softmax_of(z, axis), j),
+    whole=lambda z, a: _softmax_of(z, 0).T,
     because="The slope of the logarithm of the sum of exponentials is softmax.",
     numpy_code=_LSE, numpy_pull_code="{g}*numpy.exp({z} - {a})",
     range=REALS, used="as a smooth maximum and inside cross-entropy")

@@ -191,6 +191,14 @@ class Printer:
     def _eye(self, e: Expr) -> str:
         return r"\mathbf{I}"
 
+    def _diag(self, e: Expr) -> str:
+        return r"\operatorname{diag}" + parens(self.show(e.args[0], 0))
+
+    def _grid(self, e: Expr) -> str:
+        """Entries written out, row by row."""
+        shown, wide = [self.show(x, 0) for x in e.args], int(e.shape[1])
+        return r"\begin{bmatrix}" + r" \\ ".join(" & ".join(shown[k:k + wide]) for k in range(0, len(shown), wide)) + r"\end{bmatrix}"
+
     def _matrix(self, e: Expr) -> str:
         """A function of a whole matrix: a sign of its own, or a word before brackets."""
         return around(e.data, lambda least: self.show(e.args[0], least))
@@ -270,7 +278,7 @@ class Printer:
             return self.grad(*x.data, transposed=True)
         if x.op == "matrix" and x.data == "inv":
             return self._matrix(x).removesuffix("^{-1}") + r"^{-\top}"
-        return rf"{parens(self.show(x, 0))}^{{\top}}"
+        return rf"{self.show(x, 0) if x.op == 'over' else parens(self.show(x, 0))}^{{\top}}"
 
     def _call(self, e: Expr) -> tuple[str, int] | str:
         inner = [self.show(a, 0) for a in e.args]

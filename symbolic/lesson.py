@@ -20,6 +20,7 @@ from .calculus import differentiate
 from .derive import Derivation, Step, count_paths, derive, path_partials, path_product, paths
 from .errors import ChainruleError, nearest
 from .expr import Expr
+from .functions import VECTOR_FUNCTIONS
 from .language.matrices import MATRIX_FUNCTIONS, MOST_WRITTEN_OUT
 from .network import Network, Shortcut, Symbol, scalarize
 from .rules import RULES, Rule
@@ -37,8 +38,8 @@ class Line:
 
     kind: 'gradient' (equals the step's gradient, in the named gradients of what uses the value),
     'path' (the same, down whole paths), 'forward' (an equation of the forward pass,
-    with its left side), 'local' (a local derivative u, v as left side) or 'index' (a typical
-    entry of the gradient; free: its running indices).
+    with its left side), 'local' (a local derivative u, v as left side), 'jacobian' (all local derivatives of a
+    vector by a vector, one row an output) or 'index' (a typical entry of the gradient; free: its running indices).
     """
 
     rhs: Expr
@@ -120,9 +121,9 @@ def plan(network: Network, levels: Collection[str] = DEFAULT_LEVELS, *, wrt: tup
         if "index" in asked:
             steps += _index_step(network, step)
         if "matrix" in asked:
-            steps.append(_matrix_step(step))
+            steps.append(_matrix_step(network, step))
     if "numbers" in asked and not {"scalar", "index", "matrix"} & set(asked):
-        steps += [replace(_matrix_step(s), level="numbers") for s in derivation.shown() if s.terms]
+        steps += [replace(_matrix_step(network, s), level="numbers") for s in derivation.shown() if s.terms]
     return Lesson(network, derivation, scalar, asked, tuple(steps), tuple(notes), rules)
 
 
@@ -302,8 +303,18 @@ def _worked_locals(scalar: Derivation, step: Step, assume: Collection[str], rule
 
 # ---------------------------------------------------------------- matrix and index level
 
-def _matrix_step(step: Step) -> Shown:
-    lines = [Line(step.chain, "rule of the equation")]
+def jacobian(network: Network, of: str, wrt: str) -> Line | None:
+    """All slopes of one function of a whole vector as one matrix; None where u is no such function of v, or v is no single vector."""
+    rhs, u, v = network.equation(of).rhs, network.symbols[of], network.symbols[wrt]
+    if rhs.op != "over" or rhs.args[0] != v.expr or 1 not in v.shape or any(map(ex.is_samples, v.shape)) or v.shape[rhs.data[1]] == 1:
+        return None
+    z, a = (x if not x.shape or x.shape[1] == 1 else ex.transpose(x) for x in (v.expr, u.expr))
+    return Line(VECTOR_FUNCTIONS[rhs.data[0]].whole(z, a), "all slopes collected in one matrix, a row for every output", "jacobian", Expr("local", (), ((of, ()), (wrt, ()))))
+
+
+def _matrix_step(network: Network, step: Step) -> Shown:
+    lines = [line for t in step.terms if (line := jacobian(network, t.through, step.wrt))]
+    lines.append(Line(step.chain, "rule of the equation"))
     if step.general != step.chain:
         lines.append(Line(step.general, "the slope in its own form"))
     lines += _theorem_lines(step)

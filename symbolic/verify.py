@@ -195,6 +195,8 @@ class _Checker:
         elif line.kind == "local" and line.lhs is not None and line.lhs.op == "partial":
             (got,), = entries(scene.resize(line.rhs), local.env, MP)
             self._compare(got, local.env[line.lhs.data][0][0], *line.lhs.data[:2], line.rhs)
+        elif line.kind == "jacobian" and line.lhs is not None:
+            self._as_a_matrix(scene, line, line.lhs, local.env)
         elif line.kind == "local" and line.lhs is not None:
             self._jacobian(scene, line, line.lhs, local.env)
         else:
@@ -227,6 +229,18 @@ class _Checker:
         for places in itertools.product(*map(range, sizes.values())):
             where = dict(zip(sizes, places, strict=True))
             self._compare(at_index(rhs, env, where, MP), env[left.data](where), left.data[0][0], left.data[1][0], line.rhs)
+
+    def _as_a_matrix(self, scene: _Scene, line: Line, left: Expr, env: Lookup) -> None:
+        """All slopes of a vector by a vector as one matrix: every entry of it."""
+        (u, _), (v, _) = left.data
+        rhs = scene.resize(line.rhs)
+        counted = {str(k + 1): k for k in range(max(map(int, rhs.shape)))}
+        cells = [at_index(x, env, counted, MP) for x in rhs.args] if rhs.op == "grid" else [x for row in entries(rhs, env, MP) for x in row]
+        outputs, inputs = (max(map(int, scene.network.symbols[n].shape), default=1) for n in (u, v))
+        if len(cells) != outputs * inputs:
+            raise CheckError(f"d{u}/d{v} has {outputs * inputs} entries, and {ex.text(line.rhs)} has {len(cells)}; nothing was written")
+        for got, (p, q) in zip(cells, itertools.product(range(outputs), range(inputs)), strict=True):
+            self._compare(got, env[(u, ("p",) * (outputs > 1)), (v, ("q",))]({"p": p, "q": q}), u, v, line.rhs)
 
     def _compare(self, got: Any, expected: Any, of: str, wrt: str, claim: Expr) -> None:
         self.worst = max(self.worst, agreement(got, expected, of, wrt, claim))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from fractions import Fraction
 
 import pytest
 import sympy as sp
@@ -16,6 +17,9 @@ from symbolic.errors import ChainruleError, CheckError
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, slope_form
 from symbolic.latex import Printer
 from symbolic.lectures.slopes import slope_lesson
+from symbolic.lesson import plan
+from symbolic.network import from_equations
+from symbolic.verify import certify
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *VECTOR_FUNCTIONS])
@@ -95,3 +99,25 @@ def test_a_wrong_jacobian_or_pullback_has_no_derivation(name: str, monkeypatch: 
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(ChainruleError, match="did you mean 'softmax'"):
         slope_lesson("soft_max")
+
+
+@pytest.mark.parametrize(("name", "whole"), [("softmax", "diag(a) - a @ a.T"), ("log_softmax", "eye(3) - ones(3, 1) @ softmax(z).T"), ("logsumexp", "softmax(z).T")])
+def test_the_jacobian_is_collected_in_one_matrix(name: str, whole: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Derived entry by entry, then as one matrix, which is compared at every entry: a planted mistake has no derivation."""
+    lines = [line for line in slope_lesson(name).lesson.steps[-1].lines if line.kind == "jacobian"]
+    assert ex.text(lines[-1].rhs) == whole and ex.text(lines[0].lhs) == "(da/dz)"
+    assert (lines[0].rhs.op == "grid") == (name == "softmax")
+    row = VECTOR_FUNCTIONS[name]
+    monkeypatch.setitem(VECTOR_FUNCTIONS, name, dataclasses.replace(row, whole=lambda z, a: row.whole(z, a) * ex.num(Fraction(1001, 1000))))
+    with pytest.raises(CheckError):
+        slope_lesson(name)
+
+
+def test_a_network_with_softmax_shows_its_jacobian() -> None:
+    """On pages too, in columns and in rows; a batch has one Jacobian an example and shows none."""
+    for source, expected in (({"p": "softmax(z)", "L": "c.T @ p"}, "diag(p) - p @ p.T"), ({"p": "softmax(z)", "L": "p @ c"}, "diag(p.T) - p.T @ p")):
+        row = "@ c" in source["L"]
+        lesson = certify(plan(from_equations(source, {"z": (1, 3) if row else (3, 1), "c": (3, 1)}), ("matrix",))).lesson
+        assert [ex.text(x.rhs) for s in lesson.steps for x in s.lines if x.kind == "jacobian"] == [expected]
+    batch = plan(from_equations({"p": "softmax(z, axis=0)", "L": "sum(c*p)"}, {"z": (3, 2), "c": (3, 2)}), ("matrix",))
+    assert not [x for s in batch.steps for x in s.lines if x.kind == "jacobian"]

@@ -314,6 +314,9 @@ def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
             return MATRIX_FUNCTIONS[e.data].entries(parts[0], arithmetic)
         except ArithmeticError as error:
             raise ArithmeticError(f"{ex.text(e)}: {error}") from None
+    if e.op == "diag":
+        zero = arithmetic.number(Fraction(0))
+        return [[row[0] if i == j else zero for j in range(len(parts[0]))] for i, row in enumerate(parts[0])]
     if e.op == "matmul":
         columns = list(zip(*parts[1], strict=True))
         return [[arithmetic.dot(row, column) for column in columns] for row in parts[0]]

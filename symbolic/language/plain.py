@@ -37,6 +37,11 @@ def text(e: Expr) -> str:
         return "ones({}, {})".format(*e.shape)
     if e.op == "eye":
         return f"eye({e.shape[0]})"
+    if e.op == "diag":
+        return f"diag({text(e.args[0])})"
+    if e.op == "grid":
+        rows = [e.args[k:k + int(e.shape[1])] for k in range(0, len(e.args), int(e.shape[1]))]
+        return "[" + "; ".join(", ".join(map(text, row)) for row in rows) + "]"
     if e.op == "matrix":
         return f"norm({text(e.args[0])})**2" if e.data == "squared_norm" else f"{e.data}({text(e.args[0])})"
     if e.op == "add":
@@ -84,7 +89,7 @@ def text(e: Expr) -> str:
         return ("max_" if e.data[0] == "most" else "min_") + ",".join(letter for letter, _ in e.data[1]) + " " + text(e.args[0])
     if e.op == "local":
         (u, at), (v, of) = e.data
-        return f"(d{u}[{','.join(at)}]/d{v}[{','.join(of)}])"
+        return f"(d{u}[{','.join(at)}]/d{v}[{','.join(of)}])".replace("[]", "")
     if e.op == "same":
         return "[{} = {}]".format(*e.data)
     if e.op == "slope":

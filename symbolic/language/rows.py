@@ -120,7 +120,8 @@ class VectorRow:
     define(z, axis) and pull(g, z, a, axis) build trees (g: the gradient of the output a); the
     pullback is a second statement, proved against the definition for every shape in which it is
     used. jacobian(z, a, axis, i, j, at): da_i/dz_j with running
-    indices, where at(e, i) is the entry i of the vector e. reduces: one number a
+    indices, where at(e, i) is the entry i of the vector e; whole(z, a): the same as one matrix, of columns z and a,
+    one row an output. reduces: one number a
     vector, so that the shape shrinks. numpy_code in {z} and {axis}, numpy_pull_code in {g}, {z},
     {a} and {axis}: stable NumPy source.
     """
@@ -129,6 +130,7 @@ class VectorRow:
     define: Callable[[Expr, int | None], Expr]
     pull: Callable[[Expr, Expr, Expr, int | None], Expr]
     jacobian: Callable[[Expr, Expr, int | None, str, str, Callable[[Expr, str], Expr]], Expr]
+    whole: Callable[[Expr, Expr], Expr]
     tex: str
     because: str
     numpy_code: str

@@ -136,8 +136,24 @@ def _of_a_vector(row: VectorRow) -> Certified:
     entry = row.jacobian(z.expr, a.expr, 0, i or j, j, lambda e, letter: Expr("entry", (e,), (letter,)))
     first = _entries(row, scalar, entry, network)
     index, *rest = (s for s in lesson.steps if s.wrt == "z")
+    grid = _written_out(network, entry, i)
+    rest = [replace(s, lines=(grid, *s.lines)) for s in rest] if grid is not None else rest
     index = replace(index, lines=(Line(entry, row.because, "local", jacobian), *(line for line in index.lines if line.kind != "forward")))
     return certify(replace(lesson, scalar=scalar, levels=("scalar", *lesson.levels), steps=(first, index, *rest), notes=row.notes))
+
+
+def _written_out(network: Network, entry: Expr, i: str | None) -> Line | None:
+    """The whole Jacobian with every entry written out, where the entries are short."""
+    def places(s: Symbol) -> list[list[Expr]]:
+        return [[Expr("entry", (s.expr,), (str(k + 1),))] for k in range(int(s.shape[0]))]
+
+    leaves = {n: places(s) for n, s in network.symbols.items() if s.shape}
+    rows = range(1 if i is None else INPUTS)
+    cells = [at_index(entry, leaves, {**({i: k} if i else {}), "j": j}, TIDY) for k in rows for j in range(INPUTS)]
+    if any(x.op == "pick" for c in cells for x in ex.walk(c)):
+        return None
+    return Line(Expr("grid", tuple(cells), None, (len(rows), INPUTS)), "the slopes of all outputs, a row for every output", "jacobian",
+                Expr("local", (), (("a", ()), ("z", ()))))
 
 
 def _entries(row: VectorRow, scalar: Derivation, entry: Expr, network: Network) -> Shown:

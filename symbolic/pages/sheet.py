@@ -161,7 +161,7 @@ class Sheet:
         before: Expr | None = None
         for line in s.lines:
             shown = self._line(p, plain, s, line, left if not started else "")
-            if line.kind == "local" and line.lhs == before:
+            if line.kind in ("local", "jacobian") and line.lhs == before:
                 shown = TexLine("", shown.right, shown.because, shown.kind)
             if not (lines and not shown.left and shown.right == lines[-1].right):  # the same line on paper
                 lines.append(shown)
