@@ -15,41 +15,11 @@ from . import expr as ex
 from .language.arithmetic import Arithmetic, Env, entries
 from .expr import Expr
 from .functions import VECTOR_FUNCTIONS
+from .language.places import Listed, Reading, Shifted, at_kept, letters_of, position, reading, row_by_row
 from .language.takes import MOVES, ROLES
 
 UNITS, EXAMPLES = "jiklpqrstuv", "mnuvw"
-
-
-class Shifted(str):
-    """An index that is computed from others, i+p-1: printed counting from 1, evaluated counting from 0."""
-
-    terms: tuple[tuple[str, int], ...]
-    start: int
-
-    @classmethod
-    def of(cls, terms: tuple[tuple[str | None, int], ...], start: int) -> str:
-        """The index start + sum of factor * letter; a plain letter stays one, None stands for the index 0."""
-        kept: tuple[tuple[str, int], ...] = ()
-        for letter, c in terms:
-            if isinstance(letter, Shifted):
-                kept, start = (*kept, *((name, c * d) for name, d in letter.terms)), start + c * letter.start
-            elif letter:
-                kept = (*kept, (letter, c))
-        if len(kept) == 1 and kept[0][1] == 1 and start == 0:
-            return kept[0][0]
-        constant = start + 1 - sum(c for _, c in kept)
-        shown = "".join(("-" if c < 0 else "+") + (str(abs(c)) if abs(c) != 1 else "") + letter for letter, c in kept)
-        shown += f"{constant:+d}" if constant or not kept else ""
-        out = cls(shown.removeprefix("+"))
-        out.terms, out.start = kept, start
-        return out
-
-
-def position(letter: str, where: dict[str, int]) -> int:
-    """The place that an index stands for, from 0."""
-    if isinstance(letter, Shifted):
-        return letter.start + sum(c * where[name] for name, c in letter.terms)
-    return where[letter]
+LETTERS = {"z": "ij", "w": "pq", "x": "kl"}  # rows and columns of what a kernel gives, of the kernel, of the image
 
 
 def entry(e: Expr, i: str | None, j: str | None, taken: frozenset[str] = frozenset()) -> Expr:
@@ -63,8 +33,12 @@ def entry(e: Expr, i: str | None, j: str | None, taken: frozenset[str] = frozens
         return Expr("entry", (e,), ())
     if e.op == "slide":
         return _slid(e, i, j, taken)
-    if e.op == "take" and not e.data.word:
-        return _sliced(e, i, j, taken)
+    if e.op == "take":
+        return _taken(e, i, j, taken)
+    if e.op == "put":
+        return _put(e, i, j, taken)
+    if e.op == "onehot" and e.data[1] is not None:
+        return _marked(e, i, j, taken)
     if e.op in ("sym", "grad", "over", "onehot", "eye", "matrix", *MOVES):
         kept = tuple(x for x, d in zip((i, j), e.shape, strict=True) if d != 1)
         return Expr("entry", (e,), kept)
@@ -131,17 +105,83 @@ def _sum(body: Expr, over: tuple[tuple[str, ex.Dim], ...]) -> Expr:
     return Expr("bigsum", (body,), over)
 
 
-def _sliced(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
-    """An entry of a slice: the entry of the whole, further down or to the right."""
+def _taken(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
+    """An entry of a slice or of a reshaped value: the entry of the whole, at a computed place."""
     (x,), move = e.args, e.data
-    rows = [c // move.source[1] for c in move.cells[::move.shape[1]]]
-    columns = [c % move.source[1] for c in move.cells[:move.shape[1]]]
-    found = []
-    for letter, kept, size in ((i, rows, move.source[0]), (j, columns, move.source[1])):
-        if kept != list(range(kept[0], kept[0] + len(kept))):
-            return Expr("entry", (e,), tuple(x for x in (i, j) if x))
-        found.append(None if size == 1 else Shifted.of(((letter, 1),), kept[0]))
-    return entry(x, *found, taken)
+    if move.word == "windows" or move.word and 1 not in move.source:
+        return Expr("entry", (e,), tuple(k for k in (i, j) if k))
+    if move.word:
+        return entry(x, *at_kept(row_by_row(move.shape, i, j), move.source), taken)
+    letters = iter((i, j))
+
+    def given(size: ex.Dim, _: str) -> str | None:
+        k = next(letters)
+        return k if size != 1 else None
+
+    how = reading(move, given)
+    assert how is not None
+    return entry(x, *how.of, taken)
+
+
+def spelled(name: Expr, rhs: Expr, letters: tuple[str, str]) -> tuple[Expr, Expr, Reading] | None:
+    """An equation that only moves entries, z[2i+j-2] = x[i,j]; None where its left side has plain indices. letters: those of the value moved."""
+    if rhs.op != "take" or not rhs.data.word or 1 in rhs.data.source:
+        return None
+    used: set[str] = set()
+    plain = iter(letters)
+
+    def letter(size: ex.Dim, usual: str) -> str | None:
+        x = _usual(usual or next(plain), size, frozenset(used))
+        used.update({x} if x else ())
+        return x
+
+    how = reading(rhs.data, letter)
+    if how is None:
+        return None
+    return entry(name, *how.at), entry(rhs.args[0], *how.of), how
+
+
+def _put(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
+    """An entry of what was sent back: the sum over all that came from there, marked by an indicator."""
+    (g,), move = e.args, e.data
+    used = set(taken)
+
+    def letter(size: ex.Dim, usual: str) -> str | None:
+        x = _usual(usual, size, frozenset(used))
+        used.update({x} if x else ())
+        return x
+
+    how = reading(move, letter)
+    if how is None:
+        return Expr("entry", (e,), tuple(x for x in (i, j) if x))
+    same = [(a, b) for a, b in zip(how.of, (i, j), strict=True) if b is not None]
+    named = {a: b for a, b in same if a in dict(how.over)}  # a plain letter is the index asked for
+    marks = [Expr("same", (), (b, a) if isinstance(a, Shifted) and not a.terms else (a, b)) for a, b in same if a not in named]
+    over = tuple((x, d) for x, d in how.over if x not in named)
+    at = tuple(_renamed(x, named) if x else None for x in how.at)
+    body = entry(g, *at, frozenset(used)) if g.shape else entry(g, None, None, frozenset(used))
+    for mark in marks:
+        body = _times(body, mark)
+    return _sum(body, over) if over else body
+
+
+def _renamed(index: str, names: dict[str, str]) -> str:
+    """A computed index in other letters."""
+    if isinstance(index, Listed):
+        return Listed.of(index.places, _renamed(index.letter, names))
+    if isinstance(index, Shifted):
+        return Shifted.of(tuple((names.get(x, x), c) for x, c in index.terms), index.start)
+    return names.get(index, index)
+
+
+def _marked(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
+    """An entry of the mark at the largest (smallest): 1 where the index is the first best one."""
+    (x,), (op, axis) = e.args, e.data
+    own = j if axis else i
+    if own is None:
+        return ex.ONE
+    k = fresh(x.shape[axis], taken)
+    return Expr("first", (entry(x, i if axis else k, k if axis else j, taken | {k}),), (op, k, x.shape[axis], own))
 
 
 def _slid(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
@@ -153,7 +193,7 @@ def _slid(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
         only = how.gives == "x" and how.shape("x")[axis] > 1 == how.shape("w")[axis]  # a kernel one entry wide meets each place once
         if only and how.stride > 1:
             return Expr("entry", (e,), tuple(x for x in (i, j) if x))
-        letter = Shifted.of(((at["x"][axis], 1),), how.pads[axis]) if only else fresh(size, taken) if size != 1 else None
+        letter = Shifted.of(((at["x"][axis], 1),), how.pads[axis]) if only else _usual(LETTERS[over_role][axis], size, taken)
         taken = taken | {letter} if letter else taken
         letters.append(letter)
         over += [(letter, size)] if letter and not only else []
@@ -163,6 +203,11 @@ def _slid(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
              for x, role in zip(e.args, how.takes, strict=True)]
     body = _times(parts[0], parts[1])
     return _sum(body, tuple(over)) if over else body
+
+
+def _usual(letter: str, size: ex.Dim, taken: frozenset[str]) -> str | None:
+    """The letter that is usual at this place, or one that is free; None for the size 1."""
+    return None if size == 1 else letter if letter and letter not in taken else fresh(size, taken)
 
 
 def _third(how: Any, at: dict[str, Any]) -> dict[str, tuple[str | None, str | None]]:
@@ -206,7 +251,8 @@ def chain(of: str, term_entry: Expr, through: str, wrt: str, free: tuple[str, ..
     if len(leaves) != 1 or any(x.op == "bigsum" for x in ex.walk(body)):
         return None
     at = leaves[0].data if leaves[0].op == "entry" else ()
-    over = tuple((letter, size) for letter, size in over if letter in at)  # one term for every entry of u, not of what is in it
+    reached = {x for k in at for x in letters_of(k)}
+    over = tuple((letter, size) for letter, size in over if letter in reached)  # one term for every entry of u, not of what is in it
     line = Expr("mul", (leaves[0], Expr("local", (), ((through, at), (wrt, free)))))
     return _sum(line, over) if over else line
 
@@ -263,7 +309,11 @@ def at_index(e: Expr, env: Env, where: dict[str, int], arithmetic: Arithmetic) -
     if e.op == "num":
         return arithmetic.number(e.data)
     if e.op == "same":
-        return arithmetic.number(Fraction(where[e.data[0]] == where[e.data[1]]))
+        return arithmetic.number(Fraction(position(e.data[0], where) == position(e.data[1], where)))
+    if e.op == "first":
+        op, k, size, own = e.data
+        values = [at_index(e.args[0], env, {**where, k: p}, arithmetic) for p in range(int(size))]
+        return arithmetic.number(Fraction(values.index(arithmetic.largest(values, 1 if op == "most" else -1)) == where[own]))
     if e.op == "over":
         return entries(e, env, arithmetic)[0][0]
     xs = [at_index(x, env, where, arithmetic) for x in e.args]

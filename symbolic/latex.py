@@ -391,6 +391,11 @@ class Printer:
         (u, at), (v, of) = e.data
         return self.fraction(self.name(u, at), self.name(v, of))
 
+    def _first(self, e: Expr) -> str:
+        """The indicator of the first best entry along an index."""
+        op, k, _, own = e.data
+        return rf"\mathbf{{1}}\Bigl[{own} = \operatorname*{{arg\,{'max' if op == 'most' else 'min'}}}_{{{k}}} {self.show(e.args[0], ATOM)}\Bigr]"
+
     def _same(self, e: Expr) -> str:
         return r"\mathbf{1}[%s = %s]" % e.data
 

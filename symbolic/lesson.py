@@ -39,7 +39,7 @@ class Line:
     kind: 'gradient' (equals the step's gradient, in the named gradients of what uses the value),
     'path' (the same, down whole paths), 'forward' (an equation of the forward pass,
     with its left side), 'local' (a local derivative u, v as left side), 'jacobian' (all local derivatives of a
-    vector by a vector, one row an output) or 'index' (a typical entry of the gradient; free: its running indices).
+    vector by a vector, one row an output) or 'index' (a typical entry of the gradient; free: its running indices; over: those of a left side with computed indices, with their sizes).
     """
 
     rhs: Expr
@@ -47,6 +47,7 @@ class Line:
     kind: str = "gradient"
     lhs: Expr | None = None
     free: tuple[str | None, str | None] = (None, None)
+    over: tuple[tuple[str, ex.Dim], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -348,7 +349,16 @@ def _index_step(network: Network, step: Step) -> list[Shown]:
     if step.shape and any(n.op == "T" for n in ex.walk(step.result)):
         whole = Expr("entry", (step.result,), free)
         lines.append(Line(whole, "row by column: the entry of a matrix product with a transpose", "index", free=(i, j)))
-    return [Shown(step.of, step.wrt, "index", step.rule, step.because, tuple(lines), step)]
+    because = f"{step.because} {_OUTSIDE}" if any(_beyond(network.equation(t.through).rhs) or _beyond(t.final) for t in step.terms) else step.because
+    return [Shown(step.of, step.wrt, "index", step.rule, because, tuple(lines), step)]
+
+
+_OUTSIDE = "Entries outside a matrix count as 0."
+
+
+def _beyond(e: Expr) -> bool:
+    """Whether computed indices may point outside: around a padded image, or beyond a kernel."""
+    return any(x.op == "slide" and (x.data.padding or x.data.gives == "x") or x.op in ("take", "put") and x.data.window[2] for x in ex.walk(e))
 
 
 def _forward_line(network: Network, name: str, wrt: Symbol) -> list[Line]:
@@ -356,5 +366,8 @@ def _forward_line(network: Network, name: str, wrt: Symbol) -> list[Line]:
     eq, symbol = network.equation(name), network.symbols[name]
     letters = wrt.letters if wrt.shape == symbol.shape and wrt.kind != "parameter" else symbol.letters
     i, j = (letter if d != 1 else None for letter, d in zip(letters, symbol.shape, strict=True)) if symbol.shape else (None, None)
+    if (moved := index.spelled(symbol.expr, eq.rhs, wrt.letters)) is not None:
+        left, right, how = moved
+        return [Line(right, "the forward equation, entry by entry", "forward", left, over=how.over)]
     left = index.entry(symbol.expr, i, j)
     return [Line(index.entry(eq.rhs, i, j), "the forward equation, entry by entry", "forward", left, (i, j))]

@@ -210,6 +210,11 @@ class _Checker:
 
     def _entries(self, scene: _Scene, shown: Shown, line: Line, env: Lookup) -> None:
         """An index line: every entry of it."""
+        if line.over and line.lhs is not None:
+            for places in itertools.product(*(range(int(d)) for _, d in line.over)):
+                at = {letter: p for (letter, _), p in zip(line.over, places, strict=True)}
+                self._compare(*(at_index(scene.resize(x), env, at, MP) for x in (line.rhs, line.lhs)), shown.of, shown.wrt, line.rhs)
+            return
         i, j = line.free
         if line.kind == "forward" and line.lhs is not None:
             expected = env[line.lhs.args[0].data if line.lhs.op == "entry" else line.lhs.data]

@@ -14,7 +14,9 @@ RELATIONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operat
 
 
 def place(letter: str, where: Mapping[str, int]) -> int:
-    """What an index as printed stands for, counted from 0: 2i+p-1 and the like."""
+    """What an index as printed stands for, counted from 0: 2i+p-1 and the like, (3,1,3)_{m}."""
+    if listed := re.fullmatch(r"\(([\d,]+)\)_\{(.*)\}", str(letter)):
+        return int(listed[1].split(",")[place(listed[2], where)]) - 1
     total = 0
     for sign, factor, name in re.findall(r"([+-]?)(\d*)([a-z]?)", str(letter)):
         if factor or name:
@@ -38,7 +40,11 @@ def read_index(e: Expr, env: Any, where: dict[str, int]) -> Any:
         inner = e.args[0] if not rest else Expr("bigsum", e.args, tuple(rest))
         return sum(read_index(inner, env, {**where, letter: k}) for k in range(int(size)))
     if e.op == "same":
-        return mp.mpf(where[e.data[0]] == where[e.data[1]])
+        return mp.mpf(place(e.data[0], where) == place(e.data[1], where))
+    if e.op == "first":
+        op, letter, size, own = e.data
+        values = [read_index(e.args[0], env, {**where, letter: k}) for k in range(size)]
+        return mp.mpf(values.index((max if op == "most" else min)(values)) == where[own])
     if e.op == "entry" and e.args[0].op == "over" and e.args[0].data[0] in ("softmax", "log_softmax"):
         over, letters = e.args[0], iter(e.data)
         i, j = (place(next(letters), where) if d != 1 else 0 for d in over.shape)

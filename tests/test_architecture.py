@@ -19,6 +19,7 @@ errors
 files
 language.plain expr language.takes
 language.rows
+language.places
 functions
 language.matrices
 language.arithmetic
@@ -158,7 +159,7 @@ cli
 __main__
 """.strip().splitlines()
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
-MATHEMATICS = """expr language.plain language.takes language.matrices language.arithmetic language.floats rules language.parsemoves language.parse optimizers
+MATHEMATICS = """expr language.plain language.takes language.places language.matrices language.arithmetic language.floats rules language.parsemoves language.parse optimizers
 network models.primitives models.layertypes losses layers models.theorems models.initial derive lectures.forward_mode calculus index lesson
 values proof.probe proof.lookup proof.prove verify wrong.changes ways wrong.rules wrong.losses wrong.gathered wrong.steps slips check.arrays check.points check.judge check.suspects check.updates check.why claims.drift claims.scenes lectures.second lectures.gates lectures.transforms
 lectures.linear lectures.slopes""".split()

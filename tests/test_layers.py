@@ -175,7 +175,7 @@ def test_every_layer_is_derived_at_index_and_matrix_level(name: str, rows: bool)
 
 
 @pytest.mark.parametrize("rows", [False, True], ids=["columns", "rows"])
-@pytest.mark.parametrize("name", ["attention", "causal attention", "layer_norm", "batch_norm", "conv1d", "conv2d", "rnn", "lstm", "transformer"])
+@pytest.mark.parametrize("name", ["attention", "causal attention", "layer_norm", "batch_norm", "conv1d", "conv2d", "max_pool", "embedding", "rnn", "lstm", "transformer"])
 def test_index_lines_say_their_entry(name: str, rows: bool) -> None:
     """Read by a second hand, at numbers: the chain-rule sums of attention, norms and convolutions."""
     net = network(CASES[name][0], rows)

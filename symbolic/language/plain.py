@@ -82,7 +82,7 @@ def text(e: Expr) -> str:
     if e.op == "diff":
         return f"d/d{e.data}[{text(e.args[0])}]"
     if e.op == "entry":
-        return f"{inner(e.args[0], 9)}[{','.join(e.data)}]"
+        return f"{inner(e.args[0], 9)}[{','.join(e.data)}]" if e.data else text(e.args[0])
     if e.op == "bigsum":
         return "sum_" + ",".join(letter for letter, _ in e.data) + " " + text(e.args[0])
     if e.op == "best":
@@ -90,6 +90,8 @@ def text(e: Expr) -> str:
     if e.op == "local":
         (u, at), (v, of) = e.data
         return f"(d{u}[{','.join(at)}]/d{v}[{','.join(of)}])".replace("[]", "")
+    if e.op == "first":
+        return f"[{e.data[3]} = arg{'max' if e.data[0] == 'most' else 'min'}_{e.data[1]} {text(e.args[0])}]"
     if e.op == "same":
         return "[{} = {}]".format(*e.data)
     if e.op == "slope":

@@ -46,7 +46,8 @@ def _scalar_if_single(shape: Full) -> Shape:
 class Take:
     """Where each entry comes from: positions in the source, row by row, -1 for a zero of the padding.
 
-    word: how it is printed ('' for an index); label: the printed index, counted from 1.
+    word: how it is printed ('' for an index); label: the printed index, counted from 1; window: size, step and
+    padding, and across: how many places there are, of windows.
     """
 
     word: str
@@ -54,6 +55,8 @@ class Take:
     source: Full
     shape: Full
     cells: tuple[int, ...]
+    window: tuple[Full, int, int] = ((1, 1), 1, 0)
+    across: Full = (1, 1)
 
 
 def take(x: Expr, move: Take) -> Expr:
@@ -109,7 +112,7 @@ def windows(x: Expr, size: Full, stride: int, padding: int = 0) -> Expr:
     down, across = reach(source, size, stride, padding, text(x))
     cells = [_cell(source, stride * i + p - padding, stride * j + q - padding)
              for p, q in product(range(size[0]), range(size[1])) for i, j in product(range(down), range(across))]
-    return take(x, Take("windows", "", source, (size[0] * size[1], down * across), tuple(cells)))
+    return take(x, Take("windows", "", source, (size[0] * size[1], down * across), tuple(cells), (size, stride, padding), (down, across)))
 
 
 def reach(source: Full, size: Full, stride: int, padding: int, name: str) -> Full:
