@@ -44,23 +44,28 @@ REALS, POSITIVE, FROM_0 = r"(-\infty, \infty)", r"(0, \infty)", r"[0, \infty)"
 row("exp", None, function=sp.exp, slope=a, tex=r"\exp", because="The exponential is its own slope.",
     range=POSITIVE, used="inside sigmoid and softmax")
 row("log", None, function=sp.log, slope=1/z, tex=r"\ln", because="The slope of the natural logarithm is one over its input.",
-    range=REALS, used="in likelihoods and cross-entropy")
+    range=REALS, used="in likelihoods and cross-entropy", inverse="exp", defined="positive numbers")
 row("log1p", sp.log(1 + z), slope=1/(1 + z), numpy="numpy.log1p({z})", because="The slope of the natural logarithm is one over its input, here one plus z.",
-    range=REALS, used="inside a stable logarithm")
+    range=REALS, used="inside a stable logarithm", defined="numbers above -1")
 row("sqrt", None, function=sp.sqrt, slope=1/(2*a), tex=r"\sqrt", because="The slope of the root is one over twice the root.",
-    range=FROM_0, used="in norms and standard deviations", via=z**sp.Rational(1, 2))
+    range=FROM_0, used="in norms and standard deviations", via=z**sp.Rational(1, 2),
+    defined="numbers from 0 on; at 0 itself the slope is infinite")
 row("sin", None, function=sp.sin, slope=sp.cos(z), tex=r"\sin", because="The slope of the sine is the cosine.",
     range="[-1, 1]", used="in rotations and position codes")
 row("cos", None, function=sp.cos, slope=-sp.sin(z), tex=r"\cos", because="The slope of the cosine is minus the sine.",
     range="[-1, 1]", used="in rotations and position codes")
 row("tan", None, function=sp.tan, slope=1 + a**2, tex=r"\tan", because="The slope of the tangent is one plus its square.",
-    range=REALS, used="in geometry", via=sp.sin(z)/sp.cos(z))
-row("asin", None, function=sp.asin, slope=1/sp.sqrt(1 - z**2), tex=r"\arcsin", because="The slope of the arcsine comes from the inverse function rule.",
-    range=r"\left[-\tfrac{\pi}{2}, \tfrac{\pi}{2}\right]", used="in geometry")
-row("acos", None, function=sp.acos, slope=-1/sp.sqrt(1 - z**2), tex=r"\arccos", because="The slope of the arccosine is minus that of the arcsine.",
-    range=r"[0, \pi]", used="for the angle between two vectors")
-row("atan", None, function=sp.atan, slope=1/(1 + z**2), tex=r"\arctan", because="The slope of the arctangent is one over one plus the square.",
-    range=r"\left(-\tfrac{\pi}{2}, \tfrac{\pi}{2}\right)", used="in geometry")
+    range=REALS, used="in geometry", via=sp.sin(z)/sp.cos(z),
+    defined="all numbers but the odd multiples of pi/2")
+row("asin", None, function=sp.asin, slope=1/sp.sqrt(1 - z**2), tex=r"\arcsin", because="The sine of the output is the input again.",
+    range=r"\left[-\tfrac{\pi}{2}, \tfrac{\pi}{2}\right]", used="in geometry",
+    inverse="sin", through=(1/sp.sqrt(1 - sp.sin(a)**2),), defined="numbers from -1 to 1; at -1 and 1 the slope is infinite")
+row("acos", None, function=sp.acos, slope=-1/sp.sqrt(1 - z**2), tex=r"\arccos", because="The cosine of the output is the input again.",
+    range=r"[0, \pi]", used="for the angle between two vectors",
+    inverse="cos", through=(-1/sp.sqrt(1 - sp.cos(a)**2),), defined="numbers from -1 to 1; at -1 and 1 the slope is infinite")
+row("atan", None, function=sp.atan, slope=1/(1 + z**2), tex=r"\arctan", because="The tangent of the output is the input again, so the slope is one over one plus its square.",
+    range=r"\left(-\tfrac{\pi}{2}, \tfrac{\pi}{2}\right)", used="in geometry",
+    inverse="tan")
 row("sinh", None, function=sp.sinh, slope=sp.cosh(z), tex=r"\sinh", because="The slope of the hyperbolic sine is the hyperbolic cosine.",
     range=REALS, used="inside tanh", via=(sp.exp(z) - sp.exp(-z))/2)
 row("cosh", None, function=sp.cosh, slope=sp.sinh(z), tex=r"\cosh", because="The slope of the hyperbolic cosine is the hyperbolic sine.",

@@ -228,7 +228,8 @@ def _reduced(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Ex
     rows, columns = inner.shape
     over = []
     if e.data in (None, 0):
-        i = fresh(rows, taken) if rows != 1 else None
+        both = e.data is None and 1 not in inner.shape and not any(map(ex.is_samples, inner.shape))
+        i = _usual("i" if both else "", rows, taken)  # the rows of an image are counted by i, as everywhere
         over += [(i, rows)] if i else []
         taken = taken | {x for x in (i,) if x}
     if e.data in (None, 1):

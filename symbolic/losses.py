@@ -69,7 +69,7 @@ class Loss:
     of an example before the entry uses them; axis in a formula: the outputs. logits: y_hat holds
     logits, so that the last layer has no activation; classes: a target may be the number of a class.
     because: the idea in a sentence; convention: where sources differ, what is done here; used: where
-    it is used; numpy: the stable form of an entry, times the sign of the scale.
+    it is used; at_kink: where there is no slope, and what is used there; range: of the loss; numpy: the stable form of an entry, times the sign of the scale.
     """
 
     name: str
@@ -86,6 +86,8 @@ class Loss:
     logits: bool = False
     classes: bool = False
     least_outputs: int = 1
+    at_kink: str = ""
+    range: str = "[0, infinity)"
 
 
 DELTA = Option("delta", Fraction(1), True, "where the square turns into a straight line")
@@ -107,12 +109,12 @@ LOSSES: dict[str, Loss] = {loss.name: loss for loss in (
     Loss("mae", "abs(y_hat - y)", Fraction(1), "mean",
          "The mean distance from the target, so that one wild target counts no more than its distance.",
          "the mean over the outputs", "Regression with outliers.",
-         "numpy.abs(y_hat - y)"),
+         "numpy.abs(y_hat - y)", at_kink="where y_hat = y there is no slope, and 0 is used"),
     Loss("huber", "huber(y_hat - y, delta)", Fraction(1), "mean",
          "Half the square of a small error, a straight line for a large one, so that the slope never exceeds delta.",
          "the mean over the outputs; the square has the factor 1/2", "Regression with outliers; reinforcement learning.",
          "numpy.where(numpy.abs(y_hat - y) <= delta, 0.5*(y_hat - y)**2, delta*(numpy.abs(y_hat - y) - 0.5*delta))",
-         options=(DELTA,)),
+         options=(DELTA,), at_kink="there is no kink: at a distance of delta both pieces have the same slope"),
     Loss("binary_cross_entropy", "y*log(y_hat) + (1 - y)*log(1 - y_hat)", Fraction(-1), "mean",
          "Minus the logarithm of the probability given to the true answer.",
          "natural logarithm, nothing added inside it; the mean over the outputs", "Yes-or-no questions, one output each.",
@@ -139,14 +141,15 @@ LOSSES: dict[str, Loss] = {loss.name: loss for loss in (
          "y*numpy.log(numpy.where(y > 0, y, y_hat)/y_hat)", domain="distribution", classes=True),
     Loss("hinge", "max(1 - y*y_hat, 0)", Fraction(1), "mean",
          "Nothing to pay once the score is on the right side by at least 1.",
-         "targets are -1 and 1; the mean over the outputs; at the kink the slope is 0", "Support vector machines.",
-         "numpy.maximum(0, 1 - y*y_hat)", domain="sign"),
+         "targets are -1 and 1; the mean over the outputs", "Support vector machines.",
+         "numpy.maximum(0, 1 - y*y_hat)", domain="sign", at_kink="where y times y_hat is 1 there is no slope, and 0 is used"),
     Loss("multiclass_hinge", "(1 - y)*max(1 + y_hat - s, 0)", Fraction(1), "sum",
          "Every wrong class pays for coming closer than 1 to the score of the true class.",
-         "the sum over the wrong classes (Weston and Watkins 1999), not divided by the number of classes; at the kink the slope is 0",
+         "the sum over the wrong classes (Weston and Watkins 1999), not divided by the number of classes",
          "Support vector machines with several classes.",
          "(1 - y)*numpy.maximum(0, 1 + y_hat - (y*y_hat).sum(axis={axis}, keepdims=True))",
-         domain="one-hot", parts={"s": "y*y_hat"}, classes=True, least_outputs=2),
+         domain="one-hot", parts={"s": "y*y_hat"}, classes=True, least_outputs=2,
+         at_kink="where a wrong class comes to exactly 1 below the true one there is no slope, and 0 is used"),
     Loss("focal", "y*(1 - y_hat)**gamma*log(y_hat) + (1 - y)*y_hat**gamma*log(1 - y_hat)", Fraction(-1), "mean",
          "Binary cross-entropy in which an example that is right already hardly counts.",
          "the mean over the outputs; natural logarithm; no weight alpha for the classes (Lin et al. 2017)",
@@ -218,15 +221,19 @@ class Penalty:
     entry: str
     because: str
     convention: str
+    used: str
+    at_kink: str = ""
+    range: str = "[0, infinity)"
 
 
 PENALTIES: dict[str, Penalty] = {p.name: p for p in (
     Penalty("l2", "lam/2", "w**2", "Half of lambda times the sum of the squares of all weights, so that the slope is lambda times the weight.",
-            "weight decay, with the factor 1/2; biases are not penalized"),
+            "weight decay, with the factor 1/2; biases are not penalized", "in nearly all training of networks"),
     Penalty("ridge", "lam", "w**2", "Lambda times the sum of the squares of all weights; its slope is 2 lambda times the weight.",
-            "ridge regression, without the factor 1/2; biases are not penalized"),
+            "ridge regression, without the factor 1/2; biases are not penalized", "regression with features that are alike"),
     Penalty("l1", "lam", "abs(w)", "Lambda times the sum of the sizes of all weights; its slope is lambda times the sign of the weight.",
-            "the lasso; at 0, where there is no slope, 0 is used; biases are not penalized"),
+            "the lasso; biases are not penalized", "where many weights should become exactly zero",
+            "at a weight of 0, where there is no slope, 0 is used"),
 )}
 
 

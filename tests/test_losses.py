@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -403,3 +404,16 @@ def test_what_would_lose_digits_is_rewritten() -> None:
         assert parse(penalty.entry, {"w": p["p"]}).names == {"p"} and parse(penalty.factor, {"lam": p["p"]}).names == {"p"}, name
     with pytest.raises(SpecError, match="unknown penalty 'l7'"):
         losses.regularized(stacked("mse"), ("l7",))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_stays_in_its_range(name: str) -> None:
+    """Every row states [0, infinity): no loss is below 0 for targets that it is made for, and 0 or nearly so where the prediction is perfect."""
+    row = LOSSES[name]
+    assert row.range == "[0, infinity)" and row.used
+    targets = {"sign": [[1], [-1], [1]], "one-hot": [[0], [1], [0]], "distribution": [[Fraction(1, 5)], [Fraction(1, 2)], [Fraction(3, 10)]]}
+    y = targets.get(row.domain, [[0], [1], [0]])
+    for y_hat in ([0.2, 0.5, 0.3], [0.9, 0.05, 0.05], [0.01, 0.01, 0.98]):
+        equation = loss_equation(name, ex.sym("y_hat", (3, 1)), ex.sym("y", (3, 1)), outputs=3, samples=None)
+        with mp.workdps(30):
+            assert entries(equation.rhs, {"y_hat": [[mp.mpf(v)] for v in y_hat], "y": [[MP.number(Fraction(v[0]))] for v in y]}, MP)[0][0] >= 0

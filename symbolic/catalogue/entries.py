@@ -25,7 +25,7 @@ from ..latex import Printer
 from ..layers import stack
 from ..models.layertypes import LayerType
 from ..lesson import plan
-from ..losses import Loss, loss_equation
+from ..losses import DOMAINS, Loss, loss_equation
 from ..network import Equation, LayerPlan, Network, Symbol
 from ..numpycode import code
 from ..numpytree import tree_code
@@ -149,7 +149,8 @@ def loss_entry(table: str, name: str, row: Loss) -> Entry:
     lines = _loss_code(name, row, value)
 
     def facts() -> tuple[Fact, ...]:
-        return (*options(row), *stated(row))
+        targets = Fact("Targets", DOMAINS[row.domain].expected)
+        return (*interval(row), targets, *options(row), *stated(row))
 
     try:
         single = loss_network(name, 1)
@@ -211,7 +212,7 @@ def theorem_entry(table: str, name: str, row: Theorem) -> Entry:
     network = applied(stack(("x", 2), "y", [LayerPlan(OUTPUTS if row.sums_to_one else 1, row.activation)], row.loss), row.loss)
     (short,) = network.shortcuts
     left = ex.grad(network.output, short.wrt, network.symbols[short.wrt].shape)
-    return Entry(table, name, row.because, network, ((left, short.result),), parts=lambda: (certify(plan(network, ("index", "matrix"), wrt=(short.wrt,))),))
+    return Entry(table, name, row.because, network, ((left, short.result),), facts=lambda: stated(row), parts=lambda: (certify(plan(network, ("index", "matrix"), wrt=(short.wrt,))),))
 
 
 # ---------------------------------------------------------------- layers, first weights
@@ -228,6 +229,7 @@ def layer_entry(table: str, name: str, row: LayerType) -> Entry:
     values = [s for s in network.symbols.values() if s.kind != "target" and s.name != network.output]
     shapes = Fact("Shapes", ", ".join(f"{s.name}: {ex.show_shape(s.shape)}" for s in values),
                   ", ".join(rf"${printer.symbol(s)}$: {_times(s.shape)}" for s in values))
+    sizes = Fact("Sizes", "Samples that fit this page; any others do.")
     arrives = Fact("Comes in", f"dL/d{out}, the gradient of the loss at the output", rf"$\partial L/\partial {printer.name(out)}$, the gradient of the loss at the output")
 
     def parts() -> tuple[Certified, ...]:
@@ -235,7 +237,7 @@ def layer_entry(table: str, name: str, row: LayerType) -> Entry:
         return (certify(replace(lesson, steps=tuple(s for s in lesson.steps if s.wrt != out))),)
 
     return Entry(table, name, row.because, network, tuple((network.symbols[eq.name].expr, eq.rhs) for eq in network.equations[:-1]),
-                 facts=lambda: (shapes, arrives, *stated(row)), parts=parts)
+                 facts=lambda: (shapes, sizes, arrives, *stated(row)), parts=parts)
 
 
 def layer_network(name: str, row: LayerType) -> Network:

@@ -66,7 +66,7 @@ def equation_text(left: Expr, right: Expr, sign: str = "=") -> str:
     return ex.text(right) if left == right else f"{ex.text(left)} {sign} {ex.text(right)}"
 
 
-SPOKEN = (("at_kink", "Kinks"), ("convention", "Convention"), ("warning", "Warning"), ("used", "Used"), ("source", "Source"))
+SPOKEN = (("defined", "Domain"), ("at_kink", "Kinks"), ("convention", "Convention"), ("warning", "Warning"), ("used", "Used"), ("source", "Source"))
 
 
 def stated(row: Any) -> tuple[Fact, ...]:
@@ -80,8 +80,8 @@ def _sentence(words: str) -> str:
 
 
 def interval(row: Any) -> tuple[Fact, ...]:
-    """The range that a row states as LaTeX, also in plain letters."""
-    tex = getattr(row, "range", "")
+    """The range that a row states, as LaTeX and in plain letters."""
+    tex = getattr(row, "range", "").replace("infinity", r"\infty")
     return (Fact("Range", plain_range(tex), f"${tex}$"),) if tex else ()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from .. import expr as ex
 from ..lectures.descent import check_first, scheduled
 from ..pages.descentpages import row_lines
-from .entry import Entry, Fact, Graph, stated
+from .entry import Entry, Fact, Graph, interval, stated
 from .models import Model, derived, problem
 from ..expr import Expr
 from ..latex import letter
@@ -114,7 +114,7 @@ def equation_entry(of: Callable[[str, Any], str], left: str, matrix: str) -> Cal
         def parts() -> tuple[Certified, ...]:
             return (certify(plan(network, ("matrix",), wrt=(matrix,))),)
 
-        return Entry(table, name, row.because, network, ((ex.sym(left, right.shape), right),), facts=lambda: (*options(row), *stated(row)), parts=parts)
+        return Entry(table, name, row.because, network, ((ex.sym(left, right.shape), right),), facts=lambda: (*interval(row), *options(row), *stated(row)), parts=parts)
 
     return read
 

@@ -33,7 +33,7 @@ class MatrixRow:
 
     entries(rows, arithmetic) computes it; pull(e, g) sends the gradient g of the node e back to its
     argument; scalar: what it is of a 1 x 1 matrix; square: whether only square matrices have it;
-    whole: whether the result is a matrix of the same shape (else a number); numpy_code: NumPy source with ``{A}``.
+    whole: whether the result is a matrix of the same shape (else a number); numpy_code: NumPy source with ``{A}``; used: where it is met.
     """
 
     name: str
@@ -42,6 +42,7 @@ class MatrixRow:
     scalar: Callable[[Expr], Expr]
     because: str
     numpy_code: str
+    used: str = ""
     square: bool = True
     whole: bool = False
 
@@ -108,22 +109,22 @@ def _inv(e: Expr) -> Expr:
 MATRIX_FUNCTIONS: dict[str, MatrixRow] = {row.name: row for row in (
     MatrixRow("trace", lambda m, a: _cell(a.add(_diagonal(m))), lambda e, g: g * ex.eye(e.args[0].shape), lambda x: x,
               "Only the diagonal counts, each entry with slope one: the identity matrix.",
-              "numpy.trace({A})"),
+              "numpy.trace({A})", used="in Frobenius norms and quadratic forms of matrices"),
     MatrixRow("det", lambda m, a: _cell(a.determinant(m)), lambda e, g: g * e * _inv(e), lambda x: x,
               "The slope of a determinant with respect to an entry is its cofactor: the determinant times the transposed inverse.",
-              "numpy.linalg.det({A})"),
+              "numpy.linalg.det({A})", used="changes of volume; normalizing flows"),
     MatrixRow("logdet", lambda m, a: _cell(a.call("log", [a.determinant(m)])), lambda e, g: g * _inv(e), lambda x: ex.node("call", (x,), "log"),
               "The slope of the logarithm is one over the determinant, which leaves the transposed inverse.",
-              "numpy.log(numpy.linalg.slogdet({A})[0]) + numpy.linalg.slogdet({A})[1]"),
+              "numpy.log(numpy.linalg.slogdet({A})[0]) + numpy.linalg.slogdet({A})[1]", used="the likelihood of a normal distribution"),
     MatrixRow("inv", lambda m, a: a.inverse(m), lambda e, g: -(e.T @ g @ e.T), lambda x: ex.node("div", (ex.ONE, x)),
               "Inverse times matrix stays the identity, so the change of the inverse is minus inverse, change, inverse; sent back, each is transposed.",
-              "numpy.linalg.inv({A})",
+              "numpy.linalg.inv({A})", used="the normal equations; Newton's method",
               whole=True),
     MatrixRow("norm", lambda m, a: _cell(a.call("sqrt", [_squares(m, a)])), lambda e, g: g * (e.args[0] / e), lambda x: ex.node("call", (x,), "abs"),
               "The slope of the Frobenius norm, the root of the sum of all squares, is the matrix over its norm.",
-              "numpy.linalg.norm({A})", square=False),
+              "numpy.linalg.norm({A})", used="lengths of vectors, sizes of gradients", square=False),
     MatrixRow("squared_norm", lambda m, a: _cell(_squares(m, a)), lambda e, g: g * 2 * e.args[0], lambda x: ex.node("pow", (x, ex.num(2))),
               "The squared Frobenius norm is the sum of all squares, so each entry has the slope two times itself.",
-              "numpy.sum(({A})**2)", square=False),
+              "numpy.sum(({A})**2)", used="least squares and ridge penalties", square=False),
 )}
 WRITTEN = [name for name in MATRIX_FUNCTIONS if name != "squared_norm"]  # norm(A)**2 is read as the last one

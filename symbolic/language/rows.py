@@ -37,7 +37,8 @@ class Row:
     used: for the catalogue; convention: which of several published versions this is, and whose
     numbers; warning: what a page says wherever it is differentiated (both whole sentences); stable: NumPy source or a
     SymPy form that loses no digits, of the value and of each slope; complement: one minus the
-    function, in such a form; via: for a primitive, the formula from which its slope is derived;
+    function, in such a form; via: for a primitive, the formula from which its slope is derived; inverse: the function that it
+    undoes, from whose slope its own is derived; defined: where it is defined and has a slope, where that is not everywhere;
     through: forms of the slope on the way to the stated one; start: a first value for a second
     argument that a layer learns.
     """
@@ -60,6 +61,8 @@ class Row:
     stable: tuple[Any, ...] = ()
     complement: sp.Expr | None = None
     via: sp.Expr | None = None
+    inverse: str = ""
+    defined: str = ""
     through: tuple[sp.Expr, ...] = ()
     start: Fraction | None = None
 

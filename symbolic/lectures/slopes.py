@@ -34,6 +34,7 @@ from ..lesson import Lesson, Line, Shown, plan
 from ..proof.lookup import AGREE, Lookup
 from ..network import Equation, Network, Symbol, entry_symbols, scalarize
 from ..proof.probe import row_points
+from ..rules import local_slope
 from ..values import DIGITS, forward
 from ..verify import Certified, certify
 
@@ -75,6 +76,8 @@ def _worked(row: Row, k: int, rhs: Expr, step: Step) -> Shown:
     """The lines from the formula to the row's own form of the slope."""
     left = ex.partial("a", step.wrt)
     lines = [Line(p.rhs, " ".join(dict.fromkeys(b for _, b in p.used)), "local", left) for p in differentiate(rhs, step.wrt)]
+    if row.inverse:
+        lines = _of_an_inverse(row, left)
     ends = [(from_sympy(e), "The same, written otherwise.") for e in row.through if not k]
     ends.append((slope_form(row.name, k), row.because if all(row.because not in line.because for line in lines) else "In terms of the output."))
     for e, because in ends:
@@ -82,6 +85,15 @@ def _worked(row: Row, k: int, rhs: Expr, step: Step) -> Shown:
             because = lines.pop().because
         lines.append(Line(e, because, "local", left))
     return Shown("a", step.wrt, "scalar", step.rule, step.because, tuple(lines), step)
+
+
+def _of_an_inverse(row: Row, left: Expr) -> list[Line]:
+    """The inverse function rule: one over the slope, at the output, of the function that is undone."""
+    a = ex.sym("a")
+    undone = Expr("diff", (ex.node("call", (a,), row.inverse),), "a")
+    slope = local_slope(undone.args[0])
+    return [Line(Expr("div", (ex.ONE, undone)), f"Inverse function rule: one over the slope of the function that is undone, since {row.inverse}(a) = z.", "local", left),
+            Line(ex.div(ex.ONE, slope), FUNCTIONS[row.inverse].because, "local", left)]
 
 
 def _alike(e: Expr) -> tuple[object, ...]:

@@ -124,7 +124,7 @@ class LayerType:
 
     build: writes its equations on the board and gives z (one a channel for images); options: keys of the
     spec with their defaults; reads: 'vectors', 'images' or 'indices'; activation: the usual one; sized: whether
-    the file says how many units; without: keys of other layers that it has no use for.
+    the file says how many units; without: keys of other layers that it has no use for; used: where it is met.
     """
 
     name: str
@@ -135,6 +135,7 @@ class LayerType:
     activation: str = "identity"
     sized: bool = False
     without: tuple[str, ...] = ()
+    used: str = ""
 
 
 # ---------------------------------------------------------------- layers of units
@@ -372,26 +373,26 @@ def _attention(plan: LayerPlan, at: Place, board: Board) -> Expr:
 
 
 LAYERS: dict[str, LayerType] = {t.name: t for t in (
-    LayerType("dense", _dense, "Every unit sees every input.", sized=True),
-    LayerType("average", _average, "The mean of all units, without weights."),
+    LayerType("dense", _dense, "Every unit sees every input.", sized=True, used="everywhere"),
+    LayerType("average", _average, "The mean of all units, without weights.", used="examples by hand; the end of many image classifiers"),
     LayerType("dropout", _dropout, "Units with mask 0 are dropped; the others grow by 1/(1 - rate), so that the mean stays.",
-              {"mask": None, "rate": Fraction(1, 2)}),
+              {"mask": None, "rate": Fraction(1, 2)}, used="against overfitting, while training"),
     LayerType("batch_norm", _normalized("examples"), "Every feature gets mean 0 and variance 1 over the batch, then a scale and a shift of its own. "
-              "The variance divides by n.", {"epsilon": Fraction(1, 100_000)}),
+              "The variance divides by n.", {"epsilon": Fraction(1, 100_000)}, used="image classifiers"),
     LayerType("layer_norm", _normalized("features"), "Every example gets mean 0 and variance 1 over its features, then a scale and a shift.",
-              {"epsilon": Fraction(1, 100_000)}),
+              {"epsilon": Fraction(1, 100_000)}, used="transformers and recurrent networks"),
     LayerType("conv1d", _convolution, "A kernel slides along a sequence of numbers (a cross-correlation: the kernel is not flipped).",
-              {"kernel": None, "stride": 1, "padding": 0}, "images", sized=True, without=("residual",)),
+              {"kernel": None, "stride": 1, "padding": 0}, "images", sized=True, without=("residual",), used="sound and other series"),
     LayerType("conv2d", _convolution, "A kernel slides over an image (a cross-correlation: the kernel is not flipped).",
-              {"kernel": None, "stride": 1, "padding": 0}, "images", sized=True, without=("residual",)),
-    LayerType("max_pool", _pooling(largest), "The largest entry of every window.", {"size": None, "stride": None}, "images", without=("residual",)),
-    LayerType("average_pool", _pooling(average), "The mean of every window.", {"size": None, "stride": None}, "images", without=("residual",)),
-    LayerType("flatten", _flatten, "All entries of all images in one vector, row by row.", {}, "images", without=("residual",)),
-    LayerType("embedding", _embedding, "Every word has a vector of its own; a look-up copies it.", {"vocabulary": None, "ids": None}, "indices", sized=True, without=("residual",)),
+              {"kernel": None, "stride": 1, "padding": 0}, "images", sized=True, without=("residual",), used="pictures"),
+    LayerType("max_pool", _pooling(largest), "The largest entry of every window.", {"size": None, "stride": None}, "images", without=("residual",), used="between convolutions, to make pictures smaller"),
+    LayerType("average_pool", _pooling(average), "The mean of every window.", {"size": None, "stride": None}, "images", without=("residual",), used="between convolutions and at their end"),
+    LayerType("flatten", _flatten, "All entries of all images in one vector, row by row.", {}, "images", without=("residual",), used="between the last picture and the first dense layer"),
+    LayerType("embedding", _embedding, "Every word has a vector of its own; a look-up copies it.", {"vocabulary": None, "ids": None}, "indices", sized=True, without=("residual",), used="the first layer of every language model"),
     LayerType("rnn", _rnn, "The same cell at every time step; the last state goes on. The state before the first step is 0.", {}, "vectors", "tanh", sized=True,
-              without=("residual",)),
+              without=("residual",), used="short sequences"),
     LayerType("lstm", _lstm, "Gates decide what a cell forgets, takes in and shows (Hochreiter and Schmidhuber 1997, with the forget gate of Gers 2000). "
-              "State and cell before the first step are 0.", sized=True, without=("activation", "residual")),
+              "State and cell before the first step are 0.", sized=True, without=("activation", "residual"), used="longer sequences, speech"),
     LayerType("attention", _attention, "Every position asks all others: softmax of scaled dot products (Vaswani et al. 2017).",
-              {"causal": False, "project": False}, sized=True),
+              {"causal": False, "project": False}, sized=True, used="transformers"),
 )}

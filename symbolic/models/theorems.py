@@ -35,6 +35,7 @@ class Theorem:
     sums_to_one: bool
     gradient: str
     because: str
+    used: str
 
 
 HYPOTHESIS = "the targets of every example sum to 1"
@@ -42,13 +43,15 @@ _SOFTMAX = f"Theorem: if {HYPOTHESIS}, softmax and cross-entropy cancel, and the
 
 THEOREMS: tuple[Theorem, ...] = (
     Theorem("sigmoid-cross-entropy fusion", "sigmoid", "binary_cross_entropy", False, "y_hat - y",
-            "Theorem: the slope of the sigmoid cancels the denominators of the binary cross-entropy, and the gradient is the prediction minus the target."),
-    Theorem("softmax-cross-entropy fusion", "softmax", "cross_entropy", True, "y_hat - y", _SOFTMAX),
-    Theorem("softmax-cross-entropy fusion", "softmax", "kl_divergence", True, "y_hat - y", _SOFTMAX),
+            "Theorem: the slope of the sigmoid cancels the denominators of the binary cross-entropy, and the gradient is the prediction minus the target.",
+            "the last layer of every yes-or-no network"),
+    Theorem("softmax-cross-entropy fusion", "softmax", "cross_entropy", True, "y_hat - y", _SOFTMAX, "the last layer of every classifier"),
+    Theorem("softmax-cross-entropy fusion", "softmax", "kl_divergence", True, "y_hat - y", _SOFTMAX, "distillation"),
     Theorem("sigmoid-cross-entropy fusion", "identity", "binary_cross_entropy_with_logits", False, "sigmoid(y_hat) - y",
-            "Theorem: the slope of the softplus is the sigmoid, so the gradient is the predicted probability minus the target."),
+            "Theorem: the slope of the softplus is the sigmoid, so the gradient is the predicted probability minus the target.",
+            "programs, which keep the last layer in logits"),
     Theorem("softmax-cross-entropy fusion", "identity", "cross_entropy_with_logits", True, "softmax(y_hat, axis={axis}) - y",
-            f"Theorem: if {HYPOTHESIS}, the gradient is the predicted probability minus the target."),
+            f"Theorem: if {HYPOTHESIS}, the gradient is the predicted probability minus the target.", "programs, which keep the last layer in logits"),
 )
 
 

@@ -18,6 +18,7 @@ RULE_WORDS = {
     "power": "power rule", "exp": "exponential rule", "chain": "chain rule", "local-slope": "chain rule, slope of the function",
     "linear-in-W": "linear in the left factor", "linear-in-x": "linear in the right factor", "transpose": "transpose",
     "broadcast-to-sum": "broadcast forward, sum backward", "fork-sum": "sum over the paths", "vector-function": "function of the whole vector",
+    "take": "a copy of entries", "concat": "blocks beside each other", "convolution": "a sliding kernel",
     "matrix-function": "function of the whole matrix",
     "normalization": "all paths through mean and variance", "subgradient": "slope on each piece", "identity": "passed on unchanged",
     "softmax-cross-entropy fusion": "softmax and cross-entropy cancel", "sigmoid-cross-entropy fusion": "sigmoid and cross-entropy cancel",
