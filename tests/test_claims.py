@@ -79,7 +79,7 @@ FOUND = {  # file: claims that are not right, as (claim, verdict, slip, words of
     "forward-pass": [("W*Y + B", "wrong", "operand", "`X` was used in place of `Y`"), ("P", "wrong", "operand", "`Y` was used in place of `X`")],
     "rotation": [("degrees", "wrong", "sign", "turned around")],
     "epoch": [("One forward pass followed by one backward pass is an epoch.", "note", "", "full batch only")],
-    "computational-graph": [], "cross-entropy-step": [], "primitives": [],
+    "computational-graph": [], "cross-entropy-step": [], "primitives": [], "slopes": [], "chain-rule": [], "squared-error": [], "transforms": [],
 }
 
 
@@ -101,7 +101,7 @@ def test_the_slips_of_the_lectures(name: str) -> None:
     assert all(words in v.why for v, (*_, words) in zip(off, FOUND[name], strict=True))
 
 
-@pytest.mark.parametrize(("name", "right"), [("two-layer-example", 13), ("computational-graph", 13), ("forward-pass", 2), ("numpy-listing", 6), ("output-error", 4), ("cross-entropy-step", 4), ("primitives", 11)])
+@pytest.mark.parametrize(("name", "right"), [("two-layer-example", 13), ("computational-graph", 13), ("forward-pass", 2), ("numpy-listing", 6), ("output-error", 4), ("cross-entropy-step", 4), ("primitives", 11), ("slopes", 10), ("chain-rule", 1), ("squared-error", 6), ("transforms", 2)])
 def test_what_is_published_right_is_called_right(name: str, right: int) -> None:
     assert sum(v.verdict == "right" for v in of_file(name)) == right
 
