@@ -323,6 +323,8 @@ class Printer:
         if len(e.data) == 2 and e.args[2] == ex.ZERO == e.args[6] and e.args[0] == e.args[3] and e.data == ("<=", "<"):
             where = rf"\mathbf{{1}}[{self(e.args[1])} < {self(e.args[0])} < {self(e.args[4])}]"
             return (where, ATOM) if e.args[5] == ex.ONE else (rf"{self.show(e.args[5], MUL)}\,{where}", MUL)
+        if e.data == (">", "<") and e.args[0] == e.args[3] and [e.args[k] for k in (1, 4, 2, 5, 6)] == [ex.ZERO, ex.ZERO, ex.ONE, ex.num(-1), ex.ZERO]:
+            return rf"\operatorname{{sign}}{parens(self(e.args[0]))}"
         rows = [f"{self(e.args[3 * i + 2])} & {self(e.args[3 * i])} {RELATION[s]} {self(e.args[3 * i + 1])}" for i, s in enumerate(e.data)]
         return r"\begin{cases}" + r" \\ ".join([*rows, rf"{self(e.args[-1])} & \text{{otherwise}}"]) + r"\end{cases}"
 

@@ -39,10 +39,12 @@ def step_title(s: Shown, symbol: Symbol, network: Network, printer: Printer) -> 
     layer = f" of layer {symbol.layer}" if symbol.layer is not None else ""
     title = {"y_hat": "Start at the loss", "z": f"Error signal{layer}", "w": f"Weights{layer}", "b": f"Bias{layer}",
              "a": f"Back to the activations{layer}"}.get(symbol.base if symbol.base == "y_hat" else symbol.base.split("_")[0], "Back to the input")
+    if "D" in network.symbols and symbol.base in ("D", "y_hat"):  # penalties are added to the loss of the data
+        title = "Start at the loss" if symbol.base == "D" else "Back to the prediction"
     level = {"index": "entry by entry: ", "scalar": "one entry: " if s.parent else ""}.get(s.level, "")
     if symbol.base.startswith("w_"):
         title = f"Weights ${name}$"
-    if symbol.base.split("_")[0] not in ("y", "z", "w", "b", "a") and symbol.kind != "input":
+    if symbol.base.split("_")[0] not in ("y", "z", "w", "b", "a", "D") and symbol.kind != "input":
         title = f"Parameter ${name}${layer}" if symbol.kind == "parameter" else f"Back to ${name}$"
     return title, level + rule
 
@@ -52,15 +54,18 @@ def notes(lesson: Lesson) -> dict[int, list[str]]:
 
     Each is said once a level, at the first step that meets it.
     """
-    rows = {eq.name: [FUNCTIONS[e.data] if e.op == "call" else VECTOR_FUNCTIONS[e.data[0]] for e in ex.walk(eq.rhs) if e.op in ("call", "over")]
+    rows = {eq.name: [(FUNCTIONS[e.data] if e.op == "call" else VECTOR_FUNCTIONS[e.data[0]], e.names) for e in ex.walk(eq.rhs) if e.op in ("call", "over")]
             for eq in lesson.network.equations}
     found: dict[int, list[str]] = {}
     said: set[tuple[str, str]] = set()
     for s in lesson.steps:
         through = {t.through.split("[")[0]: None for t in s.source.terms}
+        passed = {s.parent or s.wrt}
         if any(line.kind == "path" for line in s.lines):
-            through |= dict.fromkeys(downstream(lesson.network, s.parent or s.wrt))
-        new = dict.fromkeys(note for name in through for row in rows.get(name, ()) for note in row.notes if (s.level, note) not in said)
+            below = downstream(lesson.network, s.parent or s.wrt)
+            through |= dict.fromkeys(below)
+            passed |= set(below)
+        new = dict.fromkeys(note for name in through for row, names in rows.get(name, ()) if passed & names for note in row.notes if (s.level, note) not in said)
         said |= {(s.level, note) for note in new}
         found[id(s)] = list(new)
     return found
