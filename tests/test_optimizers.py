@@ -588,3 +588,13 @@ def test_the_examples(name: str, tmp_path: Path) -> None:
     words = [v["verdict"] for v in compared["data"]["verdicts"]]
     if name != "optimizers":
         assert words == ["crawls", "converges", "oscillates", "diverges"] and compared["data"]["decided_by"] == "curvature"
+
+
+def test_the_table_of_a_mini_batch_shows_the_gradient_that_the_step_used(tmp_path: Path) -> None:
+    """W 0.5 on x = 1..4, y = 2x + 1: new W = W - rate * the gradient of the batch, which is not that of all examples."""
+    produce(Path(__file__).parent.parent / "examples" / "26-mini-batches.yaml", tmp_path, Request(("md",)), lambda line: None)
+    page = (tmp_path / "26-mini-batches.md").read_text("utf-8")
+    assert "| value | gradient of $L$ | gradient of the batch | after the step |" in page
+    (row,) = re.findall(r"^\| \$w\$ \| \$(.*?)\$ \| \$(.*?)\$ \| \$(.*?)\$ \| \$(.*?)\$ \|", page, re.M | re.I)
+    value, whole, batch, after = map(float, row)
+    assert after == pytest.approx(value - 0.05 * batch, rel=1e-3) and after != pytest.approx(value - 0.05 * whole, rel=1e-3)

@@ -6,7 +6,7 @@ A renderer adds layout; it never adds mathematics.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -231,16 +231,18 @@ class Sheet:
         if not all(self.has(n) for n in names) or not self.has(self.network.output):
             return None
         moment = first_step(p, self.lesson.derivation)
-        return Update(moment.values, moment.loss, self.values[self.network.output][0][0])
+        return Update(moment.values, moment.loss, self.values[self.network.output][0][0], moment.gradient if moment.examples else {})
 
 
 @dataclass(frozen=True)
 class Update:
-    """One step of the optimizer (gradient descent where none is named): new parameters, the loss after and before."""
+    """One step of the optimizer (gradient descent where none is named): new parameters, the loss after and before;
+    batch: the gradients of the examples that the step used, where those are not all."""
 
     after: Mapping[str, Matrix]
     loss: Any
     loss_before: Any
+    batch: Mapping[str, Matrix] = field(default_factory=dict)
 
 
 def _shown_exactly(value: Any, exact: bool) -> Any:

@@ -248,7 +248,7 @@ class View:
         if not self.sheet.values or self.printer.bar:
             return [], []
         heads = ["value", f"gradient of ${self.printer.name(self.network.output)}$"]
-        heads += ["after the step"] * (self._update is not None)
+        heads += ["gradient of the batch"] * self._portion + ["after the step"] * (self._update is not None)
         rows = []
         for name, cells in self._cells().items():
             if name in self._narrow:
@@ -267,7 +267,7 @@ class View:
         for name in self._cells():
             if name not in self._narrow:
                 wanted += [(name, self.printer.name(name)), ((self.network.output, name), self.printer.grad(self.network.output, name)),
-                           (("after", name), self.new_name(name))]
+                           *([(("batch", name), self.batch_name(name))] if self._portion else []), (("after", name), self.new_name(name))]
         margin = max((width(left) for _, left in wanted), default=0.0)
         shown = [(left, self._widest(key, margin)) for key, left in wanted]
         return rows_of([TexLine(left, text) for left, text in shown if text is not None], self.paper.width)
@@ -292,6 +292,15 @@ class View:
         plain = self.printer.name(name)
         return rf"{plain}^{{\text{{new}}}}" if "^" not in plain else rf"\text{{new }}{plain}"
 
+    def batch_name(self, name: str) -> str:
+        """The gradient by the examples of the first step alone."""
+        return rf"{self.printer.grad(self.network.output, name)} \text{{ of the batch}}"
+
+    @property
+    def _portion(self) -> bool:
+        """Whether the first step uses only some of the examples, so that its gradient is not that of the table."""
+        return self._update is not None and bool(self._update.batch)
+
     @cached_property
     def _narrow(self) -> frozenset[str]:
         """The names whose row fits beside the others; the widest leave the table until the rest does."""
@@ -304,8 +313,8 @@ class View:
         """Value, gradient and new value of every name, as LaTeX with nothing left out."""
         if self._table is None:
             names = [n for n, s in self.network.symbols.items() if s.kind != "size"]
-            keys = ["value", "gradient"] + ["after"] * (self._update is not None)
-            self._table = {n: [self._shown((self.network.output, n) if k == "gradient" else ("after", n) if k == "after" else n, 99) or ""
+            keys = ["value", "gradient"] + ["batch"] * self._portion + ["after"] * (self._update is not None)
+            self._table = {n: [self._shown((self.network.output, n) if k == "gradient" else (k, n) if k in ("after", "batch") else n, 99) or ""
                                for k in keys] for n in names}
         return self._table
 
@@ -319,8 +328,8 @@ class View:
         """Every entry of a value, a gradient or an updated parameter as a decimal."""
         numbers = self.sheet.numbers(self.printer)
         with mp.workdps(DIGITS):
-            if isinstance(key, tuple) and key[0] == "after":
-                value = self._update.after.get(key[1]) if self._update else None
+            if isinstance(key, tuple) and key[0] in ("after", "batch"):
+                value = getattr(self._update, key[0]).get(key[1]) if self._update else None
                 return None if value is None else [[numbers.cell(v) for v in row] for row in value]
             return numbers.cells(key) if key in self.sheet.values else None
 
