@@ -8,7 +8,7 @@ y = sigmoid(z)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -89,6 +89,16 @@ class Shortcut:
     because: str
 
 
+def printed_names(names: Collection[str]) -> dict[str, str]:
+    """The names of a single layer as a page prints them, without the number of the layer.
+
+    >>> printed_names(["x", "W1", "b1", "z1", "a1", "y"])
+    {'W': 'W1', 'b': 'b1', 'z': 'z1'}
+    """
+    taken = set(names)
+    return {n[:-1]: n for n in names if n[:-1].isalpha() and n.endswith("1") and n != "a1" and n[:-1] not in taken}
+
+
 @dataclass(frozen=True)
 class Network:
     """Named equations in order; the last one is the output (the loss).
@@ -125,7 +135,12 @@ class Network:
 
     def resolve(self, name: str) -> str:
         """The name behind an alias."""
-        return self.aliases.get(name, name)
+        return self.other_names.get(name, name)
+
+    @cached_property
+    def other_names(self) -> dict[str, str]:
+        """The aliases, and for a single layer the names as they are printed: z, W and b for z1, W1 and b1."""
+        return {**(printed_names(self.symbols) if len(self.layers) == 1 else {}), **self.aliases}
 
     @cached_property
     def is_scalar(self) -> bool:

@@ -494,3 +494,11 @@ def test_nothing_is_written_where_a_file_cannot_be(tmp_path: Path) -> None:
 
 def test_every_slip_that_a_verdict_names_is_in_the_table() -> None:
     assert {v.slip for name in FOUND for v in of_file(name) if v.slip} <= set(SLIPS)
+
+
+def test_a_single_layer_is_claimed_by_its_printed_names() -> None:
+    """The page writes z, w and b where the file's own names are z1, W1 and b1; both are understood."""
+    text = "inputs: {x: [2]}\ntargets: {y: [1]}\nlayers: [{units: 1, activation: sigmoid, W: [[0.6]], b: [-0.3]}]\nloss: half_squared_error\nlearning_rate: 0.1\n"
+    for claim in ("z: 0.9", "z1: 0.9", "dL/dW: -0.1188", "dy_hat/dz: y_hat*(1 - y_hat)", "dL/dW: dz*x", "W_new: 0.6119", "gradients: {b: -0.0594}"):
+        assert one(text, claim).verdict == "right", claim
+    assert one(text, "z: 0.8").verdict == "wrong"

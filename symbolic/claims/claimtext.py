@@ -229,7 +229,7 @@ def formula(text: str, network: Network, slope: Callable[[str, str], Expr], rate
     from ..errors import ShapeError
     from ..language.parse import names_in, parse
 
-    names = [*network.symbols, *network.aliases]
+    names = [*network.symbols, *network.other_names]
     plain, slopes = without_slopes(text, names)
     values = {n: network.symbols[network.resolve(n)].expr for n in names}
     used = set(names_in(plain)) - values.keys()

@@ -97,7 +97,7 @@ class _Judge:
     def __init__(self, problem: Problem, certified: Certified) -> None:
         network = certified.lesson.network
         self.problem, self.network = problem, network
-        self.names = [*network.symbols, *network.aliases]
+        self.names = [*network.symbols, *network.other_names]
         self.trained = tuple(problem.moved)
         leaves = problem.numbers() or {}
         self.main = Scene(network, leaves, problem.learning_rate, self.trained, certified.lesson.derivation, exclusive(network, leaves))

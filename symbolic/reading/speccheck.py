@@ -296,8 +296,12 @@ def _check_ask(spec: Spec) -> None:
 
 def _check_claims(spec: Spec) -> None:
     """Every claim is about something that the spec has, and every formula can be read."""
+    if not spec.claims:
+        return
+    from ..network import printed_names
+
     batches = [v.batch for v in (*spec.inputs.values(), *spec.targets.values()) if isinstance(v, Size) and isinstance(v.batch, str)]
-    names = list(dict.fromkeys([*spec.names(), *batches]))
+    names = list(dict.fromkeys([*spec.names(), *(printed_names(spec.names()) if len(spec.layers) == 1 else ()), *batches]))
     output = "L" if spec.is_network else list(spec.equations)[-1]
     unnamed = frozenset(match[1] for key in spec.given if (match := _GIVEN.fullmatch(key)))
     for claim in spec.claims:
