@@ -158,8 +158,8 @@ def _put(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
     named = {a: b for a, b in same if a in dict(how.over)}  # a plain letter is the index asked for
     marks = [Expr("same", (), (b, a) if isinstance(a, Shifted) and not a.terms else (a, b)) for a, b in same if a not in named]
     over = tuple((x, d) for x, d in how.over if x not in named)
-    at = tuple(_renamed(x, named) if x else None for x in how.at)
-    body = entry(g, *at, frozenset(used)) if g.shape else entry(g, None, None, frozenset(used))
+    row, column = (_renamed(x, named) if x else None for x in how.at)
+    body = entry(g, row, column, frozenset(used)) if g.shape else entry(g, None, None, frozenset(used))
     for mark in marks:
         body = _times(body, mark)
     return _sum(body, over) if over else body
