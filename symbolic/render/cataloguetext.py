@@ -95,7 +95,7 @@ def _step(step: Shown, network: Network, said: str) -> list[str]:
     before: tuple[str, list[str]] = ("", [])
     for line in step.lines:
         name = left if line.lhs is None else ex.text(line.lhs).removeprefix("(").removesuffix(")")
-        rows = _filled(_barred(ex.text(line.rhs), step.of if vector else ""), WIDTH - 8 - len(name))
+        rows = _filled(_barred(ex.text(line.rhs), step.of if vector else ""), WIDTH - 9 - len(name))
         pad = " " * len(name)
         if (name, rows) == before:  # the same line on paper
             continue
