@@ -170,7 +170,7 @@ def from_equations(equations: Mapping[str, str], shapes: Mapping[str, Shape],
         except SpecError as e:
             later = [k for k in list(equations)[len(done):] if k in names_in(source)]
             hint = f"{later[0]!r} is defined further down; write equations in the order of computing" if later else e.hint
-            raise SpecError(f"equation {name!r}: {e.sentence}", hint=hint) from None
+            raise SpecError(f"equations {name}: {e.sentence}", hint=hint) from None
         symbols[name] = Symbol(name, rhs.shape, "value", name)
         values[name] = symbols[name].expr
         done.append(Equation(name, rhs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,14 @@ from mpmath import mp
 from . import expr as ex
 from .language.arithmetic import MP, Matrix
 from .claims.claimtext import Claim, formula, slope_name, subject
-from .errors import ShapeError, SpecError, nearest
+from .errors import ShapeError, SpecError
 from .expr import Expr, Shape
 from .layers import LAYERS
 from .reading.losscheck import class_indices
 from .losses import DOMAINS, LOSSES, lambdas, regularized
 from .network import Network, from_equations
+from .reading.givens import calls, check_functions, values_of
 from .reading.numbers import ValueProblem
-from .language.parse import functions_in, known_functions, names_in, parse
 from .reading.plans import Plan, planned, rivals
 from .models.primitives import primitive
 from .models.stacked import count, forms, measure, network_of, parameters
@@ -97,6 +97,21 @@ class Problem:
             env: dict[Any, Matrix] = {name: [[MP.number(v) for v in row] for row in cells] for name, cells in self.leaves.items()}
             env.update({node: [[MP.number(v)]] for node, v in self.known.items()})
             return env
+
+    def refused(self, key: str, sentence: str, hint: str = "", *path: str | int) -> SpecError:
+        """What is wrong with a key of the file, found out after it was read; path: the way below the key."""
+        return SpecError(f"{spoken((key, *path))}: {sentence}", where=self.spec.where(key, *path) if self.spec else "", hint=hint)
+
+    def refused_at(self, name: str, sentence: str, hint: str = "") -> SpecError:
+        """The same for a name of the network: at its equation, its layer, or its number in the file."""
+        spec, symbol = self.spec, self.network.symbols.get(name)
+        if spec is None or symbol is None:
+            return SpecError(sentence, where=spec.where() if spec else "", hint=hint)
+        if spec.is_network and name not in (*spec.inputs, *spec.targets):
+            layer = symbol.layer or (1 if name not in ("L", "D") else None)  # the layer of a network with one has no number
+            return self.refused("loss", sentence, hint) if layer is None else self.refused("layers", sentence, hint, layer - 1)
+        key = next((k for k in ("equations", "at", "inputs", "targets") if name in getattr(spec, k)), "equations")
+        return self.refused(key, sentence, hint, name)
 
     def as_written(self, name: str, value: Matrix) -> Any:
         """A value in the shape of the file: one row an example, a list for one example, a number for a scalar."""
@@ -300,9 +315,6 @@ def _oriented(cells: Cells, rows: bool) -> Cells:
 
 # ---------------------------------------------------------------- equations
 
-_GIVEN = re.compile(r"^\s*([A-Za-z]\w*)\s*('?)\s*\((.*)\)\s*$")
-
-
 def _from_equations(spec: Spec) -> Problem:
     at = dict(spec.at or {})
     _check_euler(spec, at)
@@ -311,21 +323,15 @@ def _from_equations(spec: Spec) -> Problem:
     cells = {name: _column(value) for name, value in at.items()}
     shapes: dict[str, Shape] = {name: (len(c), len(c[0])) for name, c in cells.items()}
     _check_size(spec, sum(len(c) * len(c[0]) for c in cells.values()))
-    given = _given_calls(spec)
+    given = calls(spec)
     unnamed = frozenset(name for name, _, _ in given)
-    _check_functions(spec, unnamed)
+    check_functions(spec, unnamed)
     try:
         network = from_equations(spec.equations, shapes, unnamed)
     except SpecError as e:
-        name = next((n for n in spec.equations if f"equation {n!r}" in e.sentence), None)
-        raise SpecError(e.sentence, where=spec.where("equations", name) if name else spec.where("equations"), hint=e.hint) from None
-    for name in at:
-        if name not in network.symbols:
-            raise SpecError(f"at: {name!r} is not used by any equation", where=spec.where("at", name),
-                            hint=nearest(name, network.names("input")))
-        if name in spec.equations:
-            raise SpecError(f"at: {name!r} is computed by an equation, so it cannot be given", where=spec.where("at", name))
-    known = _known(spec, network, given, unnamed)
+        name = next(n for n in spec.equations if e.sentence.startswith(f"equations {n}: "))
+        raise SpecError(e.sentence, where=spec.where("equations", name), hint=e.hint) from None
+    known = values_of(spec, network, given, unnamed)
     forms = {n: _form(s.shape, at.get(n)) for n, s in network.symbols.items()}
     return Problem(spec.title, network, cells, known, spec.learning_rate, tuple(spec.wrt), tuple(spec.ask), forms, exact=spec.exact, notes=spec.remarks)
 
@@ -334,7 +340,7 @@ def _check_euler(spec: Spec, at: Mapping[str, Any]) -> None:
     """``e**x`` looks like the exponential, but e would be one more variable."""
     for name, source in spec.equations.items():
         if "e" not in spec.equations and "e" not in at and re.search(r"(?<![\w.])e\s*\*\*", source):
-            raise SpecError(f"equation {name!r}: e is not known as Euler's number here", where=spec.where("equations", name), hint="write exp(x)")
+            raise SpecError(f"equations {name}: e is not known as Euler's number here", where=spec.where("equations", name), hint="write exp(x)")
 
 
 def _column(value: Any) -> Cells:
@@ -350,49 +356,3 @@ def _form(shape: Shape, given: Any) -> str:
     if not shape:
         return "number" if not isinstance(given, (tuple, list)) else "list" if not isinstance(given[0], (tuple, list)) else "matrix"
     return "list" if shape[1] == 1 and not (isinstance(given, (tuple, list)) and isinstance(given[0], (tuple, list))) else "matrix"
-
-
-def _given_calls(spec: Spec) -> list[tuple[str, bool, str]]:
-    """The keys of ``given`` as (function, is a derivative, argument)."""
-    out = []
-    for key in spec.given or {}:
-        found = _GIVEN.match(key)
-        if not found:
-            raise SpecError(f"given: {key!r} is not understood", where=spec.where("given", key), hint="write f'(x) or g'(f(x))")
-        if found[1] in known_functions():
-            raise SpecError(f"given: {found[1]!r} has a formula of its own", where=spec.where("given", key), hint="use a name such as f, g or h")
-        out.append((found[1], bool(found[2]), found[3]))
-    return out
-
-
-def _check_functions(spec: Spec, unnamed: frozenset[str]) -> None:
-    for name, source in spec.equations.items():
-        try:
-            used = functions_in(source)
-        except SpecError as e:
-            raise SpecError(f"equation {name!r}: {e.sentence}", where=spec.where("equations", name), hint=e.hint) from None
-        for f in used:
-            if f not in unnamed and f not in (*known_functions(), "ones"):
-                raise SpecError(f"equation {name!r}: unknown function {f!r}", where=spec.where("equations", name),
-                                hint=nearest(f, [*unnamed, *known_functions()]) + f"; a function without a formula needs its slope: given: {{\"{f}'(x)\": 2}}")
-
-
-def _known(spec: Spec, network: Network, given: Sequence[tuple[str, bool, str]], unnamed: frozenset[str]) -> dict[Expr, Any]:
-    """The given values, by the node they stand for; the argument may be written as a name or at its point."""
-    values = {n: s.expr for n, s in network.symbols.items()}
-    calls = {e for eq in network.equations for e in ex.walk(eq.rhs) if e.op == "apply"}
-    points = {n: str(v) for n, v in (spec.at or {}).items() if not isinstance(v, (tuple, list))}
-    out: dict[Expr, Any] = {}
-    for (name, slope, argument), (key, value) in zip(given, (spec.given or {}).items(), strict=True):
-        for n, text in points.items():  # f'(1) at x = 1 is f'(x)
-            if n not in names_in(argument):
-                argument = re.sub(rf"^\s*{re.escape(text)}\s*$|(?<=\()\s*{re.escape(text)}\s*(?=\))", n, argument)
-        try:
-            node = Expr("apply", (parse(argument, values, unnamed),), name)
-        except SpecError as e:
-            raise SpecError(f"given: {key!r}: {e.sentence}", where=spec.where("given", key), hint=e.hint) from None
-        if node not in calls:
-            raise SpecError(f"given: {key!r} does not occur in the equations", where=spec.where("given", key),
-                            hint="they hold " + ", ".join(sorted(ex.text(c) for c in calls)))
-        out[Expr("slope", node.args, (name, 0)) if slope else node] = value
-    return out

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from .errors import ChainruleError, SpecError, nearest
 
 if TYPE_CHECKING:
+    from .derive import Derivation
+    from .network import Network
     from .problem import Problem
     from .verify import Certified
 
@@ -74,14 +76,47 @@ def solve(path: Path, request: Request) -> tuple[Problem, Certified]:
     try:
         certified = certify(lesson, problem.numbers())
     except ArithmeticError as e:
-        raise SpecError(f"the given numbers cannot be computed with: {e}", where=path.name) from None
+        raise _uncomputable(problem, lesson.derivation, e) from None
     if not lesson.steps:  # after the check, which would have found a step that was lost
-        raise SpecError("there is nothing to derive: the last equation depends on no name", where=path.name)
-    _check_range(certified, path.name)
+        *_, last = spec.equations or [""]
+        raise SpecError("there is nothing to derive: the last equation depends on no name", where=spec.where("equations", last))
+    _check_range(problem, certified)
     return problem, certified
 
 
-def _check_range(certified: Certified, where: str) -> None:
+def _uncomputable(problem: Problem, derivation: Derivation, error: ArithmeticError) -> SpecError:
+    """The line of the file at which its numbers cannot be computed with: the first equation, else the first gradient, that fails alone."""
+    from mpmath import mp
+
+    from .language.arithmetic import MP, entries
+    from .values import DIGITS
+
+    network, env = problem.network, dict(problem.numbers() or {})
+    lines = [(eq.name, eq.name, eq.rhs) for eq in network.equations]
+    lines += [(s.wrt, (s.of, s.wrt), s.result) for s in derivation.steps.values()]
+    with mp.workdps(DIGITS):
+        for name, key, rhs in lines:
+            try:
+                env[key] = entries(rhs, env, MP)
+            except ArithmeticError as e:
+                hint = _written_out(network) if isinstance(key, tuple) else ""
+                which = f"d{key[0]}/d{key[1]}: " if isinstance(key, tuple) else ""
+                return problem.refused_at(name, f"{which}the given numbers cannot be computed with: {e}", hint)
+            except KeyError:
+                continue
+    return problem.refused_at("", f"the given numbers cannot be computed with: {error}")
+
+
+def _written_out(network: Network) -> str:
+    """The way round a gradient that is written with the inverse of a singular matrix."""
+    from .expr import walk
+    from .language.matrices import MATRIX_FUNCTIONS
+
+    used = [n.data for eq in network.equations for n in walk(eq.rhs) if n.op == "matrix"]
+    return next((MATRIX_FUNCTIONS[name].singular for name in used if MATRIX_FUNCTIONS[name].singular), "")
+
+
+def _check_range(problem: Problem, certified: Certified) -> None:
     """Raises SpecError for a value that no float, and so no JSON file, can hold."""
     from mpmath import mp, nstr
 
@@ -92,7 +127,7 @@ def _check_range(certified: Certified, where: str) -> None:
             if mp.isfinite(value) and abs(value) < LARGEST:
                 continue
             name = "d{}/d{}".format(*key) if isinstance(key, tuple) else str(key)
-            raise SpecError(f"{name} comes to {nstr(value, 3)}, which is too large a number", where=where)
+            raise problem.refused_at(str(key[1] if isinstance(key, tuple) else key), f"{name} comes to {nstr(value, 3)}, which is too large a number")
 
 
 def produce(path: Path, folder: Path, request: Request, say: Callable[[str], None]) -> list[Path]:

@@ -73,7 +73,7 @@ check.adapter
 reading.beyond reading.training
 numeric.data numeric.idx
 numeric.datasets numeric.tables
-models.stacked spec reading.speccheck reading.stackcheck reading.losscheck reading.specmodels
+models.stacked spec reading.givens reading.speccheck reading.stackcheck reading.losscheck reading.specmodels
 reading.wanted
 problem
 lectures.quadratic lectures.descent lectures.linear

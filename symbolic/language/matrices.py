@@ -33,7 +33,8 @@ class MatrixRow:
 
     entries(rows, arithmetic) computes it; pull(e, g) sends the gradient g of the node e back to its
     argument; scalar: what it is of a 1 x 1 matrix; square: whether only square matrices have it;
-    whole: whether the result is a matrix of the same shape (else a number); numpy_code: NumPy source with ``{A}``; used: where it is met.
+    whole: whether the result is a matrix of the same shape (else a number); numpy_code: NumPy source with ``{A}``; used: where it is met;
+    singular: the way round a pullback with the inverse, where the matrix has none.
     """
 
     name: str
@@ -45,6 +46,7 @@ class MatrixRow:
     used: str = ""
     square: bool = True
     whole: bool = False
+    singular: str = ""
 
 
 def apply(name: str, arg: Expr) -> Expr:
@@ -55,7 +57,8 @@ def apply(name: str, arg: Expr) -> Expr:
     row = MATRIX_FUNCTIONS[name]
     if not arg.shape:
         if not any(n.shape for n in ex.walk(arg)):
-            raise SpecError(f"{name} needs a matrix, and {ex.text(arg)} is a scalar", hint="give its rows under 'at', as in A: [[2, 1], [1, 3]]")
+            raise SpecError(f"{name} needs a matrix, and {ex.text(arg)} is a scalar",
+                            hint=f"give at least two rows under 'at', as in A: [[2, 1], [1, 3]]; of a single number it is {ex.text(row.scalar(arg))}")
         return row.scalar(arg)
     if row.square and arg.shape[0] != arg.shape[1]:
         raise SpecError(f"{name} needs a square matrix, and {ex.text(arg)} is {ex.show_shape(arg.shape)}")
@@ -112,7 +115,8 @@ MATRIX_FUNCTIONS: dict[str, MatrixRow] = {row.name: row for row in (
               "numpy.trace({A})", used="in Frobenius norms and quadratic forms of matrices"),
     MatrixRow("det", lambda m, a: _cell(a.determinant(m)), lambda e, g: g * e * _inv(e), lambda x: x,
               "The slope of a determinant with respect to an entry is its cofactor: the determinant times the transposed inverse.",
-              "numpy.linalg.det({A})", used="changes of volume; normalizing flows"),
+              "numpy.linalg.det({A})", used="changes of volume; normalizing flows",
+              singular="at a singular matrix write the determinant out, as in A[0, 0]*A[1, 1] - A[0, 1]*A[1, 0]; its slopes exist there, in another form"),
     MatrixRow("logdet", lambda m, a: _cell(a.call("log", [a.determinant(m)])), lambda e, g: g * _inv(e), lambda x: ex.node("call", (x,), "log"),
               "The slope of the logarithm is one over the determinant, which leaves the transposed inverse.",
               "numpy.log(numpy.linalg.slogdet({A})[0]) + numpy.linalg.slogdet({A})[1]", used="the likelihood of a normal distribution"),

@@ -170,7 +170,7 @@ class _Walker:
         every, some = (forward(d.network, v)[name] for d, v in ((self.derivation, self.leaves), (derivation, leaves)))
         every, some = (m if rows else [list(c) for c in zip(*m, strict=True)] for m in (every, some))
         if any(abs(a - b) > mp.mpf(10) ** -SECOND for k, row in zip(examples, some, strict=True) for a, b in zip(every[k], row, strict=True)):
-            raise SpecError("optimizer batch: in this network one example changes what is predicted for another, so no batch can be taken")
+            raise self.problem.refused("optimizer", "in this network one example changes what is predicted for another, so no batch can be taken", "", "batch")
 
     def step(self, before: Moment) -> Moment:
         """Raises ArithmeticError where a number cannot be computed, CheckError where it is wrong."""
@@ -267,7 +267,8 @@ def first_step(problem: Problem, derivation: Derivation) -> Moment:
         path = run(problem, derivation, plan, 1)
         if len(path.moments) < 2:
             why = path.stopped.partition(": ")[2].rstrip(".")
-            raise SpecError(f"after one step with the learning rate {plan.rate} there is no loss: {why}", hint="take a smaller one")
+            rate = mp.nstr(MP.number(plan.rate), 4, min_fixed=-6, max_fixed=7)
+            raise problem.refused("learning_rate", f"after one step with the learning rate {rate} there is no loss: {why}", "take a smaller one")
         problem.memo["first"] = path.last
     found: Moment = problem.memo["first"]
     return found

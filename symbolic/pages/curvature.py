@@ -11,7 +11,6 @@ from mpmath import mp
 from .. import expr as ex
 from ..language.arithmetic import MP, Matrix
 from ..decimals import Numbers, matrix
-from ..errors import SpecError
 from ..expr import Expr, Shape
 from ..latex import Printer
 from ..lesson import plan
@@ -87,11 +86,11 @@ def _leaves(sheet: Sheet) -> dict[Any, Matrix]:
     return leaves_of(sheet.network, sheet.values)
 
 
-def _point(twice: Twice, leaves: Mapping[Any, Matrix], key: str) -> _Point:
+def _point(sheet: Sheet, twice: Twice, leaves: Mapping[Any, Matrix], key: str) -> _Point:
     """Everything at one point, compared with first and second differences. Raises SpecError at a kink, CheckError for a wrong number."""
     values = forward(twice.base, leaves)
     if kinks(twice.base, values):
-        raise SpecError(f"{key}: at the given numbers a function has a kink, so there are no second derivatives", hint="move a number a little")
+        raise sheet.problem.refused(key, "at the given numbers a function has a kink, so there are no second derivatives", "move a number a little")
     gradient, at = twice.gradient(leaves), twice.flat(leaves)
     f = output_at(twice, leaves)
     for k, g in enumerate(gradient):
@@ -107,7 +106,7 @@ def _here(sheet: Sheet, twice: Twice, key: str) -> _Point | None:
     leaves = _leaves(sheet)
     if not all(n in leaves for n in sheet.network.names("input", "target", "parameter")):
         return None
-    return remembered(sheet, ("point", twice.wrt), lambda: _point(twice, leaves, key))
+    return remembered(sheet, ("point", twice.wrt), lambda: _point(sheet, twice, leaves, key))
 
 
 def _labels(twice: Twice, printer: Printer) -> list[str]:
@@ -171,7 +170,7 @@ def _hessian(sheet: Sheet) -> Iterator[Section]:
     small = len(labels) <= MOST_IN_BRACKETS
     if point is None and entries is None:
         missing = next(n for n in sheet.network.names("input", "target", "parameter") if n not in sheet.values)
-        raise SpecError(f"hessian: {missing} has no number, and without numbers the second derivatives are too long to be written out")
+        raise sheet.problem.refused("hessian", f"{missing} has no number, and without numbers the second derivatives are too long to be written out")
     if len(labels) <= MOST_NAMES:
         lines = [TexLine("H", matrix([[_second(f, x, y, inline=True) for y in labels] for x in labels], MOST_IN_BRACKETS))]
         if entries and all(sum(1 for _ in ex.walk(e.result)) <= 12 for e in entries[1]):
@@ -255,7 +254,7 @@ def _direction(sheet: Sheet) -> Section:
     twice = _twice(sheet, tuple(given))
     point, writer = _here(sheet, twice, "direction"), _Writer(sheet)
     if point is None:
-        raise SpecError("direction: a name has no number, so there is no slope to compute")
+        raise sheet.problem.refused("direction", "a name has no number, so there is no slope to compute")
     v = twice.flat({n: [[MP.number(x) for x in row] for row in rows] for n, rows in given.items()})
     flat = all(g == 0 for g in point.gradient)
     equations = {"u": "v/norm(v)", "D": "dot(g, u)", "k": "dot(u, H @ u)"} | ({} if flat else {"r": "norm(g)", "a": "g/norm(g)"})
@@ -317,19 +316,19 @@ def _newton_path(sheet: Sheet, twice: Twice) -> list[_Point]:
 
     Raises SpecError where the Hessian has no inverse or the numbers leave the domain.
     """
-    leaves = _leaves(sheet)
-    path = [_point(twice, leaves, "newton")]
+    leaves, elsewhere = _leaves(sheet), "start elsewhere, or take fewer steps"
+    path = [_point(sheet, twice, leaves, "newton")]
     for k in range(sheet.problem.wanted.steps):
         last = path[-1]
         if MP.determinant(last.hessian) == 0:
-            raise SpecError(f"newton: at step {k} the determinant of the Hessian is 0, or too close to it, so there is no Newton step", hint="start elsewhere, or take fewer steps")
+            raise sheet.problem.refused("newton", f"at step {k} the determinant of the Hessian is 0, or too close to it, so there is no Newton step", elsewhere)
         step = [row[0] for row in mp.lu_solve(mp.matrix(last.hessian), -mp.matrix(last.gradient)).tolist()]
         for row, g in zip(last.hessian, last.gradient, strict=True):
             close(mp.fdot(row, step), -g, max(abs(g), mp.mpf(1)), "a step of Newton's method")
         try:
-            path.append(_point(twice, {**leaves, **twice.parts([x + d for x, d in zip(last.at, step, strict=True)])}, "newton"))
+            path.append(_point(sheet, twice, {**leaves, **twice.parts([x + d for x, d in zip(last.at, step, strict=True)])}, "newton"))
         except ArithmeticError as e:
-            raise SpecError(f"newton: after step {k + 1} the numbers cannot be computed with: {e}", hint="start elsewhere, or take fewer steps") from None
+            raise sheet.problem.refused("newton", f"after step {k + 1} the numbers cannot be computed with: {e}", elsewhere) from None
     return path
 
 

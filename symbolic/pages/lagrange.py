@@ -14,12 +14,12 @@ from mpmath import mp
 from .. import expr as ex
 from ..language.arithmetic import MP, Matrix, entries
 from ..derive import derive
-from ..errors import SpecError
 from ..expr import Expr
 from ..latex import Printer
 from ..network import Equation, Network, Symbol
 from ..proof.prove import SYMPY
 from ..lectures.second import (
+    MOST_NAMES,
     check_entries,
     checked_hessian,
     close,
@@ -93,12 +93,13 @@ def _stated(sheet: Sheet, sides: tuple[Expr, Expr]) -> Multiplier:
     network, given, constraint = sheet.network, sheet.problem.leaves, sides[0] - sides[1]
     names = tuple(n for n in network.names("input") if n not in given)
     if not names:
-        raise SpecError("lagrange: every name has a number, so nothing can vary", hint="leave the names that vary out of 'at'")
+        raise sheet.problem.refused("lagrange", "every name has a number, so nothing can vary", "leave the names that vary out of 'at'")
     name = next(n for n in MULTIPLIERS if n not in network.symbols)
     bound = Network((Equation("g", constraint),), {**{n: network.symbols[n] for n in network.names("input")}, "g": Symbol("g")})
     of_f, of_g = gradient_in_leaves(sheet.lesson.derivation, names), gradient_in_leaves(derive(bound), names)
     if of_f is None or of_g is None:
-        raise SpecError("lagrange: the gradients are too long to be written out, or more than 3 names vary", hint="give some of the names numbers under 'at'")
+        raise sheet.problem.refused("lagrange", f"the gradients are too long to be written out, or more than {MOST_NAMES} names vary",
+                                    "give some of the names numbers under 'at'")
     check_entries(network, of_f, [])
     check_entries(bound, of_g, [])
     whole = ex.sym(network.output) - ex.sym(name) * constraint

@@ -45,10 +45,12 @@ class _Regression:
 
     def __init__(self, sheet: Sheet) -> None:
         self.sheet, self.digits = sheet, sheet.digits
-        network, spec = sheet.network, sheet.problem.spec
+        network = sheet.network
         self.layer = linear.Layer(network, sheet.lesson.derivation, sheet.problem.leaves)
-        if len(self.layer.design) > MOST_EXAMPLES and spec is not None:
-            raise SpecError(f"normal_equations: {len(self.layer.design)} examples; at most {MOST_EXAMPLES} are solved on a page", where=spec.where("normal_equations"))
+        if len(self.layer.design) > MOST_EXAMPLES:
+            raise sheet.problem.refused("normal_equations", f"{len(self.layer.design)} examples; at most {MOST_EXAMPLES} are solved on a page")
+        if not any(v for row in self.layer.design for v in row):
+            raise sheet.problem.refused("normal_equations", "the loss does not change with the weights, because every input is 0")
         self.fit = linear.solve(self.layer.design, self.layer.targets)
         self.found = linear.descent(self.layer, self.fit)
         self.k, self.m = len(self.fit.gram), len(self.fit.right[0])

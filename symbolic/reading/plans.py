@@ -175,4 +175,7 @@ def _order(raw: Any, examples: int) -> list[int]:
         return list(range(examples))
     if not isinstance(raw, (list, tuple)) or not raw or len(raw) > 10 * examples:
         raise ValueProblem("expected a list of example numbers, as in [2, 1, 3]", "optimizer", "order")
-    return [_whole(item, "optimizer", "order", k, most=examples) - 1 for k, item in enumerate(raw)]
+    order = [_whole(item, "optimizer", "order", k, most=examples) - 1 for k, item in enumerate(raw)]
+    if missing := sorted(set(range(examples)) - set(order)):
+        raise ValueProblem(f"example {missing[0] + 1} is left out", "optimizer", "order", hint=f"an epoch takes every example from 1 to {examples}")
+    return order

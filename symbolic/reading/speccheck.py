@@ -11,6 +11,7 @@ from . import specmodels
 from .choices import short
 from ..claims.claimtext import check_formula, subject
 from ..errors import SpecError, nearest
+from .givens import GIVEN
 from .losscheck import check_last, check_loss, class_indices
 from .numbers import Values, ValueProblem, shape
 from ..spec import Layer, Size, Spec, expression_parser
@@ -20,7 +21,6 @@ LONGEST_TITLE = 500
 _NETWORK_ONLY = ("inputs", "targets", "loss", "loss_options", "regularization", "reduction", "convention", "init", "data")
 _EQUATIONS_ONLY = ("at", "given")
 _GENERATED = {"W": "weights", "b": "bias", "z": "pre-activation", "a": "activation"}
-_GIVEN = re.compile(r"\s*([A-Za-z]\w*)\s*('*)\s*\((.+)\)\s*")
 
 
 def _tables() -> dict[str, list[str]]:
@@ -303,7 +303,7 @@ def _check_claims(spec: Spec) -> None:
     batches = [v.batch for v in (*spec.inputs.values(), *spec.targets.values()) if isinstance(v, Size) and isinstance(v.batch, str)]
     names = list(dict.fromkeys([*spec.names(), *(printed_names(spec.names()) if len(spec.layers) == 1 else ()), *batches]))
     output = "L" if spec.is_network else list(spec.equations)[-1]
-    unnamed = frozenset(match[1] for key in spec.given if (match := _GIVEN.fullmatch(key)))
+    unnamed = frozenset(match[1] for key in spec.given if (match := GIVEN.fullmatch(key)))
     for claim in spec.claims:
         if claim.group in ("notes", "rounding"):
             continue
@@ -347,7 +347,7 @@ def _check_equations(spec: Spec) -> None:
 
 
 def _check_given(key: str) -> None:
-    match = _GIVEN.fullmatch(key)
+    match = GIVEN.fullmatch(key)
     if match is None or match[3].count("(") != match[3].count(")"):
         hint = "use the straight ' of the keyboard" if re.search("[\u2019\u2032\u00b4`]", key) else ""
         raise ValueProblem(f"{short(key)} is not understood", "given", key, hint=hint or "write \"f'(x)\" or \"g'(f(x))\"")
