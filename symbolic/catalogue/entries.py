@@ -18,7 +18,7 @@ from .entry import Entry, Fact, Graph, filled_in, interval, stated
 from ..derive import derive
 from ..errors import SpecError
 from ..expr import Dim, Expr
-from ..language.floats import stable
+from ..language.floats import absent_at_zero, stable
 from ..functions import Row, VectorRow, from_sympy, slope_form
 from ..models.initial import Init
 from ..latex import Printer
@@ -162,7 +162,11 @@ def loss_entry(table: str, name: str, row: Loss) -> Entry:
 
 def _loss_code(name: str, row: Loss, value: str) -> tuple[str, ...]:
     """L and its gradient in NumPy for any number K of outputs, with the options by name, in the form that keeps its digits."""
-    back = tree_code(stable(derive(loss_network(name, "K", {o.name: ex.sym(o.name) for o in row.options})).steps["y_hat"].result))
+    network = loss_network(name, "K", {o.name: ex.sym(o.name) for o in row.options})
+    y_hat, slope = network.symbols["y_hat"].expr, stable(derive(network).steps["y_hat"].result)
+    if any(n.op == "call" and n.data == "log" and y_hat in n.args for n in ex.walk(network.equations[0].rhs)):
+        slope = absent_at_zero(slope, y_hat, network.symbols["y"].expr)
+    back = tree_code(slope)
     first = [f"{o.name} = {decimal(o.default)}" for o in row.options if re.search(rf"\b{o.name}\b", f"{value} {back}")]
     return (*first, *(["K = y.size"] if re.search(r"\bK\b", back) else []), f"L = {value}", f"dy_hat = {back}")
 

@@ -97,6 +97,29 @@ def _softmax(e: Expr) -> Expr | None:
     return None
 
 
+def absent_at_zero(e: Expr, y_hat: Expr, y: Expr) -> Expr:
+    """0 ln 0 counts as 0: under a factor y (or 1 - y), logarithms and denominators read the prediction only where that factor is not 0."""
+    for factor, sign, bound, instead in ((y, ">", ex.ZERO, ex.ONE), (ex.ONE - y, "<", ex.ONE, ex.ZERO)):
+        if factor in _factors(e):
+            return _read_as(e, y_hat, ex.node("cases", (y, bound, y_hat, instead), (sign,)), False)
+    return Expr(e.op, tuple(absent_at_zero(a, y_hat, y) for a in e.args), e.data, e.shape, e.role) if e.args else e
+
+
+def _factors(e: Expr) -> tuple[Expr, ...]:
+    """What is multiplied, above the fraction bar."""
+    if e.op in ("neg", "div"):
+        return _factors(e.args[0])
+    return tuple(f for a in e.args for f in _factors(a)) if e.op == "mul" else (e,)
+
+
+def _read_as(e: Expr, name: Expr, instead: Expr, within: bool) -> Expr:
+    """A tree with a name replaced inside logarithms and denominators."""
+    if e == name:
+        return instead if within else e
+    inside = [within or (e.op == "call" and e.data in ("log", "log1p")) or (e.op == "div" and k == 1) for k in range(len(e.args))]
+    return Expr(e.op, tuple(_read_as(a, name, instead, w) for a, w in zip(e.args, inside, strict=True)), e.data, e.shape, e.role) if e.args else e
+
+
 STABLE: Mapping[str, Callable[[Expr], Expr | None]] = {"call": _logarithm, "add": _one_minus_sigmoid, "div": _softmax}
 
 
