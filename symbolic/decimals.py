@@ -24,7 +24,7 @@ from .latex import COLOURS, MUL, NEG, POW, Printer
 from .language.takes import MOVES
 from .pages.texparts import around, number, parens
 
-_DECIMAL = re.compile(r"-?[\d.]+(\\cdot 10\^\{-?\d+\})?")
+_DECIMAL = re.compile(r"-?(10\^\{-?\d+\}|[\d.]+(\\cdot 10\^\{-?\d+\})?)")
 _TIE = mp.mpf(10) ** -30  # what the arithmetic may have lost on an exact tie
 MOST_DIGITS = 24
 MOST_TERMS = 6  # a sum over more entries than this is not written out in numbers
@@ -47,7 +47,8 @@ def decimal(value: Any, digits: int) -> str:
     exact = abs(scaled - mp.nint(scaled)) < mp.mpf(10) ** -20
     if not SMALL < power < LARGE:
         head = _point(whole, digits - 1)
-        return rf"{sign}{_bare(head) if exact else head}\cdot 10^{{{power}}}"
+        head = _bare(head) if exact else head
+        return sign + (rf"{head}\cdot " if head != "1" else "") + f"10^{{{power}}}"
     places = digits - 1 - power
     if places < 0:  # more digits before the point than asked: whole numbers are never cut
         return sign + str(int(mp.nint(value)))
@@ -74,11 +75,11 @@ def _bare(text: str) -> str:
 def read_back(text: str) -> Any:
     """The number that a printed decimal says, at working precision.
 
-    >>> read_back("-1.235\\\\cdot 10^{-5}") == mp.mpf("-1.235e-5")
-    True
+    >>> read_back("-1.235\\\\cdot 10^{-5}") == mp.mpf("-1.235e-5"), read_back("-10^{-5}") == mp.mpf("-1e-5")
+    (True, True)
     """
-    plain = re.sub(r"\\cdot 10\^\{(-?\d+)\}", r"e\1", text)
-    return mp.mpf(plain)
+    plain = re.sub(r"^(-?)10\^", r"\g<1>1\\cdot 10^", text)
+    return mp.mpf(re.sub(r"\\cdot 10\^\{(-?\d+)\}", r"e\1", plain))
 
 
 class Numbers:
@@ -154,7 +155,7 @@ class Numbers:
             return bool(abs(got - value) <= abs(value) * mp.mpf(10) ** -self.digits)
         if value == 0:
             return bool(abs(got) < mp.mpf(10) ** -self.digits)
-        significant = max(self.digits, len(re.sub(r"\\cdot.*|[-.]", "", shown).lstrip("0")))
+        significant = max(self.digits, len(re.sub(r"\\cdot.*|\^.*|[-.]", "", shown).lstrip("0")))
         return read_back(decimal(got, significant)) == read_back(shown)
 
     def _fill(self, e: Expr) -> Expr:
@@ -323,7 +324,7 @@ def _binding(text: str) -> int:
         outside = shorter
     if re.search(r"\S\s*[+-]", outside.replace("^-", "")):
         return 1
-    return NEG if text.startswith("-") else MUL if "\\" in text else 9
+    return NEG if text.startswith("-") else MUL if "\\" in text else POW if "^" in text else 9
 
 
 def _negated(e: Expr) -> Expr:

@@ -32,6 +32,7 @@ def rounded(value: Any, printed: str, digits: int) -> bool:
     """Whether a value rounds to what is printed, at the digits that are printed (a tie may go either way)."""
     if "frac" in printed or re.search(r"\\(ln|sqrt)", printed):
         return bool(abs(value - Reader(printed).value()[0][0]) <= abs(value) * mp.mpf(10) ** -digits)  # an exact form
+    printed = re.sub(r"^(-?)10\^\{", r"\g<1>1\\cdot 10^{", printed)
     head, _, power = printed.partition(r"\cdot 10^{")
     last = len(head.partition(".")[2])
     unit = mp.mpf(10) ** (int(power[:-1] or 0) - last if power else -last)
@@ -96,7 +97,15 @@ def test_equations_multiply_out_as_printed() -> None:
     assert sum(read_lines) > 60
 
 
+def test_a_power_of_ten_stands_alone_and_in_brackets_under_a_power() -> None:
+    tiny: Spec = {"equations": {"a": "x**2*y", "b": "x*y", "f": "-a + b"}, "at": {"x": "0.00001", "y": "-0.00001"}}
+    problem = build(read(tiny))
+    sheet = Sheet(problem, certify(plan(problem.network, ("scalar", "matrix", "numbers")), problem.numbers()))
+    assert [n.right for _, _, n in sheet.forward_lines() if n][0] == r"(10^{-5})^{2} \cdot (-10^{-5}) = -10^{-15}" and check_spec(tiny) >= 5
+
+
 @pytest.mark.parametrize(("line", "right"), [
+    (r"x = 3 \cdot 10^{-5} = 0.00003", True), (r"x = (10^{-5})^{2} = 10^{-10}", True), (r"x = (10^{-5})^{2} = 10^{-9}", False),
     (r"x = 2.00 \cdot 0.20 = 0.39", False), (r"x = 0.7414 \cdot 0.1868 \cdot 0.5969 = 0.08267", True), (r"x = 0.7414 \cdot 0.1868 \cdot 0.5969 = 0.08268", False),
     (r"x = \begin{bmatrix}1 \\ 2\end{bmatrix}\, \begin{bmatrix}3 & 4\end{bmatrix} = \begin{bmatrix}3 & 4 \\ 6 & 8\end{bmatrix}", True),
     (r"x = \begin{bmatrix}1 \\ 2\end{bmatrix}\, \begin{bmatrix}3 & 4\end{bmatrix} = \begin{bmatrix}3 & 6 \\ 4 & 8\end{bmatrix}", False),

@@ -6,6 +6,7 @@ its size says whether gradients vanish or explode (Bengio, Simard and Frasconi 1
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -90,4 +91,4 @@ def _section(sheet: Sheet, number: int, states: list[str]) -> list[Section]:
 
 
 def _plain(number: str) -> str:
-    return number.replace(r" \cdot 10^{", " times 10^").replace(r"\cdot 10^{", " times 10^").replace("}", "")
+    return re.sub(r" ?\\cdot ", " times ", number).replace("10^{", "10^").rstrip("}")
