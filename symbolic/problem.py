@@ -24,7 +24,7 @@ from .reading.numbers import ValueProblem
 from .reading.plans import Plan, planned, rivals
 from .models.primitives import primitive
 from .models.stacked import count, forms, measure, network_of, parameters
-from .models.theorems import applied
+from .models.theorems import applied, turned
 from .values import DIGITS
 from .reading.wanted import Wanted, wanted
 from .reading.yamltext import spoken
@@ -183,7 +183,10 @@ def _portion(spec: Spec, examples: tuple[int, ...]) -> Spec:
     def chosen(given: Mapping[str, Any]) -> dict[str, Any]:
         return {name: tuple(rows[k] for k in examples) for name, rows in given.items()}
 
-    return spec.model_copy(update={"inputs": chosen(spec.inputs), "targets": chosen(spec.targets)})
+    every = len(next(iter(spec.inputs.values())))
+    layers = [layer.model_copy(update=chosen({"mask": layer.mask})) if isinstance(layer.mask, tuple) and isinstance(layer.mask[0], tuple) and len(layer.mask) == every
+              else layer for layer in spec.layers]  # a mask of one row an example
+    return spec.model_copy(update={"inputs": chosen(spec.inputs), "targets": chosen(spec.targets), "layers": layers})
 
 
 def _check_letters(spec: Spec, network: Network) -> None:
@@ -235,10 +238,10 @@ def _from_layers(spec: Spec) -> Problem:
     for name, given in spec.inputs.items():
         given_forms[name] = measure(given)[2].replace("rows", "matrix") if images else measure(given)[2]
         if (cells := _cells(given)) is not None:
-            leaves[name] = cells if images or network.symbols[name].kind == "constant" else _oriented(cells, rows)
+            leaves[name] = cells if images or network.symbols[name].kind == "constant" else turned(cells, rows)
     classes, y = _classes(spec, network, y)
     if (cells := _cells(y)) is not None:
-        leaves[y_name] = cells if _is_image(network, y_name) else _oriented(cells, rows)
+        leaves[y_name] = cells if _is_image(network, y_name) else turned(cells, rows)
     _check_targets(spec, y_name, y)
     leaves.update(network.constants)
     y_form = measure(y)[2]
@@ -307,10 +310,6 @@ def _cells(value: Any) -> Cells | None:
     if isinstance(value[0], (tuple, list)):
         return [list(row) for row in value]
     return [list(value)]
-
-
-def _oriented(cells: Cells, rows: bool) -> Cells:
-    return cells if rows else [list(c) for c in zip(*cells, strict=True)]
 
 
 # ---------------------------------------------------------------- equations

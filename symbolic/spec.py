@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     Count: TypeAlias = int
     Expression: TypeAlias = str
     Named: TypeAlias = dict[str, Any]
-    Braces = Named
+    Rivals = Moves = Named
     Words: TypeAlias = tuple[str, ...]
     Claims: TypeAlias = tuple[Claim, ...]
 else:  # as pydantic sees them; Any with one function each keeps its start-up short
@@ -98,7 +98,8 @@ else:  # as pydantic sees them; Any with one function each keeps its start-up sh
     Residual, Share = _leaf(_residual, {"anyOf": [{"type": "boolean"}, _WHOLE]}), _leaf(_share, _NUMBER)
     Extent = _leaf(_extent, {"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]})
     Count = _leaf(lambda raw: whole(raw, 0), {"type": "integer", "minimum": 0})
-    Named, Braces = _leaf(named, NAMED), _leaf(braces, {"type": "object"})
+    Named = _leaf(named, NAMED)
+    Rivals, Moves = (_leaf(braces(x), {"type": "object"}) for x in ("{learning_rate: [0.1, 0.5], steps: 10}", "{by: [{scale: 0.5}, {rotate: 30}]}"))
     Value = Annotated["Size", WrapValidator(_value), _OrNumbers()]
     Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
     Claims = _leaf(read_claims, claims_schema(_NUMBER, _ARRAY))
@@ -200,7 +201,7 @@ class Spec(_Part, beyond.Beyond, training.Trained):
         "default: one step of gradient descent.", examples=["adam", {"name": "momentum", "beta": 0.9, "steps": 5}])
     schedule: Named | None = Field(
         default=None, description="How the learning rate changes with the step.", examples=[{"name": "step", "every": 2, "factor": "1/2"}])
-    compare: Braces | None = Field(
+    compare: Rivals | None = Field(
         default=None, description="Learning rates, or optimizers, side by side on the same loss.",
         examples=[{"learning_rate": [0.1, 0.5, 1.1], "steps": 10}])
     reduction: Literal["mean", "sum"] = Field(default="mean", description="Over the examples of a batch.")
@@ -225,7 +226,7 @@ class Spec(_Part, beyond.Beyond, training.Trained):
     truth_table: Array | None = Field(
         default=None, description="Outputs of a gate for the inputs 00, 01, 10, 11 (or 000 to 111), in place of inputs and targets.",
         examples=[[0, 0, 0, 1]])
-    transform: Braces | None = Field(
+    transform: Moves | None = Field(
         default=None, description="Points of the plane (two rows; default: the unit square) moved by scale, rotate (degrees, counter-clockwise), "
         "shear, translate, matrix; in place of equations.", examples=[{"points": [[0, 1, 1], [0, 0, 1]], "by": [{"scale": 0.5}, {"rotate": -10}]}])
     normal_equations: Truth = Field(default=False, description="Solve a linear regression exactly, and say why gradient descent gets there.")

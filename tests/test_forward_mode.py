@@ -201,6 +201,12 @@ def test_a_mistake_is_one_sentence(line: str, sentence: str, tmp_path: Path) -> 
     assert result.exit_code == 2 and sentence in result.output and not (tmp_path / "out").exists()
 
 
+def test_true_asks_for_both_sweeps() -> None:
+    graph = {"equations": {"y": "x**2"}, "at": {"x": 1}}
+    assert [build(spec_of({**graph, "modes": m})).wanted.modes for m in (True, "true", False, "forward")] == [
+        ("forward", "reverse"), ("forward", "reverse"), (), ("forward",)]
+
+
 def test_what_does_not_fit() -> None:
     for spec, sentence in (({"equations": {"Y": "A @ x"}, "at": {"A": [[1, 2], [3, 4]], "x": [1, 2]}, "modes": ["forward"]}, "modes: Y is not a single number"),
                            ({"equations": {"y": "sum(X)"}, "at": {"X": [[1] * 8] * 8}, "modes": ["forward"]}, "modes: the graph has 65 values; at most 60"),

@@ -231,6 +231,10 @@ def test_targets_that_do_not_sum_to_one_get_the_general_form() -> None:
         spec = fused_spec(next(t for t in THEOREMS if t.loss == loss)) | {"targets": {"y": [0.2, 0.7, 0.2]}}
         certified = compare(spec)
         assert not certified.lesson.network.shortcuts and all("fusion" not in s.rule and "Theorem" not in s.because for s in certified.lesson.steps)
+        assert "The targets do not sum to 1, so they are no probabilities of classes" in said(spec).said and f"use binary_{loss}." in said(spec).said
+        rows = [[1, 0, 0], [1, 1, 0]]
+        assert "The targets of example 2 do not sum to 1" in said(spec | {"inputs": {"x": [[1, 2], [0, 1]]}, "targets": {"y": rows}}).said
+        assert "do not sum to 1" not in said(spec | {"targets": {"y": ["0.1", "0.8", "0.1"]}}).said
 
 
 def test_symbolic_targets_have_the_hypothesis_stated() -> None:
@@ -303,8 +307,9 @@ def test_the_page_says_conventions_options_and_classes() -> None:
     assert "KL(y || y_hat)" in said(spec_for("kl_divergence")).said
     huber = said(spec_for("huber", loss_options={"delta": 0.5}))
     assert "delta = 0.5" in huber.said and r"\begin{cases}" in huber.lines[0].right
-    assert "The target is class 2 of 3, counted from 0" in said(spec_for("multiclass_hinge") | {"targets": {"y": 2}}).said
-    assert "The targets are the classes 2, 0 of 3" in said(spec_for("multiclass_hinge", batch=True) | {"targets": {"y": [2, 0]}}).said
+    counted = "Classes are counted from 0 to 2, outputs on these pages from 1 to 3: class 2 has its 1 at output 3."
+    assert f"The target is class 2. {counted}" in said(spec_for("multiclass_hinge") | {"targets": {"y": 2}}).said
+    assert f"The targets are the classes 2, 0. {counted}" in said(spec_for("multiclass_hinge", batch=True) | {"targets": {"y": [2, 0]}}).said
 
 
 def test_pages_are_made(tmp_path: Path) -> None:
@@ -313,7 +318,7 @@ def test_pages_are_made(tmp_path: Path) -> None:
                     "loss: cross_entropy\nregularization: {l2: 0.1}\n")
     made = produce(path, tmp_path / "out", Request(("md", "json")), lambda line: None)
     texts = {p.suffix: p.read_text() for p in made}
-    assert "Weight decay" in texts[".md"] and "class 2 of 3" in texts[".md"] and '"softmax-cross-entropy fusion"' in texts[".json"]
+    assert "Weight decay" in texts[".md"] and "The target is class 2." in texts[".md"] and '"softmax-cross-entropy fusion"' in texts[".json"]
 
 
 # ---------------------------------------------------------------- float64

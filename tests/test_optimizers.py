@@ -339,6 +339,15 @@ def test_a_seed_shuffles_every_epoch_alike_in_every_run() -> None:
     assert all(sorted(taken(3)[k] + taken(3)[k + 1]) == [0, 1, 2, 3] for k in (0, 2, 4, 6))
 
 
+@pytest.mark.parametrize("convention", ["columns", "rows"])
+def test_a_batch_takes_its_rows_of_a_mask(convention: str) -> None:
+    layers = [{"type": "dropout", "mask": [["1", "0"], ["1", "1"], ["0", "1"]]}, {"units": 1, "W": [["2", "3"]] if convention == "columns" else [["2"], ["3"]]}]
+    spec = {**LINE, "layers": layers, "inputs": {"x": [["1", "5"], ["2", "1"], ["3", "1"]]}, "targets": {"y": [["1"], ["0"], ["4"]]}, "convention": convention}
+    problem = build(read({**spec, "optimizer": {"name": "gradient_descent", "batch": 1, "order": [3, 1, 2]}}))
+    first = whole_path(problem, derive(problem.network)).moments[1]
+    assert first.examples == (2,) and first.batch_loss == (2 * 3 * 1 - 4) ** 2  # the second unit alone, doubled
+
+
 def test_examples_that_depend_on_each_other_make_no_batch() -> None:
     layers = [{"units": 2, "activation": "tanh"}, {"type": "batch_norm"}, {"units": 1}]
     spec = {**LINE, "layers": layers, "init": {"scheme": "normal", "seed": 1}}
@@ -409,6 +418,8 @@ def test_a_loss_that_runs_away_is_a_sentence() -> None:
     ({"optimizer": ["adam"]}, "optimizer: expected a name, or braces"),
     ({"optimizer": {"name": "adam", "batch": "2"}}, "optimizer batch: needs an input with several examples"),
     ({"optimizer": {"name": "adam", "seed": "2"}}, "optimizer seed: needs the key 'batch'"),
+    ({**LINE, "equations": None, "at": None, "optimizer": {"name": "adam", "batch": "1", "order": ["1", "3", "1", "2"]}},
+     "optimizer order: example 4 is left out; an epoch takes every example from 1 to 4"),
     ({"optimizer": "adam", "learning_rate": None}, "optimizer: missing learning_rate; for example learning_rate: 0.001"),
     ({"optimizer": "adam", "schedule": "cosin"}, "schedule name: unknown schedule 'cosin'; did you mean 'cosine'?"),
     ({"optimizer": "adam", "schedule": {"name": "step", "every": "1.5"}}, "schedule every: expected a whole number, not '1.5'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -297,6 +298,8 @@ GRAPH = "equations: {f: x**2*y}\nat: {x: 1, y: 2}\n"
     ("equations: {y: f(x)}\ngiven: {\"f'(x)\": 2}\nhessian: true\n", "hessian: needs a formula for every function"),
     ("equations: {y: abs(x) + x**2}\nat: {x: 0}\nhessian: true\n", "hessian: at the given numbers a function has a kink"),
     ("equations: {y: x**2*u + v*w}\nat: {x: 1, u: 2, w: 3}\nhessian: true\n", "hessian: v has no number, and without numbers the second derivatives are too long"),
+    ("equations: {f: x*y}\nat: {x: 1, y: 2}\n\nlagrange: {constraint: x + y = 1}\n", "spec.yaml:4: lagrange: every name has a number, so nothing can vary"),
+    ("equations: {f: a*b*c*d}\nlagrange:\n  constraint: a + b = 1\n", "spec.yaml:2: lagrange: the gradients are too long to be written out, or more than 3 names vary"),
     (LAYERS + "newton: {steps: 2}\n", "newton: belongs to files with equations, and this one has layers"),
     (LAYERS.replace("[W1, W2]", "[x]"), "hessian: 'x' cannot be varied here; valid names: W1, b1, W2, b2"),
 ])
@@ -304,7 +307,7 @@ def test_a_mistake_is_one_sentence(text: str, sentence: str, tmp_path: Path) -> 
     path = tmp_path / "spec.yaml"
     path.write_text(text)
     result = CliRunner().invoke(main, ["derive", str(path), "-o", str(tmp_path / "out"), "--to", "json"])
-    assert result.exit_code == 2 and sentence in result.output, result.output
+    assert result.exit_code == 2 and sentence in result.output and re.match(r"chainrule: \S*spec\.yaml:\d+: ", result.output), result.output
     assert not (tmp_path / "out").exists()
 
 

@@ -15,8 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symbolic.errors import SpecError
+from symbolic.lesson import plan
+from symbolic.problem import build as problem_of
+from symbolic.produce import Request, produce
 from symbolic.spec import Init, Layer, Size, Spec, build, load
 from symbolic.reading.yamltext import parse
+from symbolic.verify import certify
 
 TWO_LAYERS = """\
 title: Two layers, one training example
@@ -121,7 +125,7 @@ MISTAKES = [  # text, line, fragments that the sentence holds
     (net("b: [0.60]", "bias: true"), 6, ["bias", "without b"]),
     (net("b: [0.60]", "b: [0.60], bias: maybe"), 6, ["expected true or false, not 'maybe'"]),
     (net("[0.01]", "[0.01, 0.02]"), 3, ["targets y: 2 numbers an example, expected 1"]),
-    (net("[0.01]", "[[0.01], [0.02]]"), 3, ["targets y", "the input has a single example"]),
+    (net("[0.01]", "[[0.01], [0.02]]"), 3, ["targets y: examples: 2, but the last layer gives a single example"]),
     (net("[0.05, 0.10]", "[[0.05, 0.10], [1, 2]]"), 3, ["expected 2 rows, one an example", "[[1], [0]]"]),
     (net("[0.05, 0.10]", "[[0, 1], [1, 2]]", "[0.01]", "[[1], [2], [3]]"), 3, ["examples: 3", "2 examples"]),
     (net("[0.05, 0.10]", "[[0, 1], [2]]"), 2, ["inputs x, entry 2", "1 number, but the first row has 2"]),
@@ -191,6 +195,8 @@ MISTAKES = [  # text, line, fragments that the sentence holds
     (net("title: Two layers, one training example", "title: {a: b}"), 1, ["title: expected one word or text"]),
     (graph("wrt: [a]", "wrt: {a: 1}"), 4, ["wrt: expected a list of names"]),
     (graph("wrt: [a]", "wrt: [[a]]"), 4, ["wrt, entry 1"]),
+    ("transform: [1]\n", 1, ["transform: expected keys with values, as in {by: [{scale: 0.5}, {rotate: 30}]}"]),
+    (GRAPH + "compare: [1]\n", 5, ["compare: expected keys with values, as in {learning_rate: [0.1, 0.5], steps: 10}"]),
 ]  # fmt: skip
 
 
@@ -203,6 +209,38 @@ def test_one_sentence_with_file_line_and_key(text: str, line: int, fragments: li
     for fragment in fragments:
         assert fragment in sentence
     assert "\n" not in sentence and "Input should" not in sentence and caught.value.exit_status == 2
+
+
+NET = TWO_LAYERS.replace("activation: sigmoid", "activation: identity")
+LATE = [  # what is found out only when the numbers are worked with: text, line, fragments
+    ("equations:\n  a: x - 2\n  f: log(a)\nat: {x: 1}\n", 3, ["equations f: the given numbers cannot be computed with: log(-1.0)"]),
+    ("equations:\n  a: sqrt(x)\n  f: 2*a\nat:\n  x: 0\n", 5, ["at x: df/dx: the given numbers cannot be computed with: division by zero"]),
+    ("equations:\n  a: x**3\n  f: 2*a\nat: {x: 1.0e+150}\n", 2, ["equations a: a comes to 1.0e+450, which is too large a number"]),
+    (changed(NET, "half_squared_error", "binary_cross_entropy", "[0.60]", "[2]"), 7, ["loss: the given numbers cannot be computed with: log(-"]),
+    (changed(NET, "rate: 0.5", "rate: 1.0e+200"), 8, ["learning_rate: after one step with the learning rate 1.0e+200 there is no loss", "take a smaller one"]),
+    ("equations: {d: det(A)}\nat:\n  A: [[1, 2], [2, 4]]\n", 3, ["at A: dd/dA: ", "has no inverse", "write the determinant out, as in A[0, 0]*A[1, 1]"]),
+    ("equations: {d: det(A)}\nat: {A: [[3]]}\n", 1, ["equations d: det needs a matrix, and A is a scalar", "of a single number it is A"]),
+    ("equations:\n  b: 2 + 3\n", 2, ["there is nothing to derive"]),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "fragments"), LATE, ids=range(len(LATE)))
+def test_what_the_numbers_show_has_its_line_too(text: str, line: int, fragments: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    file.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        produce(file, tmp_path / "out", Request(("json",)), lambda said: None)
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{file}:{line}: ") and "\n" not in sentence and not (tmp_path / "out").exists(), sentence
+    for fragment in fragments:
+        assert fragment in sentence
+
+
+def test_the_way_round_a_singular_determinant_goes() -> None:
+    written = {"equations": {"d": "A[0, 0]*A[1, 1] - A[0, 1]*A[1, 0]"}, "at": {"A": [[1, 2], [2, 4]]}}
+    problem = problem_of(build(written))
+    slopes = certify(plan(problem.network, ("matrix",)), problem.numbers()).values["d", "A"]
+    assert slopes == [[4, -2], [-2, 1]]  # the cofactors
 
 
 def test_the_two_layer_example() -> None:

@@ -186,9 +186,9 @@ def _dropout(plan: LayerPlan, at: Place, board: Board) -> Expr:
     if any(v not in (0, 1) for row in cells for v in row):
         raise SpecError(f"layer {at.layer}: a mask holds 0 (dropped) and 1 (kept)")
     one = isinstance(at.samples, int) and len(kept) == 1 < at.samples
-    wanted = at.oriented(at.features, None if one else at.samples)
-    if (len(cells), len(cells[0])) != wanted:
-        raise SpecError(f"layer {at.layer}: the mask is {ex.show_shape((len(cells), len(cells[0])))}, expected {ex.show_shape(wanted)}")
+    found, wanted = (len(kept), len(kept[0])), (1 if one or at.samples is None else at.samples, at.features)  # as the file has it
+    if found != wanted:
+        raise SpecError(f"layer {at.layer}: the mask is {ex.show_shape(found)}, expected {ex.show_shape(wanted)} (one row an example, one column a unit)")
     m = board.constant("m", cells, board.feature_letters)
     m = at.every_example(m) if one else m
     return ex.mul(ex.num(1 / (1 - rate)), ex.node("mul", (m, at.a)))

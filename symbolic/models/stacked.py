@@ -14,6 +14,7 @@ from .initial import draw
 from ..layers import LAYERS, lay, place_of, stack
 from .layertypes import Place
 from ..network import LayerPlan, Network, Symbol
+from ..reading.yamltext import spoken
 
 if TYPE_CHECKING:
     from ..spec import Layer, Spec
@@ -90,12 +91,12 @@ def parameters(spec: Spec, network: Network, leaves: dict[str, Cells]) -> tuple[
         given = {**({"W": layer.W} if layer.W is not None else {}), **({"b": layer.b} if layer.b is not None else {}), **layer.weights}
         for key in given:
             if key not in names:
-                where = spec.where("layers", number - 1, key if key in ("W", "b") else "weights")
-                known = "its parameters are " + ", ".join(names) if names else f"a layer of type {layer.type} has none"
-                raise SpecError(f"layers, entry {number}: {key!r} is no parameter of this layer", where=where, hint=nearest(key, names) if names else known)
+                path = _path(layer, number, key)
+                raise SpecError(f"{spoken(path)}: {key!r} is no parameter of this layer", where=spec.where(*path),
+                                hint=nearest(key, names) if names else f"a layer of type {layer.type} has none")
         for key, name in names.items():
             if key in given:
-                leaves[name] = _cells_of(given[key], network.symbols[name], spec, number, key)
+                leaves[name] = _cells_of(given[key], network.symbols[name], spec, layer, number, key)
             elif spec.init is not None and all(isinstance(d, int) for d in network.symbols[name].shape):
                 leaves[name] = _first(network, name, spec)
                 drawn.append(name)
@@ -104,7 +105,7 @@ def parameters(spec: Spec, network: Network, leaves: dict[str, Cells]) -> tuple[
     return tuple(drawn)
 
 
-def _cells_of(value: Any, symbol: Symbol, spec: Spec, number: int, key: str) -> Cells:
+def _cells_of(value: Any, symbol: Symbol, spec: Spec, layer: Layer, number: int, key: str) -> Cells:
     """Numbers of the file in the shape of the network; a flat list is a column or a row, as it fits."""
     shape = symbol.shape or (1, 1)
     if not isinstance(value, tuple):
@@ -114,9 +115,18 @@ def _cells_of(value: Any, symbol: Symbol, spec: Spec, number: int, key: str) -> 
     else:
         cells = [[v] for v in value] if shape[1] == 1 and shape[0] != 1 else [list(value)]
     if (len(cells), len(cells[0])) != tuple(shape):
-        where = spec.where("layers", number - 1, *((key,) if key in ("W", "b") else ("weights", key)))
-        raise SpecError(f"layers, entry {number}, {key}: {show_shape((len(cells), len(cells[0])))}, expected {show_shape(shape)}", where=where)
+        path, flat = _path(layer, number, key), not isinstance(value, tuple) or not isinstance(value[0], tuple)
+        count = len(cells) * len(cells[0])
+        found = f"{count} number{'s' * (count != 1)}" if flat else show_shape((len(cells), len(cells[0])))
+        expected = f"{prod(map(int, shape))} in a flat list" if 1 in shape else show_shape(shape)
+        raise SpecError(f"{spoken(path)}: {found}, expected {expected}", where=spec.where(*path),
+                        hint="write every row in brackets, as in [[1, 2], [3, 4]]" if flat and 1 not in shape else "")
     return cells
+
+
+def _path(layer: Layer, number: int, key: str) -> tuple[str | int, ...]:
+    """Where a parameter stands in the file: beside the layer's own keys, or under 'weights'."""
+    return ("layers", number - 1, *(() if key in ("W", "b") and key not in layer.weights else ("weights",)), key)
 
 
 def _first(network: Network, name: str, spec: Spec) -> Cells:

@@ -75,7 +75,7 @@ def applied(network: Network, loss: str, *, targets: Matrix | None = None, reduc
         return network
     (y,) = (network.symbols[n].expr for n in network.names("target"))
     axis = 1 if network.rows else 0
-    if theorem.sums_to_one and targets is not None and not all(map(total_is_one, _examples(targets, network.rows))):
+    if theorem.sums_to_one and targets is not None and not all(map(total_is_one, turned(targets, network.rows))):
         return network
     wrt = network.symbols[y_hat].expr if LOSSES[loss].logits else z
     shape = wrt.shape or (1, 1)
@@ -97,5 +97,6 @@ def _only_use(network: Network, name: str) -> Equation | None:
     return uses[0] if len(uses) == 1 else None
 
 
-def _examples(cells: Matrix, rows: bool) -> Matrix:
+def turned(cells: Matrix, rows: bool) -> Matrix:
+    """From one row an example to the network's own convention, and back."""
     return cells if rows else [list(c) for c in zip(*cells, strict=True)]

@@ -15,14 +15,14 @@ from ..errors import CheckError
 from ..expr import Expr
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, definition
 from ..latex import Printer
-from ..losses import LOSSES, PENALTIES, WEIGHTS
+from ..losses import LOSSES, PENALTIES, WEIGHTS, total_is_one
 from ..network import Network, Symbol
 from ..language.parse import parse
 from ..proof.probe import random_point, shrink
 from ..problem import LossPlan
 from .sheet import Section, Sheet, TexLine
 from .texparts import terminating
-from ..models.theorems import HYPOTHESIS
+from ..models.theorems import HYPOTHESIS, turned
 from ..values import DIGITS, gradients
 from ..verify import AGREE
 
@@ -39,7 +39,7 @@ def loss_section(sheet: Sheet) -> list[Section]:
     said += [f"Here {o.name} = {terminating(plan.options[o.name]) or plan.options[o.name]}: {o.says}." for o in row.options]
     if sheet.network.ones and not sheet.has(sheet.network.names("target")[0]):
         said.append(f"Taken for granted here: {HYPOTHESIS}.")
-    said += _classes(sheet, plan)
+    said += _classes(sheet, plan) + _shares(sheet, plan)
     said += [f"{PENALTIES[p].because} Convention: {PENALTIES[p].convention}." for p in plan.penalties]
     data = {"loss": plan.name, "options": {k: float(v) for k, v in plan.options.items()}, "reduction": plan.reduction,
             "classes": list(plan.classes), "regularization": list(plan.penalties)}
@@ -59,9 +59,24 @@ def _classes(sheet: Sheet, plan: LossPlan) -> list[str]:
         return []
     shape = sheet.network.symbols[sheet.network.aliases["y_hat"]].shape
     count = shape[1 if sheet.network.rows else 0]
-    if len(plan.classes) == 1:
-        return [f"The target is class {plan.classes[0]} of {count}, counted from 0, written with a 1 at its place."]
-    return [f"The targets are the classes {', '.join(map(str, plan.classes))} of {count}, counted from 0, each written with a 1 at its place."]
+    first = plan.classes[0]
+    said = f"The target is class {first}." if len(plan.classes) == 1 else f"The targets are the classes {', '.join(map(str, plan.classes))}."
+    return [said, f"Classes are counted from 0 to {int(count) - 1}, outputs on these pages from 1 to {count}: class {first} has its 1 at output {first + 1}."]
+
+
+def _shares(sheet: Sheet, plan: LossPlan) -> list[str]:
+    """What follows where the targets of a loss over classes do not sum to 1."""
+    network = sheet.network
+    (name,) = network.names("target")
+    if not LOSSES[plan.name].classes or LOSSES[plan.name].domain != "unit" or name not in sheet.problem.leaves:
+        return []
+    examples = turned(sheet.problem.leaves[name], network.rows)
+    odd = next((k for k, row in enumerate(examples) if not total_is_one(row)), None)
+    if odd is None:
+        return []
+    which = f"The targets of example {odd + 1}" if len(examples) > 1 else "The targets"
+    return [f"{which} do not sum to 1, so they are no probabilities of classes, and the short form of the gradient, prediction minus target, does not hold. "
+            f"For several answers that may be right together, use {'binary_cross_entropy_with_logits' if LOSSES[plan.name].logits else 'binary_cross_entropy'}."]
 
 
 def _definitions(sheet: Sheet) -> tuple[TexLine, ...]:

@@ -59,7 +59,7 @@ class Beyond(BaseModel):
 
     granularity: Literal["equation", "primitive"] = Field(
         default="equation", description="primitive: one operation (+ - * /, one function) a line, with names v1, v2, ...")
-    modes: Names = Field(default=(), description="Sweeps shown node by node: forward, reverse.", examples=[["forward", "reverse"]])
+    modes: Names = Field(default=(), description="Sweeps shown node by node: forward, reverse; true: both.", examples=[["forward", "reverse"]])
     hessian: Names = Field(default=(), description="Names whose second derivatives are shown; true: all.", examples=[["x", "y"], True])
     direction: dict[str, Numbers] = Field(
         default_factory=dict, description="Slope and curvature along this direction, scaled to length 1.", examples=[{"x": 1, "y": 2}])

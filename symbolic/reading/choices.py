@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .numbers import Number, ValueProblem, leaf, whole
@@ -26,11 +26,14 @@ def named(raw: object) -> dict[str, Any]:
     return {ALSO.get(str(key), str(key)): value for key, value in raw.items()}
 
 
-def braces(raw: object) -> dict[str, Any]:
-    """Keys with values, checked by what reads them."""
-    if not isinstance(raw, dict):
-        raise ValueProblem("expected keys with values, as in {learning_rate: [0.1, 0.5], steps: 10}")
-    return raw
+def braces(example: str) -> Callable[[object], dict[str, Any]]:
+    """A reader of keys with values, which are checked by what uses them; example: how they may look."""
+    def read(raw: object) -> dict[str, Any]:
+        if not isinstance(raw, dict):
+            raise ValueProblem(f"expected keys with values, as in {example}")
+        return raw
+
+    return read
 
 
 def truth(raw: object) -> bool:

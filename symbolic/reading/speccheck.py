@@ -282,7 +282,7 @@ def check_target(y: Values | Size, path: tuple[Step, ...], units: int, examples:
         raise ValueProblem(f"expected {examples} rows, one an example, as in the input", *path, hint=hint)
     if batch != examples:
         expected = "a single example" if examples is None else f"{examples} examples"
-        raise ValueProblem(f"examples: {batch}, but the input has {expected}", *path)
+        raise ValueProblem(f"examples: {batch}, but the last layer gives {expected}", *path)
     if size != units:
         raise ValueProblem(f"{_times((size or 0,))} an example, expected {units} (one a unit of the last layer)", *path)
 

@@ -60,14 +60,14 @@ class _Reader:
 
     def modes(self) -> tuple[str, ...]:
         for k, name in enumerate(self.spec.modes):
-            if name not in MODES:
+            if name not in (*MODES, "*"):
                 raise self.problem("modes", f"unknown mode {name!r}", nearest(name, MODES), k)
         if self.spec.modes:
             self._scalar_output("modes")
             self._whole_sizes("modes")
             if (count := sum(prod(map(int, s.shape)) for s in self.network.symbols.values())) > MOST_NODES:
                 raise self.problem("modes", f"the graph has {count:,} values; at most {MOST_NODES} are shown node by node")
-        return tuple(m for m in MODES if m in self.spec.modes)
+        return tuple(m for m in MODES if m in self.spec.modes or "*" in self.spec.modes)
 
     def hessian(self) -> tuple[str, ...]:
         return self._leaves("hessian", self.spec.hessian) if self.spec.hessian else ()
