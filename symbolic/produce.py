@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import ChainruleError, SpecError, nearest
 
 if TYPE_CHECKING:
     from .derive import Derivation
+    from .expr import Expr
     from .network import Network
     from .problem import Problem
     from .verify import Certified
@@ -92,7 +93,7 @@ def _uncomputable(problem: Problem, derivation: Derivation, error: ArithmeticErr
     from .values import DIGITS
 
     network, env = problem.network, dict(problem.numbers() or {})
-    lines = [(eq.name, eq.name, eq.rhs) for eq in network.equations]
+    lines: list[tuple[str, Any, Expr]] = [(eq.name, eq.name, eq.rhs) for eq in network.equations]
     lines += [(s.wrt, (s.of, s.wrt), s.result) for s in derivation.steps.values()]
     with mp.workdps(DIGITS):
         for name, key, rhs in lines:

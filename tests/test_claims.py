@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from course import TWO_LAYERS
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mpmath import mp
@@ -29,15 +30,6 @@ from symbolic.claims.written import decimals, shown_value, significant, within
 from symbolic.reading.yamltext import parse
 
 ERRATA = Path(__file__).parent.parent / "examples" / "errata"
-TWO_LAYERS = """\
-inputs:  {x: [0.05, 0.10]}
-targets: {y: [0.01]}
-layers:
-  - {units: 2, activation: sigmoid, W: [[0.15, 0.20], [0.25, 0.30]], b: [0.35, 0.35]}
-  - {units: 1, activation: sigmoid, W: [[0.40, 0.45]], b: [0.60]}
-loss: half_squared_error
-learning_rate: 0.5
-"""
 OPEN = """\
 inputs: {x: {size: 2}}
 targets: {y: {}}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from course import TWO_LAYERS
 from course import example as course
 
 from symbolic.errors import SpecError
@@ -18,15 +19,6 @@ from symbolic.models.initial import INITS
 from symbolic.produce import Request, produce
 
 ROOT = Path(__file__).parent.parent
-TWO_LAYERS = """
-inputs:  {x: [0.05, 0.10]}
-targets: {y: [0.01]}
-layers:
-  - {units: 2, activation: sigmoid, W: [[0.15, 0.20], [0.25, 0.30]], b: [0.35, 0.35]}
-  - {units: 1, activation: sigmoid, W: [[0.40, 0.45]], b: [0.60]}
-loss: half_squared_error
-learning_rate: 0.5
-"""
 SYMBOLIC = "inputs: {x: {size: 2, batch: n}}\ntargets: {y: {}}\nlayers: [{units: 3, activation: tanh}, {units: 1, activation: sigmoid}]\nloss: mse\n"
 
 

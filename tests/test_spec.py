@@ -10,6 +10,7 @@ from fractions import Fraction as F
 from pathlib import Path
 from typing import Any
 
+import course
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,16 +23,7 @@ from symbolic.spec import Init, Layer, Size, Spec, build, load
 from symbolic.reading.yamltext import parse
 from symbolic.verify import certify
 
-TWO_LAYERS = """\
-title: Two layers, one training example
-inputs:  {x: [0.05, 0.10]}
-targets: {y: [0.01]}
-layers:
-  - {units: 2, activation: sigmoid, W: [[0.15, 0.20], [0.25, 0.30]], b: [0.35, 0.35]}
-  - {units: 1, activation: sigmoid, W: [[0.40, 0.45]], b: [0.60]}
-loss: half_squared_error
-learning_rate: 0.5
-"""
+TWO_LAYERS = "title: Two layers, one training example\n" + course.TWO_LAYERS
 
 GRAPH = """\
 title: A computational graph

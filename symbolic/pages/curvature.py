@@ -16,24 +16,8 @@ from ..latex import Printer
 from ..lesson import plan
 from ..network import entry_symbols, from_equations
 from ..proof.probe import kinks
-from ..lectures.second import (
-    MOST_NAMES,
-    Curvature,
-    Entry,
-    Twice,
-    check_anywhere,
-    check_entries,
-    checked_hessian,
-    close,
-    curvature,
-    differentiated_again,
-    gradient_in_leaves,
-    leaves_of,
-    output_at,
-    second_difference,
-    second_entries,
-    size_of,
-)
+from ..lectures.second import MOST_NAMES, Curvature, Entry, Twice, check_anywhere, check_entries, checked_hessian, close
+from ..lectures.second import curvature, differentiated_again, gradient_in_leaves, leaves_of, output_at, second_difference, second_entries, size_of
 from .sheet import Section, Sheet, TexLine
 from ..values import DIGITS, difference, forward
 from ..verify import AGREE, certify

@@ -18,16 +18,8 @@ from ..expr import Expr
 from ..latex import Printer
 from ..network import Equation, Network, Symbol
 from ..proof.prove import SYMPY
-from ..lectures.second import (
-    MOST_NAMES,
-    check_entries,
-    checked_hessian,
-    close,
-    curvature,
-    differentiated_again,
-    gradient_in_leaves,
-    size_of,
-)
+from ..lectures.second import MOST_NAMES, check_entries, checked_hessian, close
+from ..lectures.second import curvature, differentiated_again, gradient_in_leaves, size_of
 from .sheet import Section, Sheet, TexLine
 from ..values import DIGITS, forward
 from ..verify import AGREE
