@@ -72,10 +72,12 @@ def solve(path: Path, request: Request) -> tuple[Problem, Certified]:
     request.check()
     spec = load(path)
     problem = build(spec)
-    lesson = plan(problem.network, request.levels, wrt=problem.wrt, all_entries=request.every,
-                  assume=check_assumed(request.assume) if request.assume else ())
+    assumed = check_assumed(request.assume) if request.assume else ()
     try:
+        lesson = plan(problem.network, request.levels, wrt=problem.wrt, all_entries=request.every, assume=assumed)
         certified = certify(lesson, problem.numbers())
+    except SpecError as e:  # the mathematics knows no file
+        raise problem.refused_at(problem.network.output, e.sentence, e.hint) from None
     except ArithmeticError as e:
         raise _uncomputable(problem, lesson.derivation, e) from None
     if not lesson.steps:  # after the check, which would have found a step that was lost

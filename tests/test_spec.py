@@ -213,6 +213,9 @@ LATE = [  # what is found out only when the numbers are worked with: text, line,
     ("equations: {d: det(A)}\nat:\n  A: [[1, 2], [2, 4]]\n", 3, ["at A: dd/dA: ", "has no inverse", "write the determinant out, as in A[0, 0]*A[1, 1]"]),
     ("equations: {d: det(A)}\nat: {A: [[3]]}\n", 1, ["equations d: det needs a matrix, and A is a scalar", "of a single number it is A"]),
     ("equations:\n  b: 2 + 3\n", 2, ["there is nothing to derive"]),
+    ("equations:\n  a: -x**2 - 1\n  b: log(a)\n", 3, ["equations b: no point was found at which b is defined"]),
+    ("equations: {b: 'max(x, y)'}\nat: {x: 0, y: 0}\nhvp:\n  x: 1\n", 3, ["hvp: at the given numbers a function has a kink"]),
+    (NET.replace("units: 1, activation: identity", "units: 1, activation: step").replace("half_squared_error", "binary_cross_entropy"), 7, ["loss: no point was found"]),
 ]
 
 

@@ -19,7 +19,7 @@ from ..language.arithmetic import MP, Matrix, entries, spread_out
 from .claimtext import Claim, Subject, flat, formula, slope_name, subject, without_slopes
 from ..lectures.descent import first_step
 from .drift import Habit, habits, rounded_values
-from ..errors import CheckError, ShapeError
+from ..errors import CheckError, ShapeError, SpecError
 from ..expr import Expr
 from ..network import Equation, Symbol
 from ..language.parse import names_in, tree
@@ -310,7 +310,7 @@ class _Judge:
     def _points(self, place: _Place) -> list[Point]:
         try:
             points = [p for p in place.scene.points() if place.key in p.env]
-        except CheckError as error:
+        except (CheckError, SpecError) as error:
             raise _Undecidable(f"It cannot be compared: {error.sentence}.") from None
         if not points:
             raise _Undecidable("No point was found at which both sides are defined.")

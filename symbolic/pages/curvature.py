@@ -14,7 +14,7 @@ from ..decimals import Numbers, matrix
 from ..expr import Expr, Shape
 from ..latex import Printer
 from ..lesson import plan
-from ..network import entry_symbols, from_equations
+from ..network import Network, entry_symbols, from_equations
 from ..proof.probe import kinks
 from ..lectures.second import MOST_NAMES, Curvature, Entry, Twice, check_anywhere, check_entries, checked_hessian, close
 from ..lectures.second import curvature, differentiated_again, gradient_in_leaves, leaves_of, output_at, second_difference, second_entries, size_of
@@ -73,8 +73,7 @@ def _leaves(sheet: Sheet) -> dict[Any, Matrix]:
 def _point(sheet: Sheet, twice: Twice, leaves: Mapping[Any, Matrix], key: str) -> _Point:
     """Everything at one point, compared with first and second differences. Raises SpecError at a kink, CheckError for a wrong number."""
     values = forward(twice.base, leaves)
-    if kinks(twice.base, values):
-        raise sheet.problem.refused(key, "at the given numbers a function has a kink, so there are no second derivatives", "move a number a little")
+    _check_smooth(sheet, twice.base, values, key)
     gradient, at = twice.gradient(leaves), twice.flat(leaves)
     f = output_at(twice, leaves)
     for k, g in enumerate(gradient):
@@ -83,6 +82,12 @@ def _point(sheet: Sheet, twice: Twice, leaves: Mapping[Any, Matrix], key: str) -
         close(g, slope, size_of(values, g), f"the derivative by {twice.places()[k][0]}")
     hessian = checked_hessian(twice, leaves)
     return _Point(at, f(at), gradient, hessian, curvature(hessian, gradient, size_of(values)))
+
+
+def _check_smooth(sheet: Sheet, network: Network, values: Mapping[Any, Matrix], key: str) -> None:
+    """Raises SpecError where a function has a kink at the values."""
+    if kinks(network, values):
+        raise sheet.problem.refused(key, "at the given numbers a function has a kink, so there are no second derivatives", "move a number a little")
 
 
 def _here(sheet: Sheet, twice: Twice, key: str) -> _Point | None:
@@ -322,6 +327,7 @@ def _product(sheet: Sheet) -> Iterator[Section]:
     given = sheet.problem.wanted.hvp
     names = tuple(n for n in sheet.problem.wanted.hvp)
     twice = _twice(sheet, names)
+    _check_smooth(sheet, twice.base, forward(twice.base, _leaves(sheet)), "hvp")
     inner = remembered(sheet, ("hvp", names), lambda: _certified_product(sheet, twice))
     page = Sheet(*inner, digits=sheet.digits, widest=sheet.widest)
     old = {eq.name for eq in sheet.network.equations}

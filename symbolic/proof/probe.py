@@ -19,7 +19,7 @@ from mpmath import mp
 from .. import expr as ex
 from ..language.arithmetic import MP, Env, HighPrecision, Matrix
 from ..derive import Step
-from ..errors import CheckError
+from ..errors import SpecError
 from ..expr import Expr
 from ..functions import FUNCTIONS, definition
 from ..network import Network, sums_of_one
@@ -55,7 +55,7 @@ def random_point(network: Network, k: int, near: Mapping[Any, Matrix] | None = N
 
     near: the given numbers; close to them it looks when the usual ranges hold no such point.
     A point on a kink (a dead unit sends exact zeros on) is taken only when there is no other.
-    Raises CheckError when no such point is found.
+    Raises SpecError when no such point is found.
     """
     unnamed = sorted({e.data for eq in network.equations for e in ex.walk(eq.rhs) if e.op == "apply"})
     leaves = network.names("input", "target", "parameter", "constant")
@@ -79,7 +79,7 @@ def random_point(network: Network, k: int, near: Mapping[Any, Matrix] | None = N
         tied = tied or point
     if tied is not None:
         return tied
-    raise CheckError(f"no point was found at which {network.output} is defined, so its derivation cannot be checked")
+    raise SpecError(f"no point was found at which {network.output} is defined, so its derivation cannot be checked")
 
 
 def row_points(name: str) -> list[dict[str, Matrix]]:
