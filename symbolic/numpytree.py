@@ -36,11 +36,22 @@ Index = list[Any]
 
 @dataclass
 class Names:
-    """What the code calls a value and a gradient; tables: the index tables that it reads, by name (None: written out in place)."""
+    """What the code calls a value and a gradient; tables: the index tables that it reads, by name (None: written out in place).
+
+    helpers: the functions that it calls by name, as arguments and body (None: every function written out in place).
+    """
 
     value: Callable[[str], str] = str
     gradient: Callable[[str, str], str] = "d{}_d{}".format
     tables: dict[str, Index] | None = field(default=None)
+    helpers: dict[str, tuple[tuple[str, ...], str]] | None = field(default=None)
+
+    def helper(self, name: str, arguments: tuple[str, ...], body: str, given: list[str]) -> str:
+        """The code for a function: a call by its name, or its body where it is no more than one call of NumPy."""
+        if self.helpers is None or _short(body.format(*arguments)):
+            return f"({body.format(*(f'({x})' for x in given))})"
+        self.helpers[name] = arguments, body.format(*arguments)
+        return f"{name}({', '.join(given)})"
 
     def table(self, word: str, cells: Index) -> str:
         """The code for a table of indices."""
@@ -111,8 +122,8 @@ class _Writer:
             case "neg": return f"(-{inner[0]})"
             case "add": return _chunks([inner[0], *map(self.term, e.args[1:])], " + ")
             case "mul": return self.times(e)
-            case "call": return _called(FUNCTIONS[e.data], inner)
-            case "slope" if e.data[0] in FUNCTIONS: return _slope(FUNCTIONS[e.data[0]], e.data[1], inner)
+            case "call": return self.applied(FUNCTIONS[e.data], None, inner)
+            case "slope" if e.data[0] in FUNCTIONS: return self.applied(FUNCTIONS[e.data[0]], e.data[1], inner)
             case "pick": return self.picked(e, inner)
             case "cases":
                 out = inner[-1]
@@ -121,6 +132,12 @@ class _Writer:
                 return out
             case op if op in SIGNS: return f"({SIGNS[op].join(inner)})"
         raise ValueError(f"no NumPy for {ex.text(e)}")
+
+    def applied(self, row: Row, slope: int | None, inner: list[str]) -> str:
+        """A function of the table, or its slope for the argument of that number, in its stable form."""
+        arguments = tuple(s.name for s in row.args)
+        name = row.name if slope is None else f"{row.name}_slope" + (f"_{arguments[slope]}" if slope else "")
+        return self.names.helper(name, arguments, _form(row, slope), inner)
 
     def term(self, e: Expr) -> str:
         """A later term of a sum, with its minus in front."""
@@ -161,8 +178,10 @@ class _Writer:
         """A function of a whole vector in the stable form of its row."""
         (z,) = e.args
         inside = str(self.names.value(z.data)) if z.op == "sym" and z.shape else f"({self.block(z)})"
-        form = VECTOR_FUNCTIONS[e.data[0]].numpy_code.replace("numpy.", "np.").format(z=inside, axis=e.data[1])
-        return f"({form})" + ("" if e.shape else "[0, 0]")
+        form = VECTOR_FUNCTIONS[e.data[0]].numpy_code.replace("numpy.", "np.")
+        if self.names.helpers is not None:
+            return self.names.helper(e.data[0], ("z", "axis"), form.format(z="{0}", axis="{1}"), [inside, f"axis={e.data[1]}"]) + ("" if e.shape else "[0, 0]")
+        return f"({form.format(z=inside, axis=e.data[1])})" + ("" if e.shape else "[0, 0]")
 
     def picked(self, e: Expr, inner: list[str]) -> str:
         """One output of a vector function of numbers: the same stable form, entry by entry."""
@@ -290,12 +309,13 @@ def _form(row: Row, slope: int | None) -> str:
     return written
 
 
-def _called(row: Row, inner: list[str]) -> str:
-    return f"({_form(row, None).format(*(f'({x})' for x in inner))})"
-
-
-def _slope(row: Row, k: int, inner: list[str]) -> str:
-    return f"({_form(row, k).format(*(f'({x})' for x in inner))})"
+def _short(body: str) -> bool:
+    """Whether a body is a name, a number, or one call with nothing to work out in it."""
+    code = ast.parse(body, mode="eval").body
+    while isinstance(code, ast.Call) and len(code.args) == 1 and isinstance(code.args[0], ast.UnaryOp):
+        code = code.args[0].operand
+    plain = (ast.Name, ast.Constant, ast.Attribute)
+    return isinstance(code, plain) or isinstance(code, ast.Call) and all(isinstance(a, plain) for a in code.args)
 
 
 def _rows(cells: Index, shape: tuple[int, int]) -> Index:
