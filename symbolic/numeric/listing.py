@@ -10,7 +10,7 @@ A line is Python's own syntax tree of NumPy, as everywhere here; ``targets`` say
 >>> for line in found.backward.lines: print(line.target, "=", written(line.code), "#", line.said)
 da1 = a1 - y # constant multiple, power rule
 dz1 = da1 * a1 * (1 - a1) # chain rule, slope of sigmoid
-dW1 = dz1 * x.T # product: error signal times the right factor, transposed
+dW1 = dz1 * x.T # product: factor on the right, transposed
 db1 = dz1 # sum
 >>> print(written(listing(net, derive(net), apart=True).forward.lines[0].code))
 W1[0] * x[0] + W1[1] * x[1] + b1
@@ -43,7 +43,7 @@ __all__ = ["Function", "Line", "Listing", "derive", "listing", "written"]
 # What a rule is called behind a line; {f} is the function whose slope it is. Any other rule by its own name.
 SAID = {
     "local-slope": "chain rule, slope of {f}", "vector-function": "chain rule, slopes of {f}", "power": "power rule", "product": "product rule", "quotient": "quotient rule",
-    "linear-in-W": "product: error signal times the right factor, transposed", "linear-in-x": "product: the left factor, transposed, times error signal",
+    "linear-in-W": "product: factor on the right, transposed", "linear-in-x": "product: factor on the left, transposed",
     "broadcast-to-sum": "sum over the examples"}
 
 
@@ -142,7 +142,7 @@ def listing(network: Network, derivation: Derivation, wrt: Iterable[str] | None 
     loss = function("loss", after, [made.names[made.loss]], "How far the prediction is from the target.") if after and before else None
     if loss is None:
         forward = function("forward", made.forward, [s.name for s in made.forward if s.name in read], forward.said)
-    backward = function("backward", made.backward, tuple(made.gradients.values()), f"The gradient of {made.names[made.loss]} with respect to every {'parameter' if network.layers else 'name'}.")
+    backward = function("backward", made.backward, tuple(made.gradients.values()), f"The gradient of {made.names[made.loss]} with respect to {'every parameter' if network.layers else ', '.join(made.names[n] for n in made.gradients)}.")
     moved = _moved(made, row, options or {}, reading, shapes) if update else (None, None, {})
     helping = tuple(_helper(n, args, body) for n, (args, body) in helpers.items())
     return Listing(made, apart, helping, tables, forward, loss, backward, *moved[:2], shapes, moved[2], row if update else None, sizes)
@@ -236,8 +236,8 @@ class _Apart:
         for name, e, of, words in statements:
             try:
                 found = spread_out(entries(e, self.env, TREES), self.shapes[of])
-            except (ValueError, NotImplementedError) as error:
-                raise SpecError(f"{name} cannot be computed entry by entry ({error})") from None
+            except (ValueError, NotImplementedError):
+                raise SpecError(f"{name} cannot be written entry by entry") from None
             cells += [(name, found)]
             said[name] = words
         return self.gathered(cells, said)
@@ -255,17 +255,19 @@ class _Apart:
         """One line a value; a call that occurs twice gets a name in front."""
         flat = [Shared(f"{name}__at_{i}_{j}", parsed(tree_code(row[j], self.names))) for name, rows in cells for i, row in enumerate(rows) for j in range(len(row))]
         lines = _without_cheap(shared(flat))
-        own, out, found = [], [], {}
+        own, out, found, same = [], [], {}, {}
         for line in lines:
             at = _AT.match(line.name)
+            line = Shared(line.name, changed(line.code, lambda n: same.get(n.id) if isinstance(n, ast.Name) else None), line.kind)  # noqa: B023
             if at is None:
                 own.append(Line(line.name, self.subscripts(line.code), own=True))
                 continue
             name, i, j = at[1], int(at[2]), int(at[3])
             found[i, j] = self.subscripts(line.code)
+            same[line.name] = line.code  # an entry cannot be read before its list is there
             if len(found) == len(places(self.dims[name])):
                 out += [*own, Line(name, _nested(found, self.dims[name]), said.get(name, ""))]
-                own, found = [], {}
+                own, found, same = [], {}, {}
         return out
 
     def subscripts(self, code: ast.expr) -> ast.expr:
@@ -324,7 +326,7 @@ def _moved(made: Program, row: Optimizer, options: Mapping[str, Any], reading: _
     fixed = [Line(n, ast.Constant(float(options[n] if n in options else (row.options[n].default or 0))), own=True) for n in row.options if n in read]
     parameters, slopes = tuple(p for p, _, _ in pairs), tuple(g for _, g, _ in pairs)
     takes = (*parameters, *slopes, *states, "learning_rate", *(("t",) if "t" in read else ()))
-    update = Function("update_parameters", takes, (*fixed, *reading.update(steps)), (*parameters, *states), f"One step: {row.title}.")
+    update = Function("update_parameters", takes, (*fixed, *reading.update(steps)), (*parameters, *states), f"One step ({row.title}).")
     look = None
     if ahead:
         used = {n.data for _, e, _ in ahead for n in ex.walk(e) if n.op == "sym"}
