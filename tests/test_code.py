@@ -17,11 +17,14 @@ from click.testing import CliRunner
 from mpmath import mp
 
 from symbolic.cli import main
-from symbolic.derive import derive
+from symbolic.derive import Derivation, derive
 from symbolic.errors import SpecError
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS
+from symbolic.lectures.descent import whole_path
 from symbolic.losses import LOSSES
-from symbolic.numeric.coding import check, coded, text_of, turned
+from symbolic.numeric.codetext import code_text
+from symbolic.numeric.coding import check, coded, functions_of, start_of, text_of, turned
+from symbolic.numeric.listing import Listing
 from symbolic.numeric.targets import TARGETS
 from symbolic.optimizers import OPTIMIZERS, SCHEDULES
 from symbolic.problem import Problem
@@ -31,7 +34,7 @@ from symbolic.values import DIGITS, forward, gradients
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NO_CODE = {"02": "no formula", "13": "not a number", "14": "not a number", "24": "no numbers", "42": "no numbers", "43": "symbols", "45": "not a number", "48": "symbols"}
-NO_NUMBERS = {"24", "42", "43", "48"}
+LONG = {"57", "58", "59", "61"}  # entry by entry in Python alone, to save time
 TOOLS = {"numpy": True, "python": True, "pytorch": importlib.util.find_spec("torch"), "jax": importlib.util.find_spec("jax"),
          "javascript": shutil.which("node"), "c": shutil.which("gcc") or shutil.which("cc")}
 RUN = """
@@ -85,15 +88,27 @@ def problems() -> dict[str, Problem]:
 
 
 @cache
+def derivation(name: str) -> Derivation:
+    return derive(problems()[name].network)
+
+
+@cache
+def functions(name: str, apart: bool) -> Listing:
+    return functions_of(problems()[name], derivation(name), apart)
+
+
+@cache
 def written(to: str) -> dict[str, str]:
     """The scripts of a language; what it cannot say is left out."""
     out = {}
     for name, problem in problems().items():
+        if to in ("javascript", "c") and name in LONG:
+            continue
         try:
             check(problem, to, True)
-            out[name] = text_of(problem, derive(problem.network), to, script=True)
+            out[name] = code_text(functions(name, TARGETS[to].apart), to, problem.title, start_of(problem, 0 if name == "58" else None))  # which explodes, as it should
         except SpecError as error:
-            assert "--to numpy" in str(error) or "or --to python" in str(error), (to, name, str(error))
+            assert "entry by entry" in str(error) or "--to numpy" in str(error) or "or --to python" in str(error), (to, name, str(error))
     return out
 
 
@@ -135,7 +150,7 @@ def exact(name: str) -> dict[str, Any]:
     """Loss and gradients at 90 digits, under the names of the code."""
     problem = problems()[name]
     with mp.workdps(DIGITS):
-        env = gradients(derive(problem.network), forward(problem.network, problem.numbers() or {}))
+        env = gradients(derivation(name), forward(problem.network, problem.numbers() or {}))
         return {key if isinstance(key, str) else key[1] + "'": np.array([[float(v) for v in row] for row in rows]) for key, rows in env.items() if isinstance(key, (str, tuple))}
 
 
@@ -180,7 +195,7 @@ def test_the_librarys_own_gradient_agrees(to: str, folders: dict[str, Path]) -> 
 
 
 def test_what_no_language_can_say_is_no_more_than_this() -> None:
-    missing = {to: sorted(set(problems()) - set(written(to))) for to in TARGETS}
+    missing = {to: sorted(set(problems()) - set(written(to)) - (LONG if to in ("javascript", "c") else set())) for to in TARGETS}
     assert missing["numpy"] == missing["pytorch"] == missing["jax"] == []
     assert missing["python"] == ["54"] and set(missing["c"]) == {"54", "optimizer-nesterov_lookahead"}
     assert all(n == "54" or n.startswith("activations") for n in missing["javascript"])
@@ -190,14 +205,12 @@ def test_what_no_language_can_say_is_no_more_than_this() -> None:
 
 @pytest.mark.parametrize("name", [*OPTIMIZERS, "schedules"])
 def test_the_path_is_that_of_the_pages(name: str, folders: dict[str, Path]) -> None:
-    from symbolic.lectures.descent import walk
-
     for key in [f"schedule-{s}" for s in SCHEDULES] if name == "schedules" else [f"optimizer-{name}"]:
         problem = problems()[key]
         assert problem.descent
-        path = walk(problem, problem.descent)
+        path = whole_path(problem, derivation(key))
         found = [float(v) for n, v in numbers(ran("numpy", folders["numpy"])[key]).items() if n.startswith("L")]
-        assert found == pytest.approx([float(m.loss) for m in path.moments][:len(found)], rel=1e-9)
+        assert len(found) > 3 and found == pytest.approx([float(m.loss) for m in path.moments[:len(found)]], rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["25", "41", "51", "52", "54", "55", "56", "59", "60", "61", "49"])
@@ -286,8 +299,8 @@ def test_no_line_is_long_and_none_ends_in_a_blank(to: str) -> None:
 
 
 def test_names_that_mean_something_in_a_language_are_changed() -> None:
-    spec = build({"equations": {"loss": "lambda_*forward**2", "y1": "sum + loss*default"}, "at": {"lambda_": 2, "forward": 3, "sum": 1, "default": 4}})
-    for to, name in (("numpy", "forward_"), ("c", "y1_"), ("c", "default_"), ("javascript", "default_"), ("python", "sum_")):
+    spec = build({"equations": {"loss": "2*forward**2", "y1": "math + loss*default"}, "at": {"forward": 3, "math": 1, "default": 4}})
+    for to, name in (("numpy", "forward_"), ("c", "y1_"), ("c", "default_"), ("javascript", "default_"), ("python", "math_")):
         assert name in coded(spec, to, script=True)
     assert "default_" not in coded(spec, "python")
 

@@ -24,9 +24,9 @@ from typing import Any
 from ..errors import SpecError
 from ..expr import Shape
 from .listing import Function, Line, Listing
-from .passes import changed, parsed
+from .passes import called, changed, parsed
 from .spelling import WIDTH, folded
-from .targets import Target, said, target, translated
+from .targets import Target, said, target
 
 COMMENT_AT = 60  # comments stand in one column behind the lines, unless a line is longer than this
 
@@ -98,15 +98,16 @@ class _Writer:
 
     def remark(self, text: str) -> list[str]:
         """A comment of one line; of the text only what can be printed, so that it stays one."""
-        clean = "".join(c if c.isprintable() else " " for c in text).strip().rstrip("\\")
+        clean = "".join(c if c.isprintable() else " " for c in text).strip(" \\")
         return [f"{self.comment} {clean}"] if clean else []
 
     def helpers(self) -> list[Function]:
         """Functions of the table, and what the language lacks where they or the lines call it."""
         every = (*self.found.helpers, *self.found.functions)
-        calls = {n.func.id for f in every for x in f.lines for n in ast.walk(translated(x.code, self.to)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+        calls = {called(n) for f in every for x in f.lines for n in ast.walk(x.code) if isinstance(n, ast.Call)}
+        forms = {form.partition("(")[0] for name in calls if isinstance(form := self.to.calls.get(name), str)}
         lacking = [Function(name, ("z",), (Line("result", parsed(body), own=True),), ("result",), "log(1 + exp(z)), without overflow.")
-                   for name, body in self.to.support.items() if name in calls and self.found.apart]
+                   for name, body in self.to.support.items() if name in forms]
         return [*lacking, *self.found.helpers]
 
     def functions(self, f: Function) -> list[str]:
@@ -330,7 +331,7 @@ class _C(_Writer):
             head = [f"static double {f.name}({', '.join(f'double {n}' for n in f.takes)}) {{", *(self.indent + x for x in self.remark(f.said))]
             returned = self.assigned("return", said(last.code, self.to))
             return head + self.body(replace(f, lines=tuple(first))) + [self.indent + x.replace("return = ", "return ", 1) for x in returned] + ["}"]
-        return [f"static void {f.name}(void) {{", *(self.indent + x for x in self.remark(f.said)), *self.body(f), "}"]
+        return [f"void {f.name}(void) {{", *(self.indent + x for x in self.remark(f.said)), *self.body(f), "}"]
 
     def show(self, name: str) -> list[str]:
         """printf for all entries, as rows."""

@@ -19,7 +19,7 @@ from ..problem import Problem, build
 from ..verify import certify
 from .backends import work
 from .codetext import Start, code_text
-from .listing import listing
+from .listing import Listing, listing
 from .program import program
 from .targets import TARGETS, target
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LAYOUTS = ("columns", "rows")
 MOST_WRITTEN_OUT = 4000  # operations: beyond that, code entry by entry is nothing that one reads
+KERNEL = ("p", "q")      # running letters of a kernel's rows and columns
 RATE = 0.1               # where the file names no learning rate
 
 
@@ -47,14 +48,19 @@ def coded(spec: Spec, to: str = "numpy", *, layout: str | None = None, script: b
 
 def text_of(problem: Problem, derivation: Derivation, to: str, *, script: bool = False, steps: int | None = None) -> str:
     """The code of a problem that is derived already. Raises SpecError for what the language cannot say."""
-    row, way = target(to), problem.descent
+    apart = target(to).apart
     try:
-        found = listing(problem.network, derivation, _wrt(problem), apart=row.apart, update=bool(problem.network.layers or way),
-                        optimizer=way.optimizer if way else None, options=way.options if way else None)
-        return code_text(found, to, problem.title, _start(problem, steps) if script else None)
+        return code_text(functions_of(problem, derivation, apart), to, problem.title, start_of(problem, steps) if script else None)
     except SpecError as error:
         where = problem.spec.where() if problem.spec else ""
-        raise SpecError(error.sentence, where=error.where or where, hint=error.hint or ("--to numpy works with whole arrays" if row.apart else "")) from None
+        raise SpecError(error.sentence, where=error.where or where, hint=error.hint or ("--to numpy works with whole arrays" if apart else "")) from None
+
+
+def functions_of(problem: Problem, derivation: Derivation, apart: bool) -> Listing:
+    """The functions of a problem, in no language yet; apart: every entry written out."""
+    way = problem.descent
+    return listing(problem.network, derivation, _wrt(problem), apart=apart, update=bool(problem.network.layers or way),
+                   optimizer=way.optimizer if way else None, options=way.options if way else None)
 
 
 def _wrt(problem: Problem) -> list[str] | None:
@@ -96,7 +102,7 @@ def _check_numbers(problem: Problem) -> None:
             raise SpecError(f"--script needs a number for everything, and {name} has none", where=where, hint=hint + ", or leave --script out")
 
 
-def _start(problem: Problem, steps: int | None) -> Start:
+def start_of(problem: Problem, steps: int | None) -> Start:
     """The numbers of the file, and the learning rate of every step."""
     numbers = problem.numbers() or {}
     values = {name: [[float(v) for v in row] for row in rows] for name, rows in numbers.items() if isinstance(name, str)}
@@ -131,7 +137,6 @@ def turned(spec: Spec, layout: str) -> Spec:
 
 
 def _sided(cells: Any, one: Network, other: Network, name: str) -> tuple[tuple[Any, ...], ...]:
-    """A parameter as the other layout has it: on its side where its rows and columns have changed places."""
-    a, b = one.symbols[name], other.symbols[name]
-    swap = a.letters != b.letters if a.shape == b.shape else True
-    return tuple(map(tuple, zip(*cells, strict=True) if swap else cells))
+    """A parameter as the other layout has it: on its side, but for a kernel, which lies as its image lies."""
+    kernel = one.symbols[name].letters == KERNEL and one.symbols[name].shape == other.symbols[name].shape
+    return tuple(map(tuple, cells if kernel else zip(*cells, strict=True)))

@@ -258,7 +258,7 @@ class _Apart:
         own, out, found, same = [], [], {}, {}
         for line in lines:
             at = _AT.match(line.name)
-            line = Shared(line.name, changed(line.code, lambda n: same.get(n.id) if isinstance(n, ast.Name) else None), line.kind)  # noqa: B023
+            line = Shared(line.name, _put(line.code, same), line.kind)
             if at is None:
                 own.append(Line(line.name, self.subscripts(line.code), own=True))
                 continue
@@ -290,12 +290,19 @@ def _nested(cells: Mapping[tuple[int, int], ast.expr], shape: Shape) -> ast.expr
     return ast.List([ast.List([cells[i, j] for j in range(int(shape[1]))], ast.Load()) for i in range(int(shape[0]))], ast.Load())
 
 
+def _put(code: ast.expr, table: Mapping[str, ast.expr]) -> ast.expr:
+    """An expression with others in place of names."""
+    if not any(isinstance(n, ast.Name) and n.id in table for n in ast.walk(code)):
+        return code
+    return changed(code, lambda n: table.get(n.id) if isinstance(n, ast.Name) else None)
+
+
 def _without_cheap(lines: Sequence[Shared]) -> list[Shared]:
     """Names given to shared parts are taken back where the part calls nothing."""
     cheap: dict[str, ast.expr] = {}
     out = []
     for line in lines:
-        code = changed(line.code, lambda n: cheap.get(n.id) if isinstance(n, ast.Name) else None)
+        code = _put(line.code, cheap)
         if re.fullmatch(r"t\d+", line.name) and not any(isinstance(n, ast.Call) for n in ast.walk(code)):
             cheap[line.name] = code
         else:
