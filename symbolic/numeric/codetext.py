@@ -230,7 +230,7 @@ class _Python(_Writer):
         last = found.output
         inside = [x for f in self.evaluated() if f is not found.backward for x in self.call(f)]
         count = tuple(range(len(found.parameters)))
-        return [f"# The same gradients by {self.to.autodiff}",
+        return [f"# The same gradients by {self.to.autodiff}, which may choose another one at a kink or a tie",
                 *folded(f"def cost({', '.join(found.parameters)}):"), *(self.indent + x for x in inside), f"{self.indent}return {last}", "", "",
                 *self.assigned("theirs", f"{self.to.autodiff}(cost, argnums={count})({', '.join(found.parameters)})"),
                 *self.assigned("difference", f"max(float(abs(a - b).max()) for a, b in zip(({', '.join(found.gradients)},), theirs))"),

@@ -2,8 +2,8 @@
 
 A row says which NumPy call becomes what; {0}, {1} stand for the arguments in order, {axis} and the like for those by keyword.
 
->>> said(parsed("np.maximum(0, np.sum(A, axis=1, keepdims=True))"), TARGETS["pytorch"])
-'torch.clamp(torch.sum(A, dim=1, keepdim=True), min=0)'
+>>> said(parsed("np.maximum(1, np.sum(A, axis=1, keepdims=True))"), TARGETS["pytorch"])
+'torch.clamp(torch.sum(A, dim=1, keepdim=True), min=1)'
 >>> said(parsed("np.where(z > 0, z, np.exp(-np.logaddexp(0, z)))"), TARGETS["c"])
 'z > 0.0 ? z : exp(-softplus(z))'
 """
@@ -93,11 +93,13 @@ def _plain(node: ast.expr) -> bool:
 
 
 def _larger(word: str) -> Callable[[ast.Call], str]:
-    """np.maximum of numbers and tensors, in any order: PyTorch's own takes tensors only."""
+    """np.maximum of numbers and tensors, in any order: PyTorch's own takes tensors only, and relu has slope 0 at 0 as ours has."""
     def write(node: ast.Call) -> str:
         one, other = node.args
         if _plain(one):
             one, other = other, one
+        if word == "maximum" and number(other) == 0:
+            return f"torch.relu({written(one)})"
         bound = "min" if word == "maximum" else "max"
         return f"torch.clamp({written(one)}, {bound}={written(other)})" if _plain(other) else f"torch.{word}({written(one)}, {written(other)})"
 
@@ -117,6 +119,12 @@ def _folded(name: str) -> Callable[[ast.Call], str]:
 def _padded(node: ast.Call) -> str:
     (above, below), (left, right) = ast.literal_eval(node.args[1])
     return f"torch.nn.functional.pad({written(node.args[0])}, ({left}, {right}, {above}, {below}))"
+
+
+def _jax_larger(node: ast.Call) -> str:
+    """relu has slope 0 at 0 as ours has; that of jnp.maximum is 1/2 there."""
+    one, other = node.args
+    return f"jax.nn.relu({written(other)})" if number(one) == 0 else f"jnp.maximum({written(one)}, {written(other)})"
 
 
 _TORCH: Calls = {
@@ -157,7 +165,7 @@ TARGETS: dict[str, Target] = {row.name: row for row in (
            reserved=_PYTHON, support=SUPPORT),
     Target("pytorch", "PyTorch", "py", PYTHON, _TORCH, module="torch", opening=("import torch", "", "torch.set_default_dtype(torch.float64)"), made="torch.tensor({0})",
            shown="torch.as_tensor({0}).tolist()", autodiff="torch.func.grad", reserved=_PYTHON | {"torch"}),
-    Target("jax", "JAX", "py", PYTHON, {"erf": "jax.scipy.special.erf({0})", "erfc": "jax.scipy.special.erfc({0})", "np.ones_like": "jnp.ones_like({0})",
+    Target("jax", "JAX", "py", PYTHON, {"np.maximum": _jax_larger, "erf": "jax.scipy.special.erf({0})", "erfc": "jax.scipy.special.erfc({0})", "np.ones_like": "jnp.ones_like({0})",
                                         "np.zeros_like": "jnp.zeros_like({0})"}, module="jnp",
            opening=("import jax", "import jax.numpy as jnp", "", 'jax.config.update("jax_enable_x64", True)'), made="jnp.array({0})", shown="jnp.asarray({0}).tolist()",
            autodiff="jax.grad", reserved=_PYTHON | {"jax", "jnp"}),
