@@ -100,6 +100,9 @@ numeric.task
 numeric.train
 numeric.job
 numeric.studies
+numeric.listing
+numeric.spelling numeric.targets
+numeric.codetext numeric.coding
 catalogue.entry
 catalogue.models
 catalogue.entrytexts
@@ -154,7 +157,7 @@ check.readback
 check.engines check.interfaces
 commands.shared
 commands.study commands.trace commands.train
-commands.bank commands.new
+commands.bank commands.new commands.code
 cli
 __main__
 """.strip().splitlines()
