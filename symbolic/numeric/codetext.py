@@ -233,7 +233,7 @@ class _Python(_Writer):
         return [f"# The same gradients by {self.to.autodiff}, which may choose another one at a kink or a tie",
                 *folded(f"def cost({', '.join(found.parameters)}):"), *(self.indent + x for x in inside), f"{self.indent}return {last}", "", "",
                 *self.assigned("theirs", f"{self.to.autodiff}(cost, argnums={count})({', '.join(found.parameters)})"),
-                *self.assigned("difference", f"max(float(abs(a - b).max()) for a, b in zip(({', '.join(found.gradients)},), theirs))"),
+                *self.assigned("difference", f"max(float(abs(a - b).max()) for a, b in zip(({', '.join(found.gradients)}{',' * (len(found.gradients) == 1)}), theirs))"),
                 f'print("largest difference from {self.to.autodiff}:", difference)']
 
 
