@@ -351,7 +351,7 @@ class _C(_Writer):
         once = [f"{f.name}();" for f in self.evaluated()]
         body = [*once, *(x for n in (found.output, *found.gradients) for x in self.show(n))]
         if found.update and start.rates:
-            inner = [f"learning_rate = learning_rates[epoch - 1];", *(["t = epoch;"] if "t" in found.update.takes else []), "update_parameters();", *once,
+            inner = ["learning_rate = learning_rates[epoch - 1];", *(["t = epoch;"] if "t" in found.update.takes else []), "update_parameters();", *once,
                      f'printf("{found.output} after step %d = %.17g\\n", epoch, {found.output});']
             body += ["", *self.assigned(f"const double learning_rates[{len(start.rates)}]", _braces(list(start.rates))),
                      f"for (int epoch = 1; epoch <= {len(start.rates)}; epoch++) {{", *(self.indent + x for x in inner), "}"]
