@@ -33,6 +33,9 @@ class Adapter(BaseModel):
                               "for biases within W, vectors, classes.", examples=[["columns", "out_in"]])
     preset: str = Field(default="", description="A convention from the list of presets.", examples=["nielsen"])
 
+    max_hint: int = Field(default=4, ge=0, le=4, description="The most that a report may say: 0 the verdict alone, 1 where, 2 the cause, 3 the formula, 4 the corrected line.",
+                          examples=[2])
+
     @field_validator("returns", "layout", mode="before")
     @classmethod
     def _listed(cls, raw: object) -> object:

@@ -160,7 +160,12 @@ def find(code: Code) -> Engine | None:
 
 def graphs(engine: Engine) -> list[Graph]:
     """The graphs that the class's own operators can build."""
-    return [g for g in GRAPHS if all(_possible(engine, ast.parse(e, mode="eval").body, True) for e in g.equations.values())]
+    return [g for g in GRAPHS if possible(engine, g)]
+
+
+def possible(engine: Engine, graph: Graph) -> bool:
+    """Whether the class's own operators can build a graph."""
+    return all(_possible(engine, ast.parse(e, mode="eval").body, True) for e in graph.equations.values())
 
 
 def _possible(engine: Engine, e: ast.expr, top: bool) -> bool:
@@ -169,13 +174,13 @@ def _possible(engine: Engine, e: ast.expr, top: bool) -> bool:
             return True
         case ast.Constant():
             return not top
-        case ast.BinOp(left, op, right):
+        case ast.BinOp(left, op, right) if type(op) in OPERATORS:
             usual, mirrored = OPERATORS[type(op)][1:]
             return _possible(engine, left, False) and _possible(engine, right, False) and engine.has(mirrored if isinstance(left, ast.Constant) else usual)
         case ast.UnaryOp(ast.USub(), inner):
             return engine.has("__neg__") and _possible(engine, inner, False)
-        case ast.Call(ast.Name(f), [inner]):
-            return f in engine.functions and _possible(engine, inner, False)
+        case ast.Call(ast.Name(f), [ast.Name()]):
+            return f in engine.functions
     return False
 
 
@@ -195,15 +200,15 @@ def _value(engine: Engine, e: ast.expr) -> Any:
     raise SpecError(f"no call for {ast.unparse(e)}")
 
 
-def reach(engine: Engine, numbers: Sequence[Mapping[str, float]] = (NUMBERS,)) -> EngineReached:
-    """The plan: every graph at every set of numbers (for a, b, d), backward from its output, the gradients of all its nodes."""
+def reach(engine: Engine, numbers: Sequence[Mapping[str, float]] = (NUMBERS,), chosen: Sequence[Graph] | None = None) -> EngineReached:
+    """The plan: every graph (or those chosen) at every set of numbers (for a, b, d), backward from its output, the gradients of all its nodes."""
     script = Script()
     roots = [engine.name] + ([] if engine.backward.owner else [engine.backward.name])
     part = kept(engine.code.text, engine.code.tree, roots)
     supplied = helpers.source(part.missing)
     script.add("load", source=part.text, before=supplied.text or None)
     points: list[GraphPoint] = []
-    for graph in graphs(engine):
+    for graph in graphs(engine) if chosen is None else chosen:
         network = from_equations(graph.equations, {})
         for given in numbers:
             values = {n: numpy.float64(given[n]) for n in network.names("input")}

@@ -20,7 +20,7 @@ from ..rules import local_slope
 from ..slips import SLIPS
 from .arrays import READER, Array
 from .judge import LIMITS, Case, TensorVerdict, error_of, fitted, floor_of, judge, plain_array
-from .suspects import AGREE, KEY, NEARER, Claims, Suspect, Trial, calls_of, field_of, forward_suspects, worked
+from .suspects import AGREE, KEY, NEARER, Claims, Field, Suspect, Trial, calls_of, field_of, forward_suspects, worked
 
 LOSS = ("other-loss", "factor-doubled", "factor-halved", "mean-forgotten", "mean-twice", "log-epsilon", "log-forgotten", "penalty-forgotten", "all-pairs", "sign")
 TIME_FOR_PAIRS = 4.0  # seconds
@@ -34,7 +34,7 @@ class Cause:
 
     slip: its name in SLIPS; said: the marker's sentence; value: the value whose gradient it changes first; step: which step of the
     derivation that is, from 1 at the output; equation: the line of the forward pass that it goes back through; yours, right: the two
-    formulas of that gradient, as text and as trees.
+    formulas of that gradient, as text and as trees; key: which slip at which place, the same in the network at other sizes.
     """
 
     slip: str
@@ -46,6 +46,13 @@ class Cause:
     right: str
     yours_tree: Expr
     right_tree: Expr
+    key: tuple[Any, ...] = ()
+
+    def within(self, network: Network) -> Cause:
+        """The same mistake in the network at other sizes, as the spec has it; itself where it does not fit there."""
+        field = field_of(network)
+        suspect = field.named(self.key)
+        return self if suspect is None else _cause(field, suspect)
 
 
 @dataclass(frozen=True)
@@ -301,12 +308,12 @@ def _causes(claims: Claims, suspect: Suspect) -> Iterator[Cause]:
     for key in keys:
         part = suspect if len(keys) == 1 else claims.field.named(key)
         assert part is not None
-        yield _cause(claims, part)
+        yield _cause(claims.field, part)
 
 
-def _cause(claims: Claims, suspect: Suspect) -> Cause:
+def _cause(field: Field, suspect: Suspect) -> Cause:
     """Where a slip enters: the first step that it changes, or else what it hands out."""
-    field, network = claims.field, claims.field.network
+    network = field.network
     name = next((n for n in field.order if n in suspect.trees), None)
     if name is not None:
         yours, right = suspect.trees[name].result, field.right.steps[name].result
@@ -315,7 +322,7 @@ def _cause(claims: Claims, suspect: Suspect) -> Cause:
         yours, right = suspect.changed.handed[name], ex.grad(network.output, name, network.symbols[name].shape)
     through = field.right.steps[name].terms
     equation = str(network.equation(through[0].through)) if through else ""
-    return Cause(suspect.slip.name, suspect.said, name, field.order.index(name), equation, _text(yours), _text(right), yours, right)
+    return Cause(suspect.slip.name, suspect.said, name, field.order.index(name), equation, _text(yours), _text(right), yours, right, suspect.key)
 
 
 def _text(e: Expr) -> str:

@@ -1,0 +1,251 @@
+"""From what came out of the sandbox to a report: how the run ended, what the forward pass says, verdicts with lines, causes with steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from .. import expr as ex
+from ..network import Network
+from .engines import Engine, EngineReached
+from .judge import Case, TensorVerdict
+from .mending import mended
+from .points import Point
+from .readback import PointRead, Read
+from .reading import Code
+from .report import Reason, Report, Row, Source, counted
+from .sandbox import TRUST, Outcome
+from .setting import Interface
+from .subject import Subject
+from .suspects import field_of
+from .why import Cause, Diagnosis, diagnose
+
+SHOWN = 3  # entries of a recovered signal
+Again = Callable[[Code, Sequence[Point]], list[Case]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that was run: how it was called, at which points, what it gave; fixed_sizes: only the sizes of the spec could be used."""
+
+    subject: Subject
+    code: Code
+    way: Interface
+    at: Sequence[Point]
+    outcome: Outcome
+    got: Read
+    cases: Sequence[Case]
+    dtype: str = "float64"
+    fixed_sizes: bool = False
+
+
+def failed(file: str, title: str, status: str, message: str, **more: Any) -> Report:
+    """The report on a file that gave nothing to judge."""
+    return Report(file, title, status, message, **more)
+
+
+def source(code: Code, line: int) -> Source:
+    """A line of the file."""
+    lines = code.text.splitlines()
+    return Source(line, code.where(line), lines[line - 1].strip()) if 1 <= line <= len(lines) else Source()
+
+
+def run_facts(outcome: Outcome) -> dict[str, Any]:
+    """What every report says of the run itself."""
+    return {"layers": tuple((x.name, x.active, x.note) for x in outcome.layers), "printed": outcome.text}
+
+
+def run_notes(outcome: Outcome) -> list[str]:
+    """Sentences about the run: what was stood in for, what protects."""
+    notes = [f"{', '.join(outcome.inert)} did nothing: drawing is left out"] if outcome.inert else []
+    return notes + ([] if outcome.complete else [TRUST])
+
+
+# ---------------------------------------------------------------- networks
+
+def network_report(found: Found, strict: bool, pairs: bool, again: Again | None) -> Report:
+    """The report on a file that gives the gradients of a network."""
+    facts = {**run_facts(found.outcome), "loss": found.subject.loss, "dtype": found.dtype}
+    notes = (f"taken as {found.way.spoken}", *found.got.notes, *run_notes(found.outcome))
+    name, title = found.code.name, found.subject.title
+    used = [(p, r) for p, r in zip(found.at, found.got.points, strict=False) if r is not None]
+    if not used or used[0][1].failure is not None or not found.cases:
+        return failed(name, title, *_not_run(found, used), notes=notes, **facts)
+    d = diagnose(found.cases, found.dtype, strict=strict, pairs=pairs)
+    lines = found.way.lines()
+    rows = tuple(Row(v, source=source(found.code, _line(lines, v.name))) for v in d.verdicts)
+    warnings = _warnings(found, used, d)
+    causes = tuple(tuple(_reason(c, found, lines, rows) for c in both) for both in d.causes)
+    if again is not None:
+        causes = mended(causes, found, again)
+    status = "right" if d.right and not (strict and any(r.failure for _, r in used)) else "wrong"
+    if all(v.verdict == "UNTESTED" for v in d.verdicts):
+        status = "could not run"
+    first = next((r for r in rows if r.verdict.name == d.first_wrong), None)
+    return Report(name, title, status, _message(d, rows, status), forward=_forward(d, found), rows=rows, causes=causes, where=_where(first),
+                  first=first.source if first else Source(), recovered=_recovered(d), warnings=warnings, notes=notes, complete=d.complete, **facts)
+
+
+def _not_run(found: Found, used: Sequence[tuple[Point, PointRead]]) -> tuple[str, str]:
+    """The status and the sentence of a file that gave nothing to judge."""
+    outcome = found.outcome
+    if outcome.kind == "limit":
+        return "limit hit", f"{found.code.name}: {outcome.message}"
+    if outcome.kind in ("killed", "no-result"):
+        return "could not run", f"{found.code.name}: {outcome.message}"
+    report: Mapping[str, Any] | None = next((r.failure for _, r in used if r.failure is not None), None)
+    report = report or next((s for s in outcome.steps if s["status"] == "failed"), None)
+    if report is None:
+        return "could not run", f"{found.code.name}: the file ran, but no gradient of {', '.join(found.at[0].wanted)} came back"
+    return "could not run", failure_sentence(found.code, report, outcome)
+
+
+def failure_sentence(code: Code, report: Mapping[str, Any], outcome: Outcome) -> str:
+    """What a failed step says, with the line of the file."""
+    line = int(report.get("line", 0))
+    where = code.where(line) if line else code.name
+    said = f"{report.get('type', 'error')}: {report.get('message', '')}".rstrip(": ")
+    written = source(code, line).text
+    from .sandbox import CLOSED
+
+    closed = f" ({CLOSED})" if report.get("type") == "PermissionError" else ""
+    return f"{where}: {said}{closed}" + (f", in `{written}`" if written else "")
+
+
+def _line(lines: Mapping[str, int], name: str) -> int:
+    return lines.get(name) or name[0] in "Wb" and lines.get(f"{name[0]}*") or 0
+
+
+def _warnings(found: Found, used: Sequence[tuple[Point, PointRead]], d: Diagnosis) -> tuple[str, ...]:
+    out = [f"It does not run with {_spoken(p)}: {failure_sentence(found.code, r.failure, found.outcome)}." for p, r in used if r.failure is not None]
+    out += [v.said for v in d.verdicts if v.verdict in ("KINK", "SCALE", "UNTESTED") and v.said]
+    if found.fixed_sizes:
+        out.append("Only the sizes of the spec were tried: the file holds them as numbers.")
+    if not d.complete:
+        out.append("Not all pairs of mistakes could be tried in time.")
+    return tuple(dict.fromkeys(out))
+
+
+def _spoken(p: Point) -> str:
+    return {"square": "square matrices", "distinct sizes": "sizes that are all different"}.get(p.label, p.label)
+
+
+def _message(d: Diagnosis, rows: Sequence[Row], status: str) -> str:
+    if status == "could not run":
+        return "Every right gradient is 0 at these points, so nothing was tested."
+    ahead = "" if d.forward is None else "The loss is another one. " if d.forward.name == d_loss(d) else "The forward pass is another one. "
+    return f"{ahead}{counted(rows)}."
+
+
+def d_loss(d: Diagnosis) -> str:
+    """The name of the loss, if that is the first value that is another one."""
+    return d.forward.name if d.forward is not None and d.forward.equation.startswith(("L =", "D =")) else ""
+
+
+def _where(row: Row | None) -> str:
+    if row is None:
+        return ""
+    v = row.verdict
+    at = f" The largest error is at {list(v.at[1])} ({v.at[0]})." if v.at and v.at[1] and v.error not in (0.0, float("inf")) else ""
+    return f"Going back from the output, the first gradient that is wrong is `dL/d{v.name}`. {v.said}{at}".strip()
+
+
+def _forward(d: Diagnosis, found: Found) -> tuple[str, ...]:
+    """What the forward pass says, the first thing of a report."""
+    loss = found.at[0].network.output
+    compared = list(dict.fromkeys(n for c in found.cases for n in [*c.values, *([loss] if c.loss is not None else [])]))
+    said = []
+    if d.forward is None and compared:
+        order = [e.name for e in found.at[0].network.equations]
+        names = sorted(compared, key=lambda n: order.index(n) if n in order else len(order))
+        said.append(f"The forward pass is right: {', '.join(f'`{n}`' for n in names)} agree{'s' * (len(names) == 1)}.")
+    elif d.forward is None:
+        said.append("No value of the forward pass came back, so only gradients were compared.")
+    else:
+        f = d.forward
+        off = "is another one" if f.error == float("inf") else f"is off by {f.error:.2g} of its size"
+        said.append(f"Your loss {off}." if f.name == loss else f"`{f.name}` {off}, and everything before it is right: here `{f.equation}`.")
+        said += [f"{'Your loss' if f.name == loss else 'Your forward pass'}: {s}" for s in (d.loss_equals or f.equals)]
+        if f.consistent:
+            said.append("Your gradients are right for what your code computes on the way forward.")
+    said += [f"Your gradients: {s}" for s in d.gradient_equals if "under" in s]
+    return tuple(said)
+
+
+def _recovered(d: Diagnosis) -> tuple[str, ...]:
+    """The error signal where no known mistake explains it: its first entries, beside the slope."""
+    r = d.recovered
+    if r is None:
+        return ()
+    said = [f"No single known mistake, and no pair, gives these numbers. Behind `dL/d{r.tensor}` stands `dL/d{r.value}` = {_entries(r.claimed)}; right is {_entries(r.right)}."]
+    if r.ratio is not None and r.slope is not None and r.slope.shape == r.ratio.shape:
+        said.append(f"Divided by the gradient from above it is {_entries(r.ratio)}, where the slope of the activation is {_entries(r.slope)}.")
+    return tuple(said)
+
+
+def _entries(a: Any) -> str:
+    flat = numpy.asarray(a, dtype=float).reshape(-1)
+    return ", ".join(f"{x:.4g}" for x in flat[:SHOWN]) + (", ..." if flat.size > SHOWN else "")
+
+
+def _reason(cause: Cause, found: Found, lines: Mapping[str, int], rows: Sequence[Row]) -> Reason:
+    """A cause in the sizes of the spec, with the line where it enters: that of the first gradient on the way back that the file names."""
+    network = found.subject.network
+    shown = cause.within(network)
+    field = field_of(network if shown is not cause else found.at[0].network)
+    after = field.order[field.order.index(shown.value):]
+    name = next((n for n in after if _line(lines, n) and shown.value in field.below(n)), "")
+    wrong = next((r.source for r in rows if not r.verdict.passed and r.source.line), Source())
+    return reason(shown, field.network, source(found.code, _line(lines, name)) if name else wrong, name)
+
+
+def reason(cause: Cause, network: Network, at: Source, assigned: str = "") -> Reason:
+    """A cause as the report tells it."""
+    steps = len(field_of(network).order) - 1
+    return Reason(cause.slip, cause.said, cause.value, cause.step, steps, cause.equation, cause.yours_tree, cause.right_tree, network, at, assigned or cause.value)
+
+
+# ---------------------------------------------------------------- scalar engines
+
+def engine_report(engine: Engine, reached: EngineReached, outcome: Outcome, got: Read, cases: Mapping[str, Sequence[Case]], title: str, strict: bool) -> Report:
+    """The report on a scalar engine: one group of verdicts a graph; causes that explain every graph that is wrong."""
+    code, facts = engine.code, run_facts(outcome)
+    notes = (f"taken as a scalar engine, class {engine.name}: graphs of its own operators", *got.notes, *run_notes(outcome))
+    shown = title or f"class {engine.name}"
+    broken = {p.name: r.failure for p, r in zip(reached.points, got.points, strict=False) if r is not None and r.failure is not None}
+    if not cases:
+        report = next(iter(broken.values()), None)
+        status = "limit hit" if outcome.kind == "limit" else "could not run"
+        message = failure_sentence(code, report, outcome) if report and status != "limit hit" else f"{code.name}: {outcome.message or 'it gave no gradients'}"
+        return failed(code.name, shown, status, message, notes=notes, **facts)
+    found = {name: diagnose(own, strict=strict, pairs=False) for name, own in cases.items()}
+    at = source(code, engine.backward.node.lineno)
+    rows = tuple(Row(v, _graph(name, reached), at) for name, d in found.items() for v in d.verdicts)
+    wrong = {name: d for name, d in found.items() if not d.right}
+    warnings = tuple(f"The graph {_graph(name, reached)} does not run: {failure_sentence(code, r, outcome)}." for name, r in broken.items() if r)
+    status = "wrong" if wrong or (strict and broken) else "limit hit" if outcome.kind == "limit" else "right"
+    groups = len(found)
+    message = f"{groups} graph{'s' * (groups != 1)}: {groups - len(wrong)} right, {len(wrong)} wrong." if status != "limit hit" else f"{code.name}: {outcome.message}"
+    forward = tuple(f"In {_graph(n, reached)}, `{d.forward.name}` is another value: {', '.join(d.forward.equals) or d.forward.equation}" for n, d in found.items() if d.forward is not None)
+    first = next(iter(wrong), "")
+    where = f"The first graph that is wrong is {_graph(first, reached)}. {next((v.said for v in wrong[first].verdicts if not v.passed), '')}".strip() if first else ""
+    return Report(code.name, shown, status, message, forward=forward or ("The values of all graphs are right.",), rows=rows, causes=_common(wrong, cases, at),
+                  where=where, first=at, warnings=warnings, notes=notes, **facts)
+
+
+def _graph(name: str, reached: EngineReached) -> str:
+    point = next(p for p in reached.points if p.name == name)
+    said = "; ".join(f"{e.name} = {ex.text(e.rhs)}" for e in point.network.equations)
+    return f"{said}{', backward twice' if point.twice else ''}"
+
+
+def _common(wrong: Mapping[str, Diagnosis], cases: Mapping[str, Sequence[Case]], at: Source) -> tuple[tuple[Reason, ...], ...]:
+    """The mistakes that explain every wrong graph; where there is none, those of the first that has any."""
+    sets = [{both[0].slip for both in d.causes if len(both) == 1} for d in wrong.values()]
+    every = set.intersection(*sets) if sets else set()
+    name = next((n for n, d in wrong.items() if d.causes), "")
+    told = [both[0] for both in wrong[name].causes if not every or both[0].slip in every] if name else []
+    return tuple((reason(c, cases[name][0].point.network, at),) for c in {c.slip: c for c in reversed(told)}.values())[::-1]

@@ -1,0 +1,188 @@
+"""A check from beginning to end: the file read, called in the sandbox at test points, its numbers sorted, judged and explained.
+
+Whatever is wrong with a file ends as a `Report` with a sentence, never as an exception: a folder of submissions goes on.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy
+
+from ..errors import ChainruleError, SpecError
+from . import engines, interfaces, sandbox
+from .findings import Found, engine_report, failed, network_report
+from .graphs import graph_cases, own_graphs
+from .judge import Case
+from .points import Blueprint, Point, draw, points
+from .readback import PointRead, Read
+from .reading import Code, read
+from .report import Report
+from .setting import Interface, Needs
+from .subject import Subject
+
+SINGLES = ("one example", "another example", "a third example")
+MOST_SEED = 2**31
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to check. seed: of the test points, drawn when None; strict: a common constant, or a point that cannot be run, is wrong; require: refuse
+    where the sandbox is not complete; pairs: whether two mistakes at once are tried; mend: whether a corrected line is looked for; limits: of one run."""
+
+    seed: int | None = None
+    strict: bool = False
+    require: bool = False
+    pairs: bool = True
+    mend: bool = True
+    limits: sandbox.Limits | None = None
+
+
+class Session:
+    """Checks files against one subject; the points are drawn once for all of them. Without a subject only scalar engines can be checked."""
+
+    def __init__(self, subject: Subject | None, options: Options | None = None) -> None:
+        self.subject, self.options = subject, options or Options()
+        self.seed = secrets.randbelow(MOST_SEED) if self.options.seed is None else self.options.seed
+        self._drawn: dict[tuple[bool, bool, bool], list[Point]] = {}
+
+    def check(self, path: Path | str, name: str = "") -> Report:
+        """The report on one file. name: what it is called there."""
+        start = time.perf_counter()
+        shown = name or Path(path).name
+        try:
+            found = self._checked(replace(read(path), name=shown))
+        except ChainruleError as e:
+            found = failed(shown, self._title, "could not run", str(e).replace(str(path), shown))
+        except Exception as e:  # noqa: BLE001 - one file that we cannot follow must not stop the others
+            found = failed(shown, self._title, "could not run", f"{shown}: this file could not be followed ({type(e).__name__} in chainrule itself, please report it)")
+        most = self.subject.adapter.max_hint if self.subject else 4
+        return replace(found, seed=self.seed, seconds=time.perf_counter() - start, most=most)
+
+    @property
+    def _title(self) -> str:
+        return self.subject.title if self.subject else ""
+
+    def _checked(self, code: Code) -> Report:
+        engine = engines.find(code)
+        plain = self.subject is None or not self.subject.network.layers
+        if engine is not None and plain and (self.subject is None or own_graphs(engine, self.subject.network)):
+            return self._engine(engine)
+        if self.subject is None:
+            raise SpecError("a network is needed to check this file against", where=code.name, hint='say which: --spec net.yaml, or --net "4-3-2 relu sigmoid" --loss mse')
+        try:
+            way = interfaces.find(code, self.subject.network, self.subject.adapter)
+        except SpecError:
+            if engine is None:
+                raise
+            return self._engine(engine)
+        return self._network(code, way)
+
+    # ------------------------------------------------------------ networks
+
+    def points(self, needs: Needs, own_sizes: bool = False) -> list[Point]:
+        """The test points that a way of calling a file needs."""
+        assert self.subject is not None
+        key = (needs.one_example, needs.classes, own_sizes or needs.own_sizes)
+        if key not in self._drawn:
+            self._drawn[key] = drawn(self.subject.blueprint, self.seed, one_example=key[0], classes=key[1], own_sizes=key[2])
+        return self._drawn[key]
+
+    def _network(self, code: Code, way: Interface) -> Report:
+        subject = self.subject
+        assert subject is not None
+        fixed = not subject.blueprint.resize or way.needs.own_sizes
+        at = self.points(way.needs)
+        outcome, got = self._run(code, way, at)
+        if not fixed and outcome.kind != "limit" and not _main(got):
+            again = interfaces.find(code, subject.network, subject.adapter)
+            own = self.points(again.needs, own_sizes=True)
+            second = self._run(code, again, own)
+            if _main(second[1]):
+                way, at, (outcome, got), fixed = again, own, second, True
+        cases = [case(p, r, way) for p, r in zip(at, got.points, strict=False) if r is not None and r.gradients]
+        found = Found(subject, code, way, at, outcome, got, cases, _dtype(got), fixed_sizes=fixed and subject.blueprint.resize)
+        return network_report(found, self.options.strict, self.options.pairs, self._again if self.options.mend else None)
+
+    def _again(self, code: Code, at: Sequence[Point]) -> list[Case]:
+        """What a changed file gives at some points; nothing where it does not run."""
+        subject = self.subject
+        assert subject is not None
+        try:
+            way = interfaces.find(code, subject.network, subject.adapter)
+            _, got = self._run(code, way, at)
+        except ChainruleError:
+            return []
+        return [case(p, r, way) for p, r in zip(at, got.points, strict=False) if r is not None and r.gradients]
+
+    def _run(self, code: Code, way: Interface, at: Sequence[Point]) -> tuple[sandbox.Outcome, Read]:
+        assert self.subject is not None
+        reached = interfaces.reach(code, self.subject.network, at, self.subject.adapter, way)
+        outcome = self._in_sandbox(code, reached)
+        return outcome, reached.read(outcome) if outcome.arrays or outcome.steps else Read((), None, tuple(way.notes))
+
+    def _in_sandbox(self, code: Code, reached: interfaces.Reached | engines.EngineReached) -> sandbox.Outcome:
+        return sandbox.run(code.text.encode(), reached.plan, reached.inputs, self.options.limits, require=self.options.require, name=code.name, preload=reached.preload)
+
+    # ------------------------------------------------------------ scalar engines
+
+    def _engine(self, engine: engines.Engine) -> Report:
+        own = own_graphs(engine, self.subject.network) if self.subject is not None and not self.subject.network.layers else ()
+        rng = numpy.random.default_rng(self.seed)
+        numbers = [_numbers(rng, self.subject if own else None) for _ in range(2)]
+        reached = engines.reach(engine, numbers, own or None)
+        outcome = self._in_sandbox(engine.code, reached)
+        got = reached.read(outcome)
+        return engine_report(engine, reached, outcome, got, graph_cases(reached, got), self._title, self.options.strict)
+
+
+def drawn(blueprint: Blueprint, seed: int, *, one_example: bool = False, classes: bool = False, own_sizes: bool = False) -> list[Point]:
+    """The points for a way of calling. Raises SpecError where no numbers are found at which the network is defined."""
+    blueprint = replace(blueprint, resize=blueprint.resize and not own_sizes)
+    try:
+        found = points(blueprint, seed)
+        if one_example and blueprint.batched:
+            first = found[0]
+            lambdas = {n: float(first.leaves[n][0, 0]) for n in first.network.names("constant") if n in first.leaves and n.startswith("lam")}
+            found = [draw(blueprint, first.network, label, seed, lambdas, 1) for label in SINGLES]
+    except ChainruleError as e:
+        raise SpecError(e.sentence) from None
+    return [one_hot(p) for p in found] if classes else found
+
+
+def one_hot(point: Point) -> Point:
+    """The point with one class an example as its targets, for files that take numbers of classes."""
+    (target,) = point.network.names("target")
+    y = point.leaves[target]
+    axis = 1 if point.network.rows else 0
+    made = (numpy.arange(y.shape[axis]).reshape((1, -1) if axis else (-1, 1)) == numpy.expand_dims(y.argmax(axis=axis), axis)).astype(float)
+    return Point(point.label, point.network, {**point.leaves, target: made}, point.said)
+
+
+def case(point: Point, got: PointRead, way: Interface) -> Case:
+    """What the file gave at a point, by the names of the network."""
+    values = {point.network.resolve(n): v for n, v in got.values.items() if n != "loss"}
+    claimed = {n: t.array if t.array is not None else t.raw for n, t in got.gradients.items()}
+    return Case(point, claimed, values, got.values.get("loss"), way.rate if way.update else None)
+
+
+def _main(got: Read) -> bool:
+    """Whether the first point, the most telling one that the way uses, gave a gradient."""
+    used = [r for r in got.points if r is not None]
+    return bool(used) and used[0].failure is None and bool(used[0].gradients)
+
+
+def _dtype(got: Read) -> str:
+    """In which numbers the file computes."""
+    kinds = [numpy.asarray(t.raw).dtype for r in got.points if r is not None for t in r.gradients.values()]
+    return "float32" if any(k.kind == "f" and k.itemsize <= 4 for k in kinds) else "float64"
+
+
+def _numbers(rng: numpy.random.Generator, subject: Subject | None) -> dict[str, float]:
+    """Numbers for the leaves of graphs, of unit size, of both signs."""
+    names = subject.network.names("input", "parameter") if subject is not None else ["a", "b", "d"]
+    return {n: float(rng.uniform(0.5, 1.6)) * (-1 if k % 2 else 1) for k, n in enumerate(names)}

@@ -1,0 +1,90 @@
+"""What code is checked against: a network with its loss, from a spec, a short text, or a Network at hand.
+
+>>> subject("4-3-2 relu sigmoid", "mse").title
+'4-3-2 relu sigmoid, mse'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import SpecError
+from ..network import Network
+from .adapter import Adapter
+from .points import Blueprint
+from .shortnet import network as short_network
+
+if TYPE_CHECKING:
+    from ..spec import Spec
+
+Given: TypeAlias = "Network | Blueprint | Subject | Mapping[str, Any] | Path | str"
+ENDINGS = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to check against: how it is built at other sizes, what the spec says of the files, and what the page is called."""
+
+    title: str
+    blueprint: Blueprint
+    adapter: Adapter = field(default_factory=Adapter)
+
+    @property
+    def network(self) -> Network:
+        """The network as it was given."""
+        return self.blueprint.network
+
+    @property
+    def loss(self) -> str:
+        """The loss in words, 'loss' where plain equations have none."""
+        return self.blueprint.loss.replace("_", " ") or "loss"
+
+
+def subject(given: Given, loss: str = "") -> Subject:
+    """The subject of a spec (path or data), of a short text ("4-3-2 relu sigmoid"), or of a network.
+
+    loss: for a short text ('mse' where none is said), or for a network that was built without saying which. Raises SpecError.
+    """
+    if isinstance(given, Subject):
+        return given
+    if isinstance(given, Blueprint):
+        return Subject("", given)
+    if isinstance(given, Network):
+        return Subject("", Blueprint.of(given, loss, **({} if loss else {"resize": False})))
+    if isinstance(given, Mapping):
+        from ..spec import build
+
+        return from_spec(build(given), loss)
+    if isinstance(given, Path) or given.endswith(ENDINGS):
+        from ..spec import load
+
+        return from_spec(load(given), loss, Path(given).stem)
+    name = loss or "mse"
+    made = short_network(given, name)
+    return Subject(f"{given}, {name}", Blueprint.of(made, loss_of(name)))
+
+
+def loss_of(name: str) -> str:
+    """The row of the table of losses that a short name stands for."""
+    from ..losses import LOSSES
+    from .shortnet import SHORT_LOSSES
+
+    low = name.lower().replace("-", "_")
+    found = SHORT_LOSSES.get(low, low)
+    return found if found in LOSSES else ""
+
+
+def from_spec(spec: Spec, loss: str = "", name: str = "") -> Subject:
+    """The subject of a spec. Raises SpecError where a loss is named twice, or the output is not a single number."""
+    from ..problem import build
+
+    if loss:
+        raise SpecError("--loss goes with --net; a spec names its own loss", hint="leave --loss out")
+    problem = build(spec)
+    if problem.network.symbols[problem.network.output].shape:
+        raise SpecError(f"{problem.network.output} is not a single number, so no gradient can be compared", where=spec.where("equations" if spec.equations else "loss"),
+                        hint="sum or average it in a last equation")
+    return Subject(problem.title or name, Blueprint.from_problem(problem), spec.check or Adapter())
