@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from .. import expr as ex
 from ..network import Network
 from .engines import Engine, EngineReached
 from .judge import Case, TensorVerdict
-from .mending import mended
+from .mending import Again, mended
 from .points import Point
 from .readback import PointRead, Read
 from .reading import Code
@@ -24,7 +24,6 @@ from .suspects import field_of
 from .why import Cause, Diagnosis, diagnose
 
 SHOWN = 3  # entries of a recovered signal
-Again = Callable[[Code, Sequence[Point]], list[Case]]
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def network_report(found: Found, strict: bool, pairs: bool, again: Again | None)
     if all(v.verdict == "UNTESTED" for v in d.verdicts):
         status = "could not run"
     first = next((r for r in rows if r.verdict.name == d.first_wrong), None)
-    return Report(name, title, status, _message(d, rows, status), forward=_forward(d, found), rows=rows, causes=causes, where=_where(first),
+    return Report(name, title, status, _message(d, rows, status), forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first),
                   first=first.source if first else Source(), recovered=_recovered(d), warnings=warnings, notes=notes, complete=d.complete, **facts)
 
 
@@ -168,11 +167,22 @@ def _forward(d: Diagnosis, found: Found) -> tuple[str, ...]:
         f = d.forward
         off = "is another one" if f.error == float("inf") else f"is off by {f.error:.2g} of its size"
         said.append(f"Your loss {off}." if f.name == loss else f"`{f.name}` {off}, and everything before it is right: here `{f.equation}`.")
-        said += [f"{'Your loss' if f.name == loss else 'Your forward pass'}: {s}" for s in (d.loss_equals or f.equals)]
         if f.consistent:
             said.append("Your gradients are right for what your code computes on the way forward.")
-    said += [f"Your gradients: {s}" for s in d.gradient_equals if "under" in s]
     return tuple(said)
+
+
+def _equals(d: Diagnosis, found: Found) -> tuple[str, ...]:
+    """Which loss, or which other forward pass, the numbers belong to."""
+    f, said = d.forward, []
+    if f is not None:
+        said = [f"{'Your loss' if f.name == found.at[0].network.output else 'Your forward pass'}: {_lower(s)}" for s in (d.loss_equals or f.equals)]
+    return (*said, *(f"Your gradients: {_lower(s)}" for s in d.gradient_equals if " under " in s))
+
+
+def _lower(sentence: str) -> str:
+    """A sentence after a colon."""
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _recovered(d: Diagnosis) -> tuple[str, ...]:

@@ -17,9 +17,9 @@ from ..expr import Expr
 from ..network import Network
 from ..numpycode import typed
 from ..numpytree import tree_code
-from .judge import LIMITS, Case, judge
+from .judge import Case, judge
 from .layouts import Layout, role_of
-from .points import Blueprint, Point
+from .points import Blueprint
 from .reading import Code, parse
 from .report import Reason
 
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 MOST_CAUSES = 2  # alternatives for which a line is looked for
 POINTS = 2       # at which a corrected file is run first
 FACTORS = ("", "2 * ", "0.5 * ")
+Again = Callable[[Code, "int | None"], list[Case]]  # what a changed file gives at so many points with the sizes of the spec
 BUILD: dict[str, Callable[..., Expr]] = {"add": ex.add, "mul": ex.mul, "div": ex.div, "neg": ex.neg, "matmul": ex.matmul, "T": ex.transpose}
 
 
-def mended(causes: Sequence[tuple[Reason, ...]], found: Found, again: Callable[[Code, Sequence[Point]], list[Case]]) -> tuple[tuple[Reason, ...], ...]:
+def mended(causes: Sequence[tuple[Reason, ...]], found: Found, again: Again) -> tuple[tuple[Reason, ...], ...]:
     """The causes with their corrected lines."""
     network = in_layout(found.subject.blueprint, found.got.layout)
     if network is None:
@@ -46,7 +47,7 @@ def mended(causes: Sequence[tuple[Reason, ...]], found: Found, again: Callable[[
     return tuple(out)
 
 
-def _one(reason: Reason, found: Found, network: Network, again: Callable[[Code, Sequence[Point]], list[Case]] | None) -> Reason:
+def _one(reason: Reason, found: Found, network: Network, again: Again | None) -> Reason:
     line = reason.source.line
     writer = Writer(found, network, line)
     try:
@@ -65,15 +66,15 @@ def _one(reason: Reason, found: Found, network: Network, again: Callable[[Code, 
     return reason
 
 
-def _right(found: Found, code: Code | None, again: Callable[[Code, Sequence[Point]], list[Case]]) -> bool:
+def _right(found: Found, code: Code | None, again: Again) -> bool:
     """Whether a changed file is right: at a few points first, then at all."""
     if code is None:
         return False
-    for at in (found.at[:POINTS], found.at):
-        cases = again(code, at)
+    for most in (POINTS, None):
+        cases = again(code, most)
         if not cases or any(v.verdict not in ("OK", "KINK") for v in judge(cases, found.dtype, strict=True) if v.verdict != "UNTESTED"):
             return False
-    return len(cases) >= len(found.cases) and found.dtype in LIMITS
+    return True
 
 
 def replaced(code: Code, statement: ast.stmt, text: str) -> Code | None:
@@ -107,6 +108,7 @@ class Writer:
         self.scope, self.line = _scope(found.code.tree, line), line
         self.have = dict(self._have())
         self.marks: dict[str, ast.expr] = {}
+        self.undivided = False
 
     def _have(self) -> Iterator[tuple[str, ast.expr]]:
         """What the file calls each value before the line, by its role; a name that is assigned wins over one that is only read."""
@@ -134,13 +136,9 @@ class Writer:
 
     def trees(self, value: str) -> Iterator[Expr]:
         """The right gradient in what the file has; then without the number of examples, which the file may divide by elsewhere."""
-        tree = self._known(self.derivation.steps[value].result, value)
-        if value[0] == "W" and self._turned():
-            tree = ex.transpose(tree)
-        yield tree
-        sizes = {n: ex.ONE for n in self.network.sizes}
-        if (short := put(tree, sizes)) != tree:
-            yield short
+        for self.undivided in (False, True):
+            tree = self._known(self.derivation.steps[value].result, value)
+            yield ex.transpose(tree) if value[0] == "W" and self._turned() else tree
 
     def _turned(self) -> bool:
         return self.layout is not None and not self.layout.as_is and not self.layout.vectors and self.layout.in_out != self.network.rows
@@ -160,6 +158,8 @@ class Writer:
 
     def _value(self, e: Expr, within: str, deep: int) -> Expr:
         name = str(e.data)
+        if self.undivided and name in self.network.sizes:
+            return ex.ONE
         kinds = {s.name: s.kind for s in self.network.symbols.values()}
         roles = [name, *(r for r, n in self.network.aliases.items() if n == name), {"input": "x", "target": "y", "size": "m"}.get(kinds.get(name, "size"), "")]
         role = next((r for r in roles if r in self.have), None)

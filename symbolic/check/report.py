@@ -11,7 +11,7 @@ from ..network import Network
 from .judge import TensorVerdict
 
 STATUSES = {"right": 0, "wrong": 1, "could not run": 2, "limit hit": 3}
-HINTS = ("verdict", "where", "cause", "formula", "corrected line")
+HINTS = ("verdict only", "where", "cause", "formula", "corrected line")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Reason:
 class Report:
     """A check of one file or function.
 
-    message: one sentence of what it comes to; forward: sentences about the forward pass and the loss, the first thing to read;
+    message: one sentence of what it comes to; forward: sentences about the forward pass and the loss, the first thing to read; equals: which loss
+    the claimed loss, and the claimed gradients, belong to;
     causes: alternatives that give the same numbers, each one mistake or two; where: the first wrong gradient from the output, in a sentence;
     recovered: the error signal behind it, where there is no cause; notes: what was supplied, found and assumed; warnings: what is no mistake
     but should be known; layers: the sandbox, as (name, active, note); printed: what the code printed.
@@ -72,6 +73,7 @@ class Report:
     message: str
     loss: str = ""
     forward: tuple[str, ...] = ()
+    equals: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     causes: tuple[tuple[Reason, ...], ...] = ()
     where: str = ""
@@ -111,9 +113,9 @@ class Report:
 
     def text(self, hint: int = 4, width: int = 120, *, colour: bool = False) -> str:
         """The report as text for a terminal."""
-        from .terminal import text
+        from .terminal import terminal
 
-        return text(self.told(hint), width, colour=colour)
+        return terminal(self.told(hint), width, colour=colour)
 
     def __str__(self) -> str:
         return self.text()
@@ -122,7 +124,7 @@ class Report:
         return self.text()
 
     def _repr_html_(self) -> str:
-        from .htmlpage import fragment
+        from ..render.checkpage import fragment
 
         return fragment(self.told())
 

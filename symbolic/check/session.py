@@ -104,20 +104,22 @@ class Session:
             second = self._run(code, again, own)
             if _main(second[1]):
                 way, at, (outcome, got), fixed = again, own, second, True
-        cases = [case(p, r, way) for p, r in zip(at, got.points, strict=False) if r is not None and r.gradients]
+        cases = [case(p, r, way) for p, r in zip(at, got.points, strict=False) if r is not None and r.gradients and r.failure is None]
         found = Found(subject, code, way, at, outcome, got, cases, _dtype(got), fixed_sizes=fixed and subject.blueprint.resize)
         return network_report(found, self.options.strict, self.options.pairs, self._again if self.options.mend else None)
 
-    def _again(self, code: Code, at: Sequence[Point]) -> list[Case]:
-        """What a changed file gives at some points; nothing where it does not run."""
+    def _again(self, code: Code, most: int | None) -> list[Case]:
+        """What a changed file gives at so many points with the sizes of the spec, which a formula holds as numbers; nothing where it does not run."""
         subject = self.subject
         assert subject is not None
         try:
             way = interfaces.find(code, subject.network, subject.adapter)
+            at = self.points(way.needs, own_sizes=True)[:most]
             _, got = self._run(code, way, at)
         except ChainruleError:
             return []
-        return [case(p, r, way) for p, r in zip(at, got.points, strict=False) if r is not None and r.gradients]
+        cases = [case(p, r, way) for p, r in zip(at, got.points, strict=False) if r is not None and r.gradients and r.failure is None]
+        return cases if len(cases) == sum(r is not None for r in got.points) else []
 
     def _run(self, code: Code, way: Interface, at: Sequence[Point]) -> tuple[sandbox.Outcome, Read]:
         assert self.subject is not None

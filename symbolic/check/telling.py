@@ -1,0 +1,140 @@
+"""A report as plain data, no more of it than a hint allows: the one thing that every format prints.
+
+Hints: 0 the verdict alone, 1 where, 2 the cause, 3 the formula, 4 the corrected line.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from .. import expr as ex
+from ..expr import Expr
+from ..latex import Printer
+from ..network import Network
+from ..render.mathml import mathml
+from .report import HINTS, Reason, Report, Row, Source
+
+WHERE, CAUSE, FORMULA, LINE = 1, 2, 3, 4
+MOST_PRINTED = 2000  # letters of what the file printed
+
+
+def told(report: Report, hint: int = 4) -> dict[str, Any]:
+    """The report up to a hint, or to what the instructor allows if that is less."""
+    level = max(0, min(hint, report.most, len(HINTS) - 1))
+    out: dict[str, Any] = {"file": report.file, "subject": report.title, "loss": report.loss, "status": report.status, "exit_status": report.exit_status,
+                           "message": _message(report, level), "hint": level, "score": round(report.score, 4)}
+    if level >= WHERE:
+        out |= {"forward": list(report.forward), "gradients": [_row(r, level) for r in report.rows], "where": _until_cause(report.where, level), "first": _source(report.first)}
+        out |= {"warnings": list(report.warnings), "notes": list(report.notes)}
+    if level >= CAUSE:
+        out |= {"equals": list(report.equals), "causes": [[_reason(r, level) for r in both] for both in report.causes], "recovered": list(report.recovered)}
+    out |= {"seed": report.seed, "numbers": report.dtype, "sandbox": [{"layer": n, "active": a, "note": note} for n, a, note in report.layers],
+            "printed": report.printed[:MOST_PRINTED]}
+    networks = [r.network for both in report.causes for r in both if r.network is not None]
+    out["names"] = _names(out, networks[0] if networks else None)
+    return out
+
+
+def plain(data: dict[str, Any]) -> dict[str, Any]:
+    """The same without what only pages need."""
+    def without(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: without(v) for k, v in value.items() if k not in ("mathml", "names")}
+        return [without(v) for v in value] if isinstance(value, list) else value
+
+    return without(data)  # type: ignore[no-any-return]
+
+
+def _message(report: Report, level: int) -> str:
+    """Without hints only whether it is right; why it could not run is always said."""
+    if level >= WHERE or report.exit_status > 1:
+        return report.message
+    return "Every gradient is right." if report.right else "Not every gradient is right."
+
+
+def _until_cause(sentence: str, level: int) -> str:
+    """What a verdict says of the cause (m times the right one) waits for that hint."""
+    return sentence if level >= CAUSE else sentence.split(". ")[0].rstrip(".") + "." if sentence else ""
+
+
+def _row(row: Row, level: int) -> dict[str, Any]:
+    v = row.verdict
+    out = {"group": row.group, "gradient": v.name, "shape": list(v.shape), "verdict": v.verdict, "passed": v.passed, "error": number(v.error), "limit": v.limit,
+           "at": {"point": v.at[0], "entry": list(v.at[1])} if v.at else None, "source": _source(row.source)}
+    return {**out, "cosine": number(v.cosine), "scale": number(v.scale), "constant": v.constant, "said": v.said} if level >= CAUSE else out
+
+
+def number(x: float | None) -> float | str | None:
+    """A number that JSON can hold, at eight digits.
+
+    >>> number(float("inf")), number(0.123456789123)
+    ('infinite', 0.12345679)
+    """
+    if x is None or math.isfinite(x):
+        return None if x is None else float(f"{x:.8g}")
+    return "infinite" if x == x else "not a number"
+
+
+def _source(s: Source) -> dict[str, Any] | None:
+    return {"line": s.line, "where": s.where, "text": s.text} if s.line else None
+
+
+def _reason(r: Reason, level: int) -> dict[str, Any]:
+    out: dict[str, Any] = {"slip": r.slip, "said": r.said, "value": r.value, "step": r.step, "steps": r.steps, "equation": r.equation, "source": _source(r.source)}
+    if level >= FORMULA:
+        out |= {"gradient": _formula(_gradient(r), r.network), "yours": _formula(r.yours, r.network), "right": _formula(r.right, r.network)}
+    if level >= LINE:
+        out |= {"corrected": r.mended, "written": r.written}
+    return out
+
+
+def _gradient(r: Reason) -> Expr | None:
+    return ex.grad(r.network.output, r.value) if r.network is not None and r.value in r.network.symbols else None
+
+
+def _formula(e: Expr | None, network: Network | None) -> dict[str, str] | None:
+    """A tree as text, LaTeX and MathML (empty where that cannot be written)."""
+    if e is None:
+        return None
+    text = ex.text(e)
+    text = text[1:-1] if e.op == "grad" else text
+    if network is None:
+        return {"text": text, "latex": "", "mathml": ""}
+    latex = Printer(network)(e)
+    return {"text": text, "latex": latex, "mathml": _mathml(latex)}
+
+
+def _mathml(latex: str) -> str:
+    try:
+        return mathml(latex)
+    except ValueError:
+        return ""
+
+
+def _quoted(value: Any) -> Iterator[str]:
+    """What stands between backticks in the sentences."""
+    if isinstance(value, str):
+        yield from value.split("`")[1::2]
+    elif isinstance(value, dict):
+        for v in value.values():
+            yield from _quoted(v)
+    elif isinstance(value, list):
+        for v in value:
+            yield from _quoted(v)
+
+
+def _names(data: dict[str, Any], network: Network | None) -> dict[str, dict[str, str]]:
+    """How pages write the names of the network in sentences: dL/dz1, a1."""
+    if network is None:
+        return {}
+    printer, out = Printer(network), {}
+    for word in dict.fromkeys(_quoted(data)):
+        slope = re.fullmatch(r"d(\w+)/d(\w+)", word)
+        names = [network.resolve(n) for n in (slope.groups() if slope else (word,))]
+        if all(n in network.symbols for n in names):
+            latex = rf"\partial {printer.name(names[0])} / \partial {printer.name(names[1])}" if slope else printer.name(names[0])
+            out[word] = {"latex": latex, "mathml": _mathml(latex)}
+    return out

@@ -1,0 +1,133 @@
+"""A report for a terminal: the verdict, the forward pass, a table of gradients, where the error enters, yours and right."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+HUES = {"right": "bold green", "wrong": "bold red", "could not run": "bold yellow", "limit hit": "bold yellow", "OK": "green", "KINK": "green", "SCALE": "yellow", "UNTESTED": "yellow"}
+MOST_ROWS = 60
+
+
+def terminal(data: Mapping[str, Any], width: int = 120, *, colour: bool = False) -> str:
+    """The text of a report, from `telling.told`."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, highlight=False, legacy_windows=False)
+    for part in _parts(data):
+        console.print(part)
+    return "\n".join(line.rstrip() for line in out.getvalue().rstrip().split("\n"))
+
+
+def _parts(data: Mapping[str, Any]) -> Iterator[Any]:
+    against = f" against {data['subject']}" if data["subject"] else ""
+    yield Text.assemble((data["status"].upper(), HUES[data["status"]]), f"  {data['file']}{against}")
+    yield Text(data["message"])
+    yield from map(sentence, data.get("forward", ()))
+    yield from map(sentence, data.get("equals", ()))
+    if data.get("gradients"):
+        yield Text("")
+        yield table(data["gradients"])
+    yield from _where(data)
+    yield from _causes(data.get("causes", ()))
+    for said in data.get("recovered", ()):
+        yield Padding(sentence(said), (0, 0, 0, 2))
+    for said in data.get("warnings", ()):
+        yield Text.assemble(("note: ", "yellow"), sentence(said))
+    if data["printed"].strip():
+        yield Text("")
+        yield Text("The file printed:", style="dim")
+        yield Padding(Text(data["printed"].strip()), (0, 0, 0, 2))
+    yield Text("")
+    if data.get("notes"):
+        yield Text("; ".join(data["notes"]) + ".", style="dim")
+    yield Text(_run(data), style="dim")
+
+
+def _run(data: Mapping[str, Any]) -> str:
+    """How it was run: seed, numbers, sandbox."""
+    active = [x["layer"] for x in data["sandbox"] if x["active"]]
+    walls = f"; sandbox: {', '.join(active)}" if active else ""
+    return f"seed {data['seed']}; {data['numbers']}{walls}"
+
+
+def sentence(said: str) -> Text:
+    """A sentence, names between backticks in another hue."""
+    return Text.assemble(*((part, "cyan") if k % 2 else part for k, part in enumerate(said.split("`"))))
+
+
+def shape(of: Sequence[int]) -> str:
+    """A shape as people write it."""
+    return " x ".join(map(str, of)) or "number"
+
+
+def error(row: Mapping[str, Any]) -> str:
+    """The error that was tested."""
+    return row["error"] if isinstance(row["error"], str) else f"{row['error']:.1e}"
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """One row a gradient: shape, error and where it is largest, cosine, scale, verdict, line."""
+    grouped = any(r["group"] for r in rows)
+    detailed = any("scale" in r for r in rows)
+    out = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in [*["graph"] * grouped, "gradient", "shape", "error", "at", *["cosine", "scale"] * detailed, "verdict", "line", *["why"] * detailed]:
+        out.add_column(heading, overflow="fold", justify="right" if heading in ("error", "cosine", "scale", "line") else "left")
+    for r in rows[:MOST_ROWS]:
+        at = f"{r['at']['entry']}" if r["at"] and r["at"]["entry"] and not r["passed"] else ""
+        extra = [_short(r.get("cosine")), r["constant"] or _short(r.get("scale"))] if detailed else []
+        why = [sentence(r["said"] if not r["passed"] and r["said"] != "It is wrong." else "")] if detailed else []
+        cells = [*[r["group"]] * grouped, f"dL/d{r['gradient']}" if not grouped else r["gradient"], shape(r["shape"]), error(r), at, *extra,
+                 Text(r["verdict"], style=HUES.get(r["verdict"], "bold red")), str(r["source"]["line"]) if r["source"] else "", *why]
+        out.add_row(*cells)
+    return out
+
+
+def _short(x: float | str | None) -> str:
+    return "" if x is None else x if isinstance(x, str) else f"{x:.4g}"
+
+
+def _where(data: Mapping[str, Any]) -> Iterator[Any]:
+    if data.get("where"):
+        yield Text("")
+        yield sentence(data["where"])
+        if data["first"] and not data.get("causes"):
+            yield _line(data["first"])
+
+
+def _line(source: Mapping[str, Any]) -> Any:
+    return Padding(Text.assemble((f"{source['where']}  ", "dim"), (source["text"], "bold")), (0, 0, 0, 2))
+
+
+def _causes(causes: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
+    for k, both in enumerate(causes):
+        heading = ("Why" if len(causes) == 1 else "Why: any of these gives the same numbers") if k == 0 else ""
+        yield Text("")
+        if heading:
+            yield Text(heading, style="bold")
+        for j, r in enumerate(both):
+            yield Padding(Text.assemble("and also: " if j else "", sentence(r["said"])), (0, 0, 0, 2))
+            yield from _reason(r)
+
+
+def _reason(r: Mapping[str, Any]) -> Iterator[Any]:
+    if r["steps"]:
+        back = f", going back through `{r['equation']}`" if r["equation"] else ""
+        yield Padding(sentence(f"It enters at step {r['step']} of {r['steps']} of the derivation{back}."), (0, 0, 0, 2))
+    if r["source"]:
+        yield _line(r["source"])
+    if r.get("yours") and r.get("gradient"):
+        grid = Table.grid(padding=(0, 1))
+        name = r["gradient"]["text"]
+        grid.add_row(Text("yours", style="red"), f"{name} = {r['yours']['text']}")
+        grid.add_row(Text("right", style="green"), f"{name} = {r['right']['text']}")
+        yield Padding(grid, (0, 0, 0, 4))
+    if r.get("corrected"):
+        yield Padding(Text.assemble(("corrected line  ", "green"), (r["corrected"], "bold")), (0, 0, 0, 4))
+    elif r.get("written"):
+        yield Padding(Text.assemble(("in NumPy        ", "green"), r["written"]), (0, 0, 0, 4))
