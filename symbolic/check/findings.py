@@ -12,6 +12,7 @@ from .. import expr as ex
 from ..network import Network
 from .engines import Engine, EngineReached
 from .judge import Case, TensorVerdict
+from .layouts import Plain
 from .mending import Again, mended
 from .points import Point
 from .readback import PointRead, Read
@@ -67,7 +68,7 @@ def run_notes(outcome: Outcome) -> list[str]:
 
 def network_report(found: Found, strict: bool, pairs: bool, again: Again | None) -> Report:
     """The report on a file that gives the gradients of a network."""
-    facts = {**run_facts(found.outcome), "loss": found.subject.loss, "dtype": found.dtype}
+    facts = {**run_facts(found.outcome), "loss": found.subject.loss, "dtype": found.dtype, "network": found.subject.network}
     notes = (f"taken as {found.way.spoken}", *found.got.notes, *run_notes(found.outcome))
     name, title = found.code.name, found.subject.title
     used = [(p, r) for p, r in zip(found.at, found.got.points, strict=False) if r is not None]
@@ -75,7 +76,7 @@ def network_report(found: Found, strict: bool, pairs: bool, again: Again | None)
         return failed(name, title, *_not_run(found, used), notes=notes, **facts)
     d = diagnose(found.cases, found.dtype, strict=strict, pairs=pairs)
     lines = found.way.lines()
-    rows = tuple(Row(v, source=source(found.code, _line(lines, v.name))) for v in d.verdicts)
+    rows = tuple(Row(v, "", source(found.code, _line(lines, v.name)), _shape(v, used), _entry(v, found)) for v in d.verdicts)
     warnings = _warnings(found, used, d)
     causes = tuple(tuple(_reason(c, found, lines, rows) for c in both) for both in d.causes)
     if again is not None:
@@ -84,8 +85,8 @@ def network_report(found: Found, strict: bool, pairs: bool, again: Again | None)
     if all(v.verdict == "UNTESTED" for v in d.verdicts):
         status = "could not run"
     first = next((r for r in rows if r.verdict.name == d.first_wrong), None)
-    return Report(name, title, status, _message(d, rows, status), forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first),
-                  first=first.source if first else Source(), recovered=_recovered(d), warnings=warnings, notes=notes, complete=d.complete, **facts)
+    return Report(name, title, status, _message(d, rows, status), forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first, found.at[0].network.output),
+                  first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes, complete=d.complete, **facts)
 
 
 def _not_run(found: Found, used: Sequence[tuple[Point, PointRead]]) -> tuple[str, str]:
@@ -118,6 +119,24 @@ def _line(lines: Mapping[str, int], name: str) -> int:
     return lines.get(name) or name[0] in "Wb" and lines.get(f"{name[0]}*") or 0
 
 
+def _shape(v: TensorVerdict, used: Sequence[tuple[Point, PointRead]]) -> tuple[int, ...]:
+    """The shape that the file gives a gradient."""
+    raw = next((r.gradients[v.name].raw for _, r in used if v.name in r.gradients), None)
+    return v.shape if raw is None else tuple(numpy.shape(raw))
+
+
+def _entry(v: TensorVerdict, found: Found) -> tuple[int, ...]:
+    """Where the largest error is, as an index of the file's own array."""
+    layout, plain = found.got.layout, Plain(found.at[0].network) if found.at[0].network.layers else None
+    point = next((p for p in found.at if v.at and p.label == v.at[0]), None)
+    if v.at is None or not v.at[1] or layout is None or layout.as_is or plain is None or point is None or layout.bias in ("first", "last"):
+        return v.at[1] if v.at else ()
+    count = plain.turned(v.name, numpy.arange(point.leaves[v.name].size).reshape(point.leaves[v.name].shape))
+    own = layout.biases(count) if v.name[0] == "b" else layout.weights(count, None)
+    flat = numpy.ravel_multi_index(v.at[1], point.leaves[v.name].shape)
+    return tuple(int(i) for i in numpy.argwhere(own == flat)[0])
+
+
 def _warnings(found: Found, used: Sequence[tuple[Point, PointRead]], d: Diagnosis) -> tuple[str, ...]:
     out = [f"It does not run with {_spoken(p)}: {failure_sentence(found.code, r.failure, found.outcome)}." for p, r in used if r.failure is not None]
     out += [v.said for v in d.verdicts if v.verdict in ("KINK", "SCALE", "UNTESTED") and v.said]
@@ -144,12 +163,12 @@ def d_loss(d: Diagnosis) -> str:
     return d.forward.name if d.forward is not None and d.forward.equation.startswith(("L =", "D =")) else ""
 
 
-def _where(row: Row | None) -> str:
+def _where(row: Row | None, output: str) -> str:
     if row is None:
         return ""
     v = row.verdict
-    at = f" The largest error is at {list(v.at[1])} ({v.at[0]})." if v.at and v.at[1] and v.error not in (0.0, float("inf")) else ""
-    return f"Going back from the output, the first gradient that is wrong is `dL/d{v.name}`. {v.said}{at}".strip()
+    at = f" The largest error is at {list(row.entry)} ({v.at[0]})." if v.at and row.entry and v.error not in (0.0, float("inf")) else ""
+    return f"Going back from the output, the first gradient that is wrong is `d{output}/d{v.name}`. {'' if v.said == 'It is wrong.' else v.said}{at}".strip()
 
 
 def _forward(d: Diagnosis, found: Found) -> tuple[str, ...]:
@@ -185,12 +204,12 @@ def _lower(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
-def _recovered(d: Diagnosis) -> tuple[str, ...]:
+def _recovered(d: Diagnosis, output: str) -> tuple[str, ...]:
     """The error signal where no known mistake explains it: its first entries, beside the slope."""
     r = d.recovered
     if r is None:
         return ()
-    said = [f"No single known mistake, and no pair, gives these numbers. Behind `dL/d{r.tensor}` stands `dL/d{r.value}` = {_entries(r.claimed)}; right is {_entries(r.right)}."]
+    said = [f"No single known mistake, and no pair, gives these numbers. Behind `d{output}/d{r.tensor}` stands `d{output}/d{r.value}` = {_entries(r.claimed)}; right is {_entries(r.right)}."]
     if r.ratio is not None and r.slope is not None and r.slope.shape == r.ratio.shape:
         said.append(f"Divided by the gradient from above it is {_entries(r.ratio)}, where the slope of the activation is {_entries(r.slope)}.")
     return tuple(said)

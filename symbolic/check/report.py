@@ -25,11 +25,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Row:
-    """A verdict with its place: the gradient, the group it belongs to (a graph of an engine), the line that assigns it."""
+    """A verdict with its place: the gradient, the group it belongs to (a graph of an engine), the line that assigns it; shape, entry: as
+    the file has them, where it lays its arrays out in another way."""
 
     verdict: TensorVerdict
     group: str = ""
     source: Source = Source()
+    shape: tuple[int, ...] = ()
+    entry: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class Report:
     seconds: float = field(default=0.0, compare=False)
     dtype: str = "float64"
     most: int = 4
+    network: Network | None = None
 
     @property
     def exit_status(self) -> int:

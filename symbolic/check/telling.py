@@ -25,7 +25,7 @@ def told(report: Report, hint: int = 4) -> dict[str, Any]:
     """The report up to a hint, or to what the instructor allows if that is less."""
     level = max(0, min(hint, report.most, len(HINTS) - 1))
     out: dict[str, Any] = {"file": report.file, "subject": report.title, "loss": report.loss, "status": report.status, "exit_status": report.exit_status,
-                           "message": _message(report, level), "hint": level, "score": round(report.score, 4)}
+                           "message": _message(report, level), "hint": level, "output": report.network.output if report.network is not None else "", "score": round(report.score, 4)}
     if level >= WHERE:
         out |= {"forward": list(report.forward), "gradients": [_row(r, level) for r in report.rows], "where": _until_cause(report.where, level), "first": _source(report.first)}
         out |= {"warnings": list(report.warnings), "notes": list(report.notes)}
@@ -33,8 +33,7 @@ def told(report: Report, hint: int = 4) -> dict[str, Any]:
         out |= {"equals": list(report.equals), "causes": [[_reason(r, level) for r in both] for both in report.causes], "recovered": list(report.recovered)}
     out |= {"seed": report.seed, "numbers": report.dtype, "sandbox": [{"layer": n, "active": a, "note": note} for n, a, note in report.layers],
             "printed": report.printed[:MOST_PRINTED]}
-    networks = [r.network for both in report.causes for r in both if r.network is not None]
-    out["names"] = _names(out, networks[0] if networks else None)
+    out["names"] = _names(out, report.network)
     return out
 
 
@@ -62,8 +61,8 @@ def _until_cause(sentence: str, level: int) -> str:
 
 def _row(row: Row, level: int) -> dict[str, Any]:
     v = row.verdict
-    out = {"group": row.group, "gradient": v.name, "shape": list(v.shape), "verdict": v.verdict, "passed": v.passed, "error": number(v.error), "limit": v.limit,
-           "at": {"point": v.at[0], "entry": list(v.at[1])} if v.at else None, "source": _source(row.source)}
+    out = {"group": row.group, "gradient": v.name, "shape": list(row.shape), "verdict": v.verdict, "passed": v.passed, "error": number(v.error), "limit": v.limit,
+           "at": {"point": v.at[0], "entry": list(row.entry)} if v.at else None, "source": _source(row.source)}
     return {**out, "cosine": number(v.cosine), "scale": number(v.scale), "constant": v.constant, "said": v.said} if level >= CAUSE else out
 
 
@@ -131,7 +130,8 @@ def _names(data: dict[str, Any], network: Network | None) -> dict[str, dict[str,
     if network is None:
         return {}
     printer, out = Printer(network), {}
-    for word in dict.fromkeys(_quoted(data)):
+    asked = [f"d{network.output}/d{r['gradient']}" for r in data.get("gradients", ())]
+    for word in dict.fromkeys([*asked, *_quoted(data)]):
         slope = re.fullmatch(r"d(\w+)/d(\w+)", word)
         names = [network.resolve(n) for n in (slope.groups() if slope else (word,))]
         if all(n in network.symbols for n in names):

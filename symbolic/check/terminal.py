@@ -32,7 +32,7 @@ def _parts(data: Mapping[str, Any]) -> Iterator[Any]:
     yield from map(sentence, data.get("equals", ()))
     if data.get("gradients"):
         yield Text("")
-        yield table(data["gradients"])
+        yield table(data)
     yield from _where(data)
     yield from _causes(data.get("causes", ()))
     for said in data.get("recovered", ()):
@@ -45,15 +45,15 @@ def _parts(data: Mapping[str, Any]) -> Iterator[Any]:
         yield Padding(Text(data["printed"].strip()), (0, 0, 0, 2))
     yield Text("")
     if data.get("notes"):
-        yield Text("; ".join(data["notes"]) + ".", style="dim")
+        yield Text(" · ".join(data["notes"]), style="dim")
     yield Text(_run(data), style="dim")
 
 
 def _run(data: Mapping[str, Any]) -> str:
     """How it was run: seed, numbers, sandbox."""
     active = [x["layer"] for x in data["sandbox"] if x["active"]]
-    walls = f"; sandbox: {', '.join(active)}" if active else ""
-    return f"seed {data['seed']}; {data['numbers']}{walls}"
+    walls = f" · sandbox: {', '.join(active)}" if active else ""
+    return f"seed {data['seed']} · {data['numbers']}{walls}"
 
 
 def sentence(said: str) -> Text:
@@ -71,18 +71,25 @@ def error(row: Mapping[str, Any]) -> str:
     return row["error"] if isinstance(row["error"], str) else f"{row['error']:.1e}"
 
 
-def table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def slope(data: Mapping[str, Any], name: str) -> str:
+    """What a gradient is called: dL/dW1; of a graph's leaf only its name, as each graph has an output of its own."""
+    return f"d{data['output']}/d{name}" if data["output"] else name
+
+
+def table(data: Mapping[str, Any]) -> Table:
     """One row a gradient: shape, error and where it is largest, cosine, scale, verdict, line."""
+    rows: Sequence[Mapping[str, Any]] = data["gradients"]
     grouped = any(r["group"] for r in rows)
     detailed = any("scale" in r for r in rows)
+    explained = any(r.get("said") and not r["passed"] and r["said"] != "It is wrong." for r in rows)
     out = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in [*["graph"] * grouped, "gradient", "shape", "error", "at", *["cosine", "scale"] * detailed, "verdict", "line", *["why"] * detailed]:
+    for heading in [*["graph"] * grouped, "gradient", "shape", "error", "at", *["cosine", "scale"] * detailed, "verdict", "line", *["why"] * explained]:
         out.add_column(heading, overflow="fold", justify="right" if heading in ("error", "cosine", "scale", "line") else "left")
     for r in rows[:MOST_ROWS]:
         at = f"{r['at']['entry']}" if r["at"] and r["at"]["entry"] and not r["passed"] else ""
         extra = [_short(r.get("cosine")), r["constant"] or _short(r.get("scale"))] if detailed else []
-        why = [sentence(r["said"] if not r["passed"] and r["said"] != "It is wrong." else "")] if detailed else []
-        cells = [*[r["group"]] * grouped, f"dL/d{r['gradient']}" if not grouped else r["gradient"], shape(r["shape"]), error(r), at, *extra,
+        why = [sentence(r.get("said", "") if not r["passed"] and r.get("said") != "It is wrong." else "")] if explained else []
+        cells = [*[r["group"]] * grouped, slope(data, r["gradient"]), shape(r["shape"]), error(r), at, *extra,
                  Text(r["verdict"], style=HUES.get(r["verdict"], "bold red")), str(r["source"]["line"]) if r["source"] else "", *why]
         out.add_row(*cells)
     return out

@@ -1,0 +1,196 @@
+"""Reports of checks as pages: one self-contained HTML page, a part of one for notebooks, and a LaTeX page in the house's style.
+
+All take the plain data of `check.telling.told`; only the layout stands here and in the templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from .documents import FALLBACK, directed, make_environment, render, shortened
+from .engine import DETERMINISTIC
+from .lines import broken
+from .text import clean, escape, needs_unicode
+from .view import Tex
+
+Data = Mapping[str, Any]
+
+KINDS = {"right": "right", "OK": "right", "KINK": "right", "SCALE": "warn", "UNTESTED": "warn", "could not run": "warn", "limit hit": "warn"}
+COLOURS = {"right": "fThree", "warn": "fFive", "wrong": "fTwo"}
+PAGE = 477.0   # points, as in paper.tex
+WORD = 60.0    # before a formula
+WHY = ("Why", "Why: any of these gives the same numbers")
+LONGEST = 400  # letters of a line of code on paper
+
+
+def kind(word: str) -> str:
+    """How a verdict or a status is marked."""
+    return KINDS.get(word, "wrong")
+
+
+def said_parts(said: str) -> list[str]:
+    """A sentence: words, then a name, then words ..."""
+    return said.split("`")
+
+
+def step_of(cause: Data) -> str:
+    """Where in the derivation a mistake enters, in a sentence."""
+    back = f", going back through `{cause['equation']}`" if cause["equation"] else ""
+    return f"It enters at step {cause['step']} of {cause['steps']} of the derivation{back}." if cause["steps"] else ""
+
+
+def run_of(data: Data) -> str:
+    """How it was run, in a sentence or two."""
+    walls = [x["layer"] for x in data["sandbox"] if x["active"]]
+    return " · ".join([*data.get("notes", ()), f"seed {data['seed']}", data["numbers"], *([f"sandbox: {', '.join(walls)}"] if walls else [])])
+
+
+def number(x: Any) -> str:
+    """A short number for a cell."""
+    return "" if x is None else x if isinstance(x, str) else f"{x:.4g}"
+
+
+def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name: Callable[[str], Any], formula: Callable[[Data, Data], Any], power: Callable[[float], Any]) -> dict[str, Any]:
+    """What a page shows of a report. say, code, name, formula, power: how sentences, lines of code, gradients, formulas and powers of ten are written."""
+    rows = data.get("gradients", [])
+    causes = data.get("causes", [])
+
+    def source(s: Data | None) -> dict[str, Any] | None:
+        return None if s is None else {"where": code(s["where"]), "text": code(s["text"])}
+
+    def row(r: Data) -> dict[str, Any]:
+        error = r["error"] if isinstance(r["error"], str) else power(r["error"])
+        at = f"{r['at']['entry']}" if r["at"] and r["at"]["entry"] and not r["passed"] else ""
+        return {"group": code(r["group"]), "name": name(r["gradient"]), "shape": " × ".join(map(str, r["shape"])), "error": error, "at": at, "cosine": number(r.get("cosine")),
+                "scale": r.get("constant") or number(r.get("scale")), "verdict": r["verdict"], "kind": kind(r["verdict"]), "line": str(r["source"]["line"]) if r["source"] else "",
+                "said": say(r.get("said", "") if not r["passed"] and r.get("said") != "It is wrong." else "")}
+
+    def cause(c: Data) -> dict[str, Any]:
+        lines = [{"word": word, "kind": mark, **formula(c["gradient"], c[word])} for word, mark in (("yours", "wrong"), ("right", "right")) if c.get(word) and c.get("gradient")]
+        written = c.get("corrected") or c.get("written") or ""
+        return {"said": say(c["said"]), "step": say(step_of(c)), "source": source(c["source"]), "lines": lines, "corrected": code(written),
+                "corrected_word": "corrected line (with it, the file is right)" if c.get("corrected") else "the right formula in NumPy"}
+
+    why = [r["said"] for r in rows if r.get("said") and not r["passed"] and r["said"] != "It is wrong."]
+    return {"explained": bool(why), "file": data["file"], "subject": data["subject"], "status": data["status"], "kind": kind(data["status"]), "message": data["message"],
+            "forward": [say(s) for s in [*data.get("forward", ()), *data.get("equals", ())]], "rows": [row(r) for r in rows], "grouped": any(r["group"] for r in rows),
+            "detailed": any("scale" in r for r in rows), "limit": power(rows[0]["limit"]) if rows else "", "where": say(data.get("where", "")), "first": source(data.get("first")),
+            "causes": [[cause(c) for c in both] for both in causes], "why": WHY[len(causes) > 1], "recovered": [say(s) for s in data.get("recovered", ())],
+            "warnings": [say(s) for s in data.get("warnings", ())], "run": say(run_of(data))}
+
+
+# ---------------------------------------------------------------- HTML
+
+def html_environment(own: Path | None = None) -> jinja2.Environment:
+    """Templates of HTML: the user's folder first; whatever is not marked as HTML is escaped."""
+    loader = make_environment(own).loader
+    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def html_view(data: Data, k: int = 0) -> dict[str, Any]:
+    """A report with its formulas as MathML."""
+    names = data["names"]
+
+    def word(text: str) -> Markup:
+        math = names.get(text, {}).get("mathml")
+        return Markup(math) if math else Markup("<code>{}</code>").format(text)
+
+    def say(said: str) -> Markup:
+        return Markup("").join(word(p) if n % 2 else p for n, p in enumerate(said_parts(said)))
+
+    def formula(left: Data, right: Data) -> dict[str, Any]:
+        if not left["mathml"] or not right["mathml"]:
+            return {"formula": Markup("<code>{}</code>").format(f"{left['text']} = {right['text']}")}
+        inner = [m.removeprefix("<math>").removesuffix("</math>") for m in (left["mathml"], right["mathml"])]
+        return {"formula": Markup("<math display='block' style='text-align: left; margin: 0'><mrow>" + inner[0] + "<mo>=</mo>" + inner[1] + "</mrow></math>")}
+
+    def power(x: float) -> Markup:
+        head, _, tail = f"{x:.1e}".partition("e")
+        return Markup("0") if x == 0 else Markup("{} · 10<sup>{}</sup>").format(head, str(int(tail)).replace("-", "−"))
+
+    out = view(data, say, str, lambda n: word(f"d{data['output']}/d{n}") if data["output"] else word(n), formula, power)
+    return {**out, "id": f"report-{k + 1}", "printed": data["printed"].strip()}
+
+
+def page(reports: Sequence[Data], own: Path | None = None) -> str:
+    """A self-contained HTML page."""
+    title = f"Check of {reports[0]['file']}" if len(reports) == 1 else f"Check of {len(reports)} files"
+    return render(html_environment(own), "checkpage.html", {"title": title, "reports": [html_view(d, k) for k, d in enumerate(reports)]}).lstrip()
+
+
+def fragment(data: Data) -> str:
+    """The report as a part of a page, with its style, for notebooks."""
+    module = html_environment().get_template("check.html").module
+    return f'<style>{module.style()}</style><div class="chainrule-check">{module.report_body(html_view(data), 2)}</div>'  # type: ignore[attr-defined]
+
+
+# ---------------------------------------------------------------- LaTeX
+
+def tex_source(reports: Sequence[Data], own: Path | None = None) -> str:
+    """The LaTeX source: one page or more a report."""
+    first = reports[0]
+    title = first["subject"] or first["file"]
+    everything = " ".join(_strings(list(reports)))
+    context = {"heading": f"Check of {shortened(first['file'], 40)}" if len(reports) == 1 else "Checks", "title": Tex(directed(escape(title))), "long_title": len(title) > 44,
+               "foot": Tex(directed(escape(shortened(title)))), "unicode": needs_unicode(everything), "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(FALLBACK),
+               "reports": [tex_view(d) for d in reports]}
+    return render(make_environment(own), "check.tex", context)
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [clean(value).replace("×", "").replace("−", "")]
+    if isinstance(value, Mapping):
+        return [s for k, v in value.items() if k not in ("mathml", "latex", "names") for s in _strings(v)]
+    return [s for v in value for s in _strings(v)] if isinstance(value, (list, tuple)) else []
+
+
+def tex_view(data: Data) -> dict[str, Any]:
+    """A report with its formulas as LaTeX."""
+    names = data["names"]
+
+    def code(text: str) -> Tex:
+        return Tex(directed(escape(text[:LONGEST])).replace("\\_", "\\_\\allowbreak{}"))
+
+    def say(said: str) -> Tex:
+        def word(w: str) -> str:
+            return f"${names[w]['latex']}$" if w in names else rf"\code{{{code(w)}}}"
+
+        return Tex("".join(word(p) if n % 2 else _spaced(p) for n, p in enumerate(said_parts(said))))
+
+    def formula(left: Data, right: Data) -> dict[str, Any]:
+        if not left["latex"] or not right["latex"]:
+            return {"pieces": [Tex(rf"\text{{\ttfamily {escape(left['text'])} = {escape(right['text'])}}}")]}
+        rows = broken(left["latex"], right["latex"], PAGE - WORD)
+        return {"pieces": [Tex(f"{a} {b}") for a, b in rows]}
+
+    def power(x: float) -> Tex:
+        head, _, tail = f"{x:.1e}".partition("e")
+        return Tex("0") if x == 0 else Tex(rf"${head}\cdot 10^{{{int(tail)}}}$")
+
+    out = view(data, say, code, lambda n: Tex(_slope(data["output"], n, names)), formula, power)
+    for r in out["rows"]:
+        r["colour"] = Tex(COLOURS[r["kind"]])
+        r["shape"] = Tex(r["shape"].replace("×", r"$\times$"))
+    for both in out["causes"]:
+        for c in both:
+            for line in c["lines"]:
+                line["colour"] = Tex(COLOURS[line["kind"]])
+    printed = [code(line) for line in data["printed"].strip().splitlines()[:20]]
+    return {**out, "colour": Tex(COLOURS[out["kind"]]), "title": Tex(directed(escape(data["subject"] or data["file"]))), "printed": printed}
+
+
+def _spaced(text: str) -> str:
+    """Words with the spaces at their ends, which escaping takes away."""
+    body = directed(escape(text))
+    return (" " if text[:1] == " " else "") + body.strip() + (" " if text[-1:] == " " and body.strip() else "")
+
+
+def _slope(output: str, name: str, names: Mapping[str, Any]) -> str:
+    known = names.get(f"d{output}/d{name}")
+    return known["latex"] if known else rf"\text{{{escape(name)}}}"
