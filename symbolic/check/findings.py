@@ -40,6 +40,7 @@ class Found:
     cases: Sequence[Case]
     dtype: str = "float64"
     fixed_sizes: bool = False
+    singles: bool = False
 
 
 def failed(file: str, title: str, status: str, message: str, **more: Any) -> Report:
@@ -66,8 +67,11 @@ def run_notes(outcome: Outcome) -> list[str]:
 
 # ---------------------------------------------------------------- networks
 
-def network_report(found: Found, strict: bool, pairs: bool, again: Again | None) -> Report:
-    """The report on a file that gives the gradients of a network."""
+def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: Again | None) -> Report:
+    """The report on a file that gives the gradients of a network.
+
+    strict, pairs: as for `diagnose`; mend: whether the right formula is written as code; again: runs a changed file, None where that cannot be done.
+    """
     facts = {**run_facts(found.outcome), "loss": found.subject.loss, "dtype": found.dtype, "network": found.subject.network}
     notes = (f"taken as {found.way.spoken}", *found.got.notes, *run_notes(found.outcome))
     name, title = found.code.name, found.subject.title
@@ -79,7 +83,7 @@ def network_report(found: Found, strict: bool, pairs: bool, again: Again | None)
     rows = tuple(Row(v, "", source(found.code, _line(lines, v.name)), _shape(v, used), _entry(v, found)) for v in d.verdicts)
     warnings = _warnings(found, used, d)
     causes = tuple(tuple(_reason(c, found, lines, rows) for c in both) for both in d.causes)
-    if again is not None:
+    if mend:
         causes = mended(causes, found, again)
     status = "right" if d.right and not (strict and any(r.failure for _, r in used)) else "wrong"
     if all(v.verdict == "UNTESTED" for v in d.verdicts):
@@ -142,6 +146,8 @@ def _warnings(found: Found, used: Sequence[tuple[Point, PointRead]], d: Diagnosi
     out += [v.said for v in d.verdicts if v.verdict in ("KINK", "SCALE", "UNTESTED") and v.said]
     if found.fixed_sizes:
         out.append("Only the sizes of the spec were tried: the file holds them as numbers.")
+    if found.singles:
+        out.append("Only single examples were tried: the file does not run with more at once.")
     if not d.complete:
         out.append("Not all pairs of mistakes could be tried in time.")
     return tuple(dict.fromkeys(out))
@@ -168,7 +174,7 @@ def _where(row: Row | None, output: str) -> str:
         return ""
     v = row.verdict
     at = f" The largest error is at {list(row.entry)} ({v.at[0]})." if v.at and row.entry and v.error not in (0.0, float("inf")) else ""
-    return f"Going back from the output, the first gradient that is wrong is `d{output}/d{v.name}`. {'' if v.said == 'It is wrong.' else v.said}{at}".strip()
+    return f"Going back from the output, the first gradient that is wrong is `d{output}/d{v.name}`. {'' if v.said == 'It is wrong.' else v.said}{at}".replace("  ", " ").strip()
 
 
 def _forward(d: Diagnosis, found: Found) -> tuple[str, ...]:

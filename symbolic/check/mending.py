@@ -33,7 +33,7 @@ Again = Callable[[Code, "int | None"], list[Case]]  # what a changed file gives 
 BUILD: dict[str, Callable[..., Expr]] = {"add": ex.add, "mul": ex.mul, "div": ex.div, "neg": ex.neg, "matmul": ex.matmul, "T": ex.transpose}
 
 
-def mended(causes: Sequence[tuple[Reason, ...]], found: Found, again: Again) -> tuple[tuple[Reason, ...], ...]:
+def mended(causes: Sequence[tuple[Reason, ...]], found: Found, again: Again | None) -> tuple[tuple[Reason, ...], ...]:
     """The causes with their corrected lines."""
     network = in_layout(found.subject.blueprint, found.got.layout)
     if network is None:

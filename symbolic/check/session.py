@@ -42,6 +42,14 @@ class Options:
     limits: sandbox.Limits | None = None
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What the points of a run were: those of the spec's own sizes, single examples."""
+
+    own_sizes: bool = False
+    single: bool = False
+
+
 class Session:
     """Checks files against one subject; the points are drawn once for all of them. Without a subject only scalar engines can be checked."""
 
@@ -95,18 +103,22 @@ class Session:
     def _network(self, code: Code, way: Interface) -> Report:
         subject = self.subject
         assert subject is not None
-        fixed = not subject.blueprint.resize or way.needs.own_sizes
-        at = self.points(way.needs)
-        outcome, got = self._run(code, way, at)
-        if not fixed and outcome.kind != "limit" and not _main(got):
-            again = interfaces.find(code, subject.network, subject.adapter)
-            own = self.points(again.needs, own_sizes=True)
-            second = self._run(code, again, own)
-            if _main(second[1]):
-                way, at, (outcome, got), fixed = again, own, second, True
+        tries = [Tried(), Tried(own_sizes=True), Tried(own_sizes=True, single=True)]
+        first: tuple[Interface, list[Point], sandbox.Outcome, Read, Tried] | None = None
+        for how in tries:
+            way = interfaces.find(code, subject.network, subject.adapter) if first else way
+            at = self.points(replace(way.needs, one_example=way.needs.one_example or how.single), how.own_sizes)
+            outcome, got = self._run(code, way, at)
+            first = first or (way, at, outcome, got, how)
+            if _main(got) or outcome.kind == "limit":
+                break
+        else:
+            assert first is not None
+            way, at, outcome, got, how = first
+        fixed = (how.own_sizes or way.needs.own_sizes) and subject.blueprint.resize
         cases = [case(p, r, way) for p, r in zip(at, got.points, strict=False) if r is not None and r.gradients and r.failure is None]
-        found = Found(subject, code, way, at, outcome, got, cases, _dtype(got), fixed_sizes=fixed and subject.blueprint.resize)
-        return network_report(found, self.options.strict, self.options.pairs, self._again if self.options.mend else None)
+        found = Found(subject, code, way, at, outcome, got, cases, _dtype(got), fixed, how.single and subject.blueprint.batched)
+        return network_report(found, self.options.strict, self.options.pairs, self.options.mend, self._again)
 
     def _again(self, code: Code, most: int | None) -> list[Case]:
         """What a changed file gives at so many points with the sizes of the spec, which a formula holds as numbers; nothing where it does not run."""

@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..errors import SpecError
+from ..errors import ChainruleError, SpecError
+from ..expr import is_samples
+from ..layers import stack
+from ..losses import LOSSES
 from ..network import Network
 from .adapter import Adapter
 from .points import Blueprint
+from .shortnet import SHORT_LOSSES
 from .shortnet import network as short_network
 
 if TYPE_CHECKING:
@@ -53,7 +57,7 @@ def subject(given: Given, loss: str = "") -> Subject:
     if isinstance(given, Blueprint):
         return Subject("", given)
     if isinstance(given, Network):
-        return Subject("", Blueprint.of(given, loss, **({} if loss else {"resize": False})))
+        return Subject("", Blueprint.of(given, *_own_loss(given, loss)) if given.plain_stack else Blueprint.of(given, loss_of(loss), resize=False))
     if isinstance(given, Mapping):
         from ..spec import build
 
@@ -67,11 +71,25 @@ def subject(given: Given, loss: str = "") -> Subject:
     return Subject(f"{given}, {name}", Blueprint.of(made, loss_of(name)))
 
 
+def _own_loss(network: Network, name: str) -> tuple[str]:
+    """The loss of a stack that was built elsewhere: the one that is named, or the one with its last equation. Raises SpecError where that is none."""
+    if name:
+        return (loss_of(name),)
+    (x,), (y,) = network.names("input"), network.names("target")
+    first = network.symbols[x].shape or (1, 1)
+    samples, features = (first[0], first[1]) if network.rows else (first[1], first[0])
+    for row in LOSSES:
+        try:
+            other = stack((x, features), y, network.layers, row, samples=samples if is_samples(samples) or samples != 1 else None, rows=network.rows)  # type: ignore[arg-type]
+        except ChainruleError:
+            continue
+        if other.equations[-1] == network.equations[-1]:
+            return (row,)
+    raise SpecError("which loss this network has is not known", hint="say it, as in loss='mse'")
+
+
 def loss_of(name: str) -> str:
     """The row of the table of losses that a short name stands for."""
-    from ..losses import LOSSES
-    from .shortnet import SHORT_LOSSES
-
     low = name.lower().replace("-", "_")
     found = SHORT_LOSSES.get(low, low)
     return found if found in LOSSES else ""
