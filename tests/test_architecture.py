@@ -112,7 +112,7 @@ check.lockdown
 check.frames check.steps
 check.child
 check.sandbox
-render.engine render.text render.texmetrics render.texread render.texboxes render.texmath
+render.mathml render.engine render.text render.texmetrics render.texread render.texboxes render.texmath
 render.width
 render.lines render.layered render.netfigure render.graph render.words
 render.view
@@ -137,6 +137,7 @@ problems.kinds
 problems.make
 problems.library
 render.questionpages
+render.checkpage
 render.errata
 render.cataloguetext render.cataloguepages
 doctor
@@ -158,6 +159,15 @@ check.engines check.interfaces
 commands.shared
 commands.study commands.trace commands.train
 commands.bank commands.new commands.code
+commands.bank commands.new
+check.subject
+check.terminal check.telling check.report
+check.graphs
+check.mending check.findings
+check.session
+check.folder check.formats check.api
+check.fixture
+commands.check
 cli
 __main__
 """.strip().splitlines()

@@ -41,6 +41,7 @@ class Found:
     dtype: str = "float64"
     fixed_sizes: bool = False
     singles: bool = False
+    left: tuple[str, ...] = ()
 
 
 def failed(file: str, title: str, status: str, message: str, **more: Any) -> Report:
@@ -85,7 +86,7 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
     causes = tuple(tuple(_reason(c, found, lines, rows) for c in both) for both in d.causes)
     if mend:
         causes = mended(causes, found, again)
-    status = "right" if d.right and not (strict and any(r.failure for _, r in used)) else "wrong"
+    status = "right" if d.right and not (strict and (found.left or any(r.failure for _, r in used))) else "wrong"
     if all(v.verdict == "UNTESTED" for v in d.verdicts):
         status = "could not run"
     first = next((r for r in rows if r.verdict.name == d.first_wrong), None)
@@ -144,6 +145,7 @@ def _entry(v: TensorVerdict, found: Found) -> tuple[int, ...]:
 def _warnings(found: Found, used: Sequence[tuple[Point, PointRead]], d: Diagnosis) -> tuple[str, ...]:
     out = [f"It does not run with {_spoken(p)}: {failure_sentence(found.code, r.failure, found.outcome)}." for p, r in used if r.failure is not None]
     out += [v.said for v in d.verdicts if v.verdict in ("KINK", "SCALE", "UNTESTED") and v.said]
+    out += found.left
     if found.fixed_sizes:
         out.append("Only the sizes of the spec were tried: the file holds them as numbers.")
     if found.singles:

@@ -161,7 +161,8 @@ def _junit(reports: Sequence[Data], paper: Paper) -> bytes:
             if not passed or broken:
                 ElementTree.SubElement(test, "error" if broken else "failure", message=_xml(said)).text = _xml(terminal(d))
     ElementTree.indent(root)
-    return b"<?xml version='1.0' encoding='utf-8'?>\n" + ElementTree.tostring(root, encoding="utf-8") + b"\n"
+    body: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return body + b"\n"
 
 
 def _xml(text: str) -> str:

@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 import ast
+import copy
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -29,6 +31,9 @@ from .readback import Outcome, Read, read_back
 from .reading import Code
 from .routines import stores
 from .setting import Interface, Needs, Setting
+
+
+OBJECT = re.compile(r"(net|model|fc\d+|act\d+)\b")  # what a step calls an object of the file that it has built
 
 
 class Point(Protocol):
@@ -98,8 +103,11 @@ def needs(code: Code, network: Network, adapter: Adapter | None = None) -> Needs
     return find(code, network, adapter).needs
 
 
-def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None) -> Reached:
-    """The plan for a file at some points (of the network, at sizes of their own), and how its results are read."""
+def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None, *, twice: bool = False) -> Reached:
+    """The plan for a file at some points (of the network, at sizes of their own), and how its results are read.
+
+    twice: the first point once more with the same objects, read after all others: whether gradients are left from the call before.
+    """
     way = way or find(code, network, adapter)
     script = Script(tensors=way.tensors)
     way.load(script)
@@ -115,13 +123,28 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
             way.point(script, supply)
             for step in script.steps[before:]:
                 step.setdefault("point", supply.point)
+            mine = script.steps[before:]
             supplies[v, p] = supply
+            if p == 0 and twice and not way.update and not any(s["do"] == "load" for s in mine):
+                supplies[v, len(points)] = _again(script, mine, supply, len(points), len(way.layouts) * len(points) + v)
     used = way
 
     def read(outcome: Outcome) -> Read:
         return read_back(used, script, supplies, outcome)
 
     return Reached({"steps": script.steps}, script.inputs, way.preload, read, way)
+
+
+def _again(script: Script, steps: Sequence[dict[str, Any]], supply: Supply, p: int, point: int) -> Supply:
+    """The steps of a point once more without building its objects; their results go under a key of their own."""
+    key = f"{supply.key.split('p')[0]}p{p}"
+    for s in steps:
+        built = s["do"] == "call" and OBJECT.fullmatch(str(s.get("save", ""))) or s["do"] == "set" and OBJECT.match(s["path"])
+        if not built:
+            script.steps.append({**s, "point": point, **({"as": key + s["as"][len(supply.key):]} if s.get("as", "").startswith(supply.key) else {})})
+    out = copy.copy(supply)
+    out.key, out.point = key, point
+    return out
 
 
 def _examples(point: Point) -> int:

@@ -29,8 +29,13 @@ SURE = {"ypred", "yhat", "pred", "preds", "prediction", "predictions", "predicte
 class Outcome(Protocol):
     """What the sandbox gives: arrays by key, and the report of each step."""
 
-    arrays: Mapping[str, Any]
-    steps: Any
+    @property
+    def arrays(self) -> Mapping[str, Any]:
+        """Arrays by key."""
+
+    @property
+    def steps(self) -> Any:
+        """The report of each step."""
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,18 @@ from pathlib import Path
 import numpy
 
 from ..errors import ChainruleError, SpecError
+from ..slips import SLIPS
 from . import engines, interfaces, sandbox
 from .findings import Found, engine_report, failed, network_report
 from .graphs import graph_cases, own_graphs
-from .judge import Case
+from .judge import LIMITS, Case, plain_array
 from .points import Blueprint, Point, draw, points
 from .readback import PointRead, Read
 from .reading import Code, read
 from .report import Report
 from .setting import Interface, Needs
 from .subject import Subject
+from .why import diagnose
 
 SINGLES = ("one example", "another example", "a third example")
 MOST_SEED = 2**31
@@ -108,7 +110,7 @@ class Session:
         for how in tries:
             way = interfaces.find(code, subject.network, subject.adapter) if first else way
             at = self.points(replace(way.needs, one_example=way.needs.one_example or how.single), how.own_sizes)
-            outcome, got = self._run(code, way, at)
+            outcome, got = self._run(code, way, at, twice=True)
             first = first or (way, at, outcome, got, how)
             if _main(got) or outcome.kind == "limit":
                 break
@@ -117,7 +119,9 @@ class Session:
             way, at, outcome, got, how = first
         fixed = (how.own_sizes or way.needs.own_sizes) and subject.blueprint.resize
         cases = [case(p, r, way) for p, r in zip(at, got.points, strict=False) if r is not None and r.gradients and r.failure is None]
-        found = Found(subject, code, way, at, outcome, got, cases, _dtype(got), fixed, how.single and subject.blueprint.batched)
+        more = got.points[len(at)] if len(got.points) > len(at) else None
+        left = left_over(cases[0], case(at[0], more, way), _dtype(got)) if more is not None and more.gradients and more.failure is None and cases else ()
+        found = Found(subject, code, way, at, outcome, got, cases, _dtype(got), fixed, how.single and subject.blueprint.batched, left)
         return network_report(found, self.options.strict, self.options.pairs, self.options.mend, self._again)
 
     def _again(self, code: Code, most: int | None) -> list[Case]:
@@ -133,9 +137,9 @@ class Session:
         cases = [case(p, r, way) for p, r in zip(at, got.points, strict=False) if r is not None and r.gradients and r.failure is None]
         return cases if len(cases) == sum(r is not None for r in got.points) else []
 
-    def _run(self, code: Code, way: Interface, at: Sequence[Point]) -> tuple[sandbox.Outcome, Read]:
+    def _run(self, code: Code, way: Interface, at: Sequence[Point], *, twice: bool = False) -> tuple[sandbox.Outcome, Read]:
         assert self.subject is not None
-        reached = interfaces.reach(code, self.subject.network, at, self.subject.adapter, way)
+        reached = interfaces.reach(code, self.subject.network, at, self.subject.adapter, way, twice=twice)
         outcome = self._in_sandbox(code, reached)
         return outcome, reached.read(outcome) if outcome.arrays or outcome.steps else Read((), None, tuple(way.notes))
 
@@ -181,7 +185,20 @@ def case(point: Point, got: PointRead, way: Interface) -> Case:
     """What the file gave at a point, by the names of the network."""
     values = {point.network.resolve(n): v for n, v in got.values.items() if n != "loss"}
     claimed = {n: t.array if t.array is not None else t.raw for n, t in got.gradients.items()}
-    return Case(point, claimed, values, got.values.get("loss"), way.rate if way.update else None)
+    return Case(point, claimed, values, got.values.get("loss"), way.rate)
+
+
+def left_over(first: Case, second: Case, dtype: str) -> tuple[str, ...]:
+    """What a second call at the same point shows: gradients that are not those of the first, and why."""
+    if first.point is not second.point or not any(_other(first.claimed[n], second.claimed.get(n), LIMITS[dtype]) for n in first.claimed):
+        return ()
+    why = [c.said for both in diagnose([first, second], dtype, pairs=False).causes for c in both if SLIPS[c.slip].kind == "state"]
+    return (" ".join(["Called a second time at the same point, the code gives other gradients.", *why[:1]]),)
+
+
+def _other(a: object, b: object, limit: float) -> bool:
+    x, y = plain_array(a), plain_array(b)
+    return x is None or y is None or x.shape != y.shape or not numpy.allclose(x, y, rtol=limit, atol=limit * float(numpy.abs(x).max()), equal_nan=True)
 
 
 def _main(got: Read) -> bool:

@@ -80,7 +80,7 @@ def _own_loss(network: Network, name: str) -> tuple[str]:
     samples, features = (first[0], first[1]) if network.rows else (first[1], first[0])
     for row in LOSSES:
         try:
-            other = stack((x, features), y, network.layers, row, samples=samples if is_samples(samples) or samples != 1 else None, rows=network.rows)  # type: ignore[arg-type]
+            other = stack((x, features), y, network.layers, row, samples=samples if is_samples(samples) or samples != 1 else None, rows=network.rows)
         except ChainruleError:
             continue
         if other.equations[-1] == network.equations[-1]:

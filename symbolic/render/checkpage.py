@@ -120,13 +120,13 @@ def html_view(data: Data, k: int = 0) -> dict[str, Any]:
 def page(reports: Sequence[Data], own: Path | None = None) -> str:
     """A self-contained HTML page."""
     title = f"Check of {reports[0]['file']}" if len(reports) == 1 else f"Check of {len(reports)} files"
-    return render(html_environment(own), "checkpage.html", {"title": title, "reports": [html_view(d, k) for k, d in enumerate(reports)]}).lstrip()
+    context = {"title": title, "level": 1 if len(reports) == 1 else 2, "reports": [html_view(d, k) for k, d in enumerate(reports)]}
+    return render(html_environment(own), "checkpage.html", context)
 
 
 def fragment(data: Data) -> str:
     """The report as a part of a page, with its style, for notebooks."""
-    module = html_environment().get_template("check.html").module
-    return f'<style>{module.style()}</style><div class="chainrule-check">{module.report_body(html_view(data), 2)}</div>'  # type: ignore[attr-defined]
+    return render(html_environment(), "checkpart.html", {"level": 3, "reports": [html_view(data)]})
 
 
 # ---------------------------------------------------------------- LaTeX

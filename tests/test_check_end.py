@@ -1,0 +1,110 @@
+"""From a file to what a person reads: correct code is never accused, planted mistakes are found and named, in every interface and format."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from studentfiles import FILES
+from symbolic.check.adapter import Adapter
+from symbolic.check.points import Blueprint
+from symbolic.check.report import Report
+from symbolic.check.session import Options, Session
+from symbolic.check.shortnet import network
+from symbolic.check.subject import Subject, loss_of
+
+FUNCTIONS, CLASS, SCRIPT, LAYERS = "functions and tuples, helpers missing", "class with params and loss, classes as numbers", "flat script", "layer objects"
+COLUMNS, STEP = "dictionaries, columns", "class with a learning rate and a training step"
+
+# interface: the mistake, the correct text, the wrong text
+PLANTED: dict[str, list[tuple[str, str, str]]] = {
+    FUNCTIONS: [
+        ("hidden-slope", "np.dot(dz2, W2.T) * sigmoid_derivative(z1)", "np.dot(dz2, W2.T)"),
+        ("output-slope", "(y_pred - y) * sigmoid_derivative(z2)", "y_pred - y"),
+        ("slope-twice", "* sigmoid_derivative(z1)", "* sigmoid_derivative(z1)**2"),
+        ("slope-elsewhere", "sigmoid_derivative(z1)", "sigmoid_derivative(a1)"),
+        ("function-for-slope", "sigmoid_derivative(z1)", "sigmoid(z1)"),
+        ("slope-of-another", "sigmoid_derivative(z1)", "(1 - np.tanh(z1)**2)"),
+        ("bias-mean", "np.sum(dz1, axis=0)", "np.mean(dz1, axis=0)"),
+        ("mean-forgotten", "m = X.shape[0]", "m = 1"),
+        ("mean-on-some", "axis=0) / m", "axis=0)"),
+        ("sign", "(y_pred - y)", "(y - y_pred)"),
+        ("factor-doubled", "(y_pred - y)", "2 * (y_pred - y)"),
+        ("raw-error", "np.dot(dz2, W2.T)", "np.dot(y_pred - y, W2.T)"),
+        ("wrong-input", "np.dot(a1.T, dz2)", "np.dot(z1.T, dz2)"),
+        ("not-stored", "np.sum(dz1, axis=0)", "0 * np.sum(dz1, axis=0)"),
+    ],
+    CLASS: [
+        ("hidden-slope", " * (hidden > 0)", ""),
+        ("mean-forgotten", "p /= N\n        grads", "grads"),
+        ("bias-mean", "back.sum(axis=0)", "back.mean(axis=0)"),
+        ("sign", "p /= N", "p /= -N"),
+        ("not-stored", "back.sum(axis=0)", "np.zeros(back.shape[1])"),
+        ("factor-doubled", "p /= N", "p *= 2 / N"),
+    ],
+    SCRIPT: [
+        ("hidden-slope", " * (1 - A1**2)", ""),
+        ("slope-incomplete", "(1 - A1**2)", "(1 - A1)"),
+        ("slope-elsewhere", "(1 - A1**2)", "(1 - Z1**2)"),
+        ("factor-halved", "dZ2 = 2 * (Z2 - Y)", "dZ2 = (Z2 - Y)"),
+        ("mean-twice", "(m * 2)", "(m * m * 2)"),
+        ("bias-mean", "dZ1.sum(axis=0)", "dZ1.mean(axis=0)"),
+        ("updated-first", "    dZ1 = dZ2 @ W2", "    W2 = W2 - lr * dW2\n    dZ1 = dZ2 @ W2"),
+    ],
+    LAYERS: [
+        ("hidden-slope", "return dout * self.on", "return dout"),
+        ("output-slope", "return dout * self.a * (1 - self.a)", "return dout"),
+        ("mask-of-gradient", "return dout * self.on", "return dout * (dout > 0)"),
+        ("slope-incomplete", "dout * self.a * (1 - self.a)", "dout * (1 - self.a)"),
+        ("bias-mean", "dout.sum(axis=0, keepdims=True)", "dout.mean(axis=0, keepdims=True)"),
+        ("slope-twice", "dout * self.a * (1 - self.a)", "dout * (self.a * (1 - self.a))**2"),
+    ],
+    COLUMNS: [
+        ("hidden-slope", " * (1 - cache[\"A1\"]**2)", ""),
+        ("mean-forgotten", "m = X.shape[1]", "m = 1"),
+        ("slope-twice", "(1 - cache[\"A1\"]**2)", "(1 - cache[\"A1\"]**2)**2"),
+    ],
+    STEP: [
+        ("hidden-slope", " * self.a[i] * (1 - self.a[i])", ""),
+        ("sign", "delta = (out - y)", "delta = (y - out)"),
+        ("output-slope", "(out - y) * out * (1 - out)", "(out - y)"),
+    ],
+}
+
+
+@lru_cache(maxsize=None)
+def session(name: str, mend: bool = False) -> Session:
+    file = FILES[name]
+    made = Blueprint.of(network(file.net, file.loss, rows=file.rows, reduction=file.reduction), loss_of(file.loss), reduction=file.reduction)
+    return Session(Subject(file.net, made, Adapter.model_validate(file.adapter)), Options(seed=5, mend=mend))
+
+
+def checked(name: str, text: str, folder: Path, mend: bool = False) -> Report:
+    path = folder / "student.py"
+    path.write_text(text)
+    return session(name, mend).check(path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_correct_code_is_never_accused(name: str, tmp_path: Path) -> None:
+    report = checked(name, FILES[name].text, tmp_path)
+    assert (report.status, report.causes) == ("right", ()), report.text()
+    assert {r.verdict.verdict for r in report.rows} <= {"OK", "KINK"} and report.rows
+
+
+@pytest.mark.parametrize(("name", "slip", "good", "bad"), [(n, *p) for n, planted in PLANTED.items() for p in planted])
+def test_a_planted_mistake_is_found_and_named(name: str, slip: str, good: str, bad: str, tmp_path: Path) -> None:
+    text = FILES[name].text
+    assert good in text
+    report = checked(name, text.replace(good, bad), tmp_path)
+    named = {r.slip for both in report.causes for r in both}
+    assert slip in named and all(len(both) == 1 for both in report.causes), report.text()
+    assert report.status == "wrong" or all(r.verdict.verdict == "SCALE" for r in report.rows)
+
+
+def test_enough_is_planted() -> None:
+    assert len({slip for planted in PLANTED.values() for slip, *_ in planted}) >= 15
+    assert len(PLANTED) >= 4
