@@ -50,7 +50,7 @@ class Finding:
 def examine() -> list[Finding]:
     """Look for everything that chainrule uses; never raises."""
     engine = find_engine()
-    return [_python(), *_libraries(), *_engines(engine), *_latex_packages(engine), _fonts(), _templates()]
+    return [_python(), *_libraries(), *_engines(engine), *_latex_packages(engine), _fonts(), _templates(), _sandbox()]
 
 
 def _python() -> Finding:
@@ -154,3 +154,16 @@ def _lines(command: list[str]) -> list[str]:
     except (OSError, subprocess.TimeoutExpired):
         return []
     return run.stdout.decode("utf-8", "replace").splitlines()
+
+
+def _sandbox() -> Finding:
+    """The walls around the files that ``chainrule check`` runs, found by locking a child process that runs nothing."""
+    from symbolic.check.sandbox import TRUST, layers
+    from symbolic.errors import ChainruleError
+
+    try:
+        found = layers()
+    except ChainruleError as e:
+        return Finding("sandbox", "", False, f"only for chainrule check: {e}", required=False)
+    missing = [x for x in found if not x.active]
+    return Finding("sandbox", ", ".join(x.name for x in found if x.active), not missing, TRUST if missing else "", required=False)
