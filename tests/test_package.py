@@ -18,6 +18,7 @@ import pytest
 from course import example
 
 from symbolic import __version__
+from symbolic.render.checkpage import html_environment
 from symbolic.render.documents import KINDS, make_environment
 
 ROOT = Path(__file__).parent.parent
@@ -65,11 +66,16 @@ def test_every_import_is_a_declared_dependency() -> None:
     optional = {re.split(r"[>=<\[ ]", line)[0] for name, lines in extras.items() if name != "test" for line in lines}
     used = {"scikit-learn" if name == "sklearn" else name for name in used}
     assert used - optional == declared and optional <= used
+    assert used - {"pytest"} == declared  # check.fixture is loaded by pytest alone
+
+
+def environment_of(name: str) -> jinja2.Environment:
+    return html_environment() if name.endswith(".html") else make_environment()
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_every_template_is_found_and_can_be_read(name: str) -> None:
-    environment = make_environment()
+    environment = environment_of(name)
     source, _, _ = environment.loader.get_source(environment, name)  # type: ignore[union-attr]
     used = jinja2.meta.find_referenced_templates(environment.parse(source))
     assert all(other in TEMPLATES for other in used)
@@ -80,10 +86,12 @@ def test_every_page_has_its_template_and_none_is_unused() -> None:
     environment = make_environment()
     sources = "".join(path.read_text("utf-8") for path in sorted((ROOT / "symbolic").rglob("*.py")))
     reached, todo = set(), [name for name in TEMPLATES if name in KINDS.values() or f'"{name}"' in sources]
+    reached, todo = set(), [*KINDS.values(), "page.md", "errata.tex", "catalogue.tex", "entry.md", "check.tex", "checkpage.html", "checkpart.html"]
     while todo:
         name = todo.pop()
         if name not in reached:
             reached.add(name)
+            environment = environment_of(name)
             source, _, _ = environment.loader.get_source(environment, name)  # type: ignore[union-attr]
             todo += [t for t in jinja2.meta.find_referenced_templates(environment.parse(source)) if t]
     assert reached == set(TEMPLATES)

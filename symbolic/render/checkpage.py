@@ -6,12 +6,11 @@ All take the plain data of `check.telling.told`; only the layout stands here and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from html import escape as escape_html
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
-
 from .documents import FALLBACK, directed, make_environment, render, shortened
 from .engine import DETERMINISTIC
 from .lines import broken
@@ -86,6 +85,13 @@ def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name
 
 # ---------------------------------------------------------------- HTML
 
+class Html(str):
+    """Text that is HTML already."""
+
+    def __html__(self) -> str:
+        return str(self)
+
+
 def html_environment(own: Path | None = None) -> jinja2.Environment:
     """Templates of HTML: the user's folder first; whatever is not marked as HTML is escaped."""
     loader = make_environment(own).loader
@@ -96,22 +102,22 @@ def html_view(data: Data, k: int = 0) -> dict[str, Any]:
     """A report with its formulas as MathML."""
     names = data["names"]
 
-    def word(text: str) -> Markup:
-        math = names.get(text, {}).get("mathml")
-        return Markup(math) if math else Markup("<code>{}</code>").format(text)
+    def word(text: str) -> Html:
+        return Html(names.get(text, {}).get("mathml") or f"<code>{escape_html(text)}</code>")
 
-    def say(said: str) -> Markup:
-        return Markup("").join(word(p) if n % 2 else p for n, p in enumerate(said_parts(said)))
+    def say(said: str) -> Html:
+        return Html("".join(word(p) if n % 2 else escape_html(p) for n, p in enumerate(said_parts(said))))
 
     def formula(left: Data, right: Data) -> dict[str, Any]:
         if not left["mathml"] or not right["mathml"]:
-            return {"formula": Markup("<code>{}</code>").format(f"{left['text']} = {right['text']}")}
+            return {"formula": Html(f"<code>{escape_html(left['text'])} = {escape_html(right['text'])}</code>")}
         inner = [m.removeprefix("<math>").removesuffix("</math>") for m in (left["mathml"], right["mathml"])]
-        return {"formula": Markup("<math display='block' style='text-align: left; margin: 0'><mrow>" + inner[0] + "<mo>=</mo>" + inner[1] + "</mrow></math>")}
+        return {"formula": Html("<math display='block' style='text-align: left; margin: 0'><mrow>" + inner[0] + "<mo>=</mo>" + inner[1] + "</mrow></math>")}
 
-    def power(x: float) -> Markup:
+    def power(x: float) -> Html:
         head, _, tail = f"{x:.1e}".partition("e")
-        return Markup("0") if x == 0 else Markup("{} · 10<sup>{}</sup>").format(head, str(int(tail)).replace("-", "−"))
+        exponent = str(int(tail)).replace("-", "\u2212")
+        return Html("0" if x == 0 else f"{head} \u00b7 10<sup>{exponent}</sup>")
 
     out = view(data, say, str, lambda n: word(f"d{data['output']}/d{n}") if data["output"] else word(n), formula, power)
     return {**out, "id": f"report-{k + 1}", "printed": data["printed"].strip()}
