@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from click.testing import CliRunner, Result
 
 import symbolic
 from symbolic.check.folder import COLUMNS
-from symbolic.check.formats import FORMATS
+from symbolic.check.formats import FORMATS, Paper
+from symbolic.check.report import Report
+from symbolic.check.session import Options, Session
+from symbolic.check.subject import subject
 from symbolic.cli import main
 from symbolic.errors import SpecError
 from symbolic.layers import stack
@@ -83,25 +87,29 @@ def test_the_sample_says_what_the_readme_says() -> None:
     assert shown.strip() in done.output
 
 
-def test_json_is_the_same_for_the_same_seed() -> None:
-    first, second = (check(SAMPLE, "--spec", NET, "--format", "json").output for _ in range(2))
-    assert first == second
+def test_json_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    assert check(SAMPLE, "--spec", NET, "--format", "json", "-o", out).exit_code == 1
+    first = out.read_text()
+    assert first == made("json").decode()
     data = json.loads(first)
     (cause,), = data["causes"]
     assert (cause["slip"], cause["source"]["line"], cause["corrected"]) == ("slope-elsewhere", 31, "dZ1 = dA1 * A1 * (1 - A1)")
     assert "mathml" not in first and cause["right"]["latex"] and data["seed"] == 1
 
 
-def made(form: str, tmp_path: Path, *more: str) -> bytes:
-    out = tmp_path / f"report{FORMATS[form].ending}"
-    done = check(SAMPLE, "--spec", NET, "--format", form, "-o", out, *more)
-    assert done.exit_code == 1, done.output
-    return out.read_bytes()
+@cache
+def sample() -> Report:
+    return Session(subject(NET), Options(seed=1)).check(SAMPLE)
+
+
+def made(form: str) -> bytes:
+    return FORMATS[form].make([sample().told()], Paper())
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_names_the_mistake(form: str, tmp_path: Path) -> None:
-    content = made(form, tmp_path)
+def test_every_format_names_the_mistake(form: str) -> None:
+    content = made(form)
     if form == "pdf":
         assert content.startswith(b"%PDF")
     else:
@@ -109,34 +117,35 @@ def test_every_format_names_the_mistake(form: str, tmp_path: Path) -> None:
 
 
 def test_a_page_stands_alone_and_is_escaped(tmp_path: Path) -> None:
-    page = made("html", tmp_path).decode()
+    page = made("html").decode()
     assert not re.search(r"https?://|<script|<link|src=", page.replace("http://www.w3.org", "")) and page.count("<math") > 8
     assert page.count("<th scope=") >= 12 and "<caption>" in page and '<html lang="en">' in page and page.count("<h1") == 1
     path = tmp_path / "x<b>.py"
     path.write_text("def backward(X, y, W1, b1):\n    raise ValueError('<script>alert(1)</script> \\x1b[31m \\\\input{x}')\n    return {'dW1': 0, 'db1': 0}\n")
+    report = Session(subject("3-2 identity"), Options(seed=1)).check(path)
+    assert report.status == "could not run" and "<script>" in report.message
     for form in ("html", "latex", "md", "table"):
-        text = check(path, "--net", "3-2 identity", "--format", form).output
+        text = FORMATS[form].make([report.told()], Paper()).decode()
         assert "<script" not in text.replace("<script>alert(1)</script> ", "" if form == "table" else "<script") and "\x1b" not in text
         assert r"\input{x}" not in text or form in ("html", "table")
 
 
-def test_platforms_read_their_results(tmp_path: Path) -> None:
-    scope = json.loads(made("gradescope", tmp_path))
+def test_platforms_read_their_results() -> None:
+    scope = json.loads(made("gradescope"))
     assert scope["score"] == 50 and [t["status"] for t in scope["tests"]] == ["passed", "passed", "failed", "failed"] and sum(t["max_score"] for t in scope["tests"]) == 100
-    learn = json.loads(made("prairielearn", tmp_path))
+    learn = json.loads(made("prairielearn"))
     assert learn["gradable"] and learn["score"] == 0.5 and len(learn["tests"]) == 4
-    root = ElementTree.fromstring(made("junit", tmp_path))
+    root = ElementTree.fromstring(made("junit"))
     assert root.find("testsuite").get("failures") == "2" and len(root.findall(".//failure")) == 2  # type: ignore[union-attr]
 
 
 def test_a_hint_says_no_more_than_it_may(tmp_path: Path) -> None:
-    said = [check(SAMPLE, "--spec", NET, "--hint", h).output for h in range(5)]
+    said = [sample().text(h) for h in range(5)]
     keys = ("dL/dW1", "taken at the wrong value", "yours", "corrected line")  # what each level adds
     for level, text in enumerate(said):
         assert [k in text for k in keys] == [level > k for k in range(4)], text
     strict = tmp_path / "net.yaml"
     strict.write_text(NET.read_text().replace("max_hint: 4", "max_hint: 1"))
-    assert "wrong value" not in check(SAMPLE, "--spec", strict).output
     data = check(SAMPLE, "--spec", strict, "--format", "json").output
     assert "slope" not in data and "sigmoid_prime" not in data.replace("dA1 * sigmoid_prime(A1)", "") and json.loads(data)["hint"] == 1
 

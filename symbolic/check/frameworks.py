@@ -230,7 +230,7 @@ def losses(here: Setting) -> Interface | None:
         return None
     way = Differentiated(here, here.layouts(), loss=loss, moving=moving, preload=("jax", "jax.numpy"), order=("backward",))
     if len(moving) == 1 and roles[moving[0]] == "parameters":
-        keys = [k for k, _ in way._keys()]
+        keys = [k for k, _ in way._keys]
         way.labels["backward"] = {(k if not way._unpacked() else i,): f"d{k}" for i, k in enumerate(keys)}
     elif len(moving) == 1:
         way.labels["backward"] = {(): f"d{loss.parameters[moving[0]]}"}

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from .findings import Found
 
 MOST_CAUSES = 2  # alternatives for which a line is looked for
-POINTS = 2       # at which a corrected file is run first
 FACTORS = ("", "2 * ", "0.5 * ")
-Again = Callable[[Code, "int | None"], list[Case]]  # what a changed file gives at so many points with the sizes of the spec
+Again = Callable[[Code, Layout], list[Case]]  # what a changed file gives in a layout, with the sizes of the spec
 BUILD: dict[str, Callable[..., Expr]] = {"add": ex.add, "mul": ex.mul, "div": ex.div, "neg": ex.neg, "matmul": ex.matmul, "T": ex.transpose}
 
 
@@ -67,14 +66,10 @@ def _one(reason: Reason, found: Found, network: Network, again: Again | None) ->
 
 
 def _right(found: Found, code: Code | None, again: Again) -> bool:
-    """Whether a changed file is right: at a few points first, then at all."""
-    if code is None:
-        return False
-    for most in (POINTS, None):
-        cases = again(code, most)
-        if not cases or any(v.verdict not in ("OK", "KINK") for v in judge(cases, found.dtype, strict=True) if v.verdict != "UNTESTED"):
-            return False
-    return True
+    """Whether a changed file is right."""
+    cases = again(code, found.got.layout) if code is not None and found.got.layout is not None else []
+    tested = [v for v in judge(cases, found.dtype, strict=True) if v.verdict != "UNTESTED"] if cases else []
+    return bool(tested) and all(v.verdict in ("OK", "KINK") for v in tested)
 
 
 def replaced(code: Code, statement: ast.stmt, text: str) -> Code | None:

@@ -77,11 +77,12 @@ def read_back(way: Interface, script: Script, supplies: Mapping[tuple[int, int],
     count = 1 + max((p for _, p in supplies), default=-1)
     by_shape: dict[int, dict[str, str]] = {}
     reads: dict[tuple[int, int], PointRead] = {}
+    lines = way.lines()
     for v in range(len(way.layouts)):
         points = [p for p in range(count) if (v, p) in supplies]
         points.sort(key=lambda p: not all_differ(supplies[v, p]))
         for p in points:
-            reads[v, p] = _point(way, script, supplies[v, p], outcome, by_shape.setdefault(v, {}))
+            reads[v, p] = _point(way, script, supplies[v, p], outcome, by_shape.setdefault(v, {}), lines)
     best = _best(way, supplies, reads, count)
     if best is None:
         return Read((), None, tuple(way.notes))
@@ -138,7 +139,7 @@ def _differ(reads: Mapping[tuple[int, int], PointRead], a: int, b: int, count: i
 
 # ---------------------------------------------------------------- one point in one layout
 
-def _point(way: Interface, script: Script, supply: Supply, outcome: Outcome, by_shape: dict[str, str]) -> PointRead:
+def _point(way: Interface, script: Script, supply: Supply, outcome: Outcome, by_shape: dict[str, str], lines: Mapping[str, int]) -> PointRead:
     reports = [(s, r) for s, r in zip(script.steps, outcome.steps, strict=False) if s.get("point") in (None, supply.point)]
     failure = next((r for s, r in reports if r["status"] == "failed" and not s.get("optional")), None)
     changed = sorted({c.split("/")[-1] for _, r in reports for c in r.get("changed", ())})
@@ -147,7 +148,6 @@ def _point(way: Interface, script: Script, supply: Supply, outcome: Outcome, by_
         found = _together(pieces, supply)
     else:
         found = _sorted(way, supply, _below(outcome.arrays, f"v{_key(supply)}/"), by_shape)
-    lines = way.lines()
     whole = [numpy.shape(raw) for name, (_, raw) in found.gradients.items() if name[0] == "W"]
     each = bool(whole) and supply.plain.depth > 0 and all(len(s) == 3 and s[0] == supply.examples for s in whole)  # of W too, not only of a bias
     gradients = {name: tensor(supply, name, path, raw, lines, each=each) for name, (path, raw) in found.gradients.items()}

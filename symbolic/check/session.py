@@ -18,6 +18,7 @@ from ..slips import SLIPS
 from . import engines, interfaces, sandbox
 from .findings import Found, engine_report, failed, network_report
 from .graphs import graph_cases, own_graphs
+from .layouts import Layout
 from .judge import LIMITS, Case, plain_array
 from .points import Blueprint, Point, draw, points
 from .readback import PointRead, Read
@@ -124,13 +125,14 @@ class Session:
         found = Found(subject, code, way, at, outcome, got, cases, _dtype(got), fixed, how.single and subject.blueprint.batched, left)
         return network_report(found, self.options.strict, self.options.pairs, self.options.mend, self._again)
 
-    def _again(self, code: Code, most: int | None) -> list[Case]:
-        """What a changed file gives at so many points with the sizes of the spec, which a formula holds as numbers; nothing where it does not run."""
+    def _again(self, code: Code, layout: Layout) -> list[Case]:
+        """What a changed file gives in the layout that was found, with the sizes of the spec, which a formula holds as numbers; nothing where it does not run."""
         subject = self.subject
         assert subject is not None
         try:
             way = interfaces.find(code, subject.network, subject.adapter)
-            at = self.points(way.needs, own_sizes=True)[:most]
+            way.layouts = [layout]
+            at = self.points(way.needs, own_sizes=True)
             _, got = self._run(code, way, at)
         except ChainruleError:
             return []

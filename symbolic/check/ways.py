@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..errors import SpecError
@@ -79,7 +80,7 @@ class Calls(Interface):
         """The file, once."""
         script.add("load", **self.loading(self.roots(), edits=self.edits, without=self.globals))
 
-    @property
+    @cached_property
     def globals(self) -> dict[str, str]:
         """Names of the module that hold our inputs, read by the routines: X, W1, learning_rate."""
         called = [self.owner.node] if self.owner else [r.node for r in (self.forward, self.loss, self.backward, self.after) if r]
@@ -129,12 +130,13 @@ class Calls(Interface):
 
     def _keep(self, supply: Supply) -> None:
         parameters = {}
-        for key, role in self._keys():
+        for key, role in self._keys:
             if (value := supply.known(role)) is not None:
                 parameters[key] = value
         if parameters:
             supply.made["parameters"] = {"dict": parameters}
 
+    @cached_property
     def _keys(self) -> list[tuple[str, str]]:
         """The keys of a dictionary of parameters, from wherever the file uses one; W1, b1 ... where it makes them up."""
         names, found, stems = self.here.names, {}, {}
