@@ -65,8 +65,7 @@ def test_every_import_is_a_declared_dependency() -> None:
     extras = project()["project"]["optional-dependencies"]  # type: ignore[index]
     optional = {re.split(r"[>=<\[ ]", line)[0] for name, lines in extras.items() if name != "test" for line in lines}
     used = {"scikit-learn" if name == "sklearn" else name for name in used}
-    assert used - optional == declared and optional <= used
-    assert used - {"pytest"} == declared  # check.fixture is loaded by pytest alone
+    assert used - optional - {"pytest"} == declared and optional <= used  # check.fixture is loaded by pytest alone
 
 
 def environment_of(name: str) -> jinja2.Environment:
@@ -83,10 +82,8 @@ def test_every_template_is_found_and_can_be_read(name: str) -> None:
 
 
 def test_every_page_has_its_template_and_none_is_unused() -> None:
-    environment = make_environment()
     sources = "".join(path.read_text("utf-8") for path in sorted((ROOT / "symbolic").rglob("*.py")))
     reached, todo = set(), [name for name in TEMPLATES if name in KINDS.values() or f'"{name}"' in sources]
-    reached, todo = set(), [*KINDS.values(), "page.md", "errata.tex", "catalogue.tex", "entry.md", "check.tex", "checkpage.html", "checkpart.html"]
     while todo:
         name = todo.pop()
         if name not in reached:
