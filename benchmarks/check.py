@@ -1,21 +1,31 @@
-"""What it costs to run a student's file in the sandbox: from the start of the child to its arrays.
+"""What it costs to check a student's file: in the sandbox, from the start of the child to its arrays; a diagnosis; all of it.
 
     python benchmarks/check.py [--times 7]
 
-Seconds of the clock (median and longest): an empty file; a forward and a backward pass of two layers at one point and at twenty points in one child.
-The aim: a whole check under 2 s, so most of that must be left for judging.
+Seconds of the clock (median and longest): an empty file; a forward and a backward pass of two layers at one point and at twenty points in one child; the diagnosis of
+one mistake and of two; a whole check of right and of wrong code, points included (with a corrected line too). The aims: a whole check under 2 s, one mistake in two layers under
+0.5 s of that, two mistakes under 5 s. Every diagnosis starts from a network nothing is known about.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from symbolic.check.judge import Case
+from symbolic.check.points import Point, points
+from symbolic.check.report import Report
 from symbolic.check.sandbox import Outcome, run
+from symbolic.check.session import Options, Session
+from symbolic.check.subject import subject
+from symbolic.check.why import Diagnosis, diagnose
 
 STUDENT = b"""
 import numpy as np
@@ -60,6 +70,56 @@ def measured(source: bytes, plan: dict[str, Any], inputs: dict[str, np.ndarray],
     return found, out
 
 
+def clocked(work: Callable[[], Any], times: int) -> tuple[list[float], Any]:
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        out = work()
+        found.append(time.perf_counter() - start)
+    return found, out
+
+
+def wrong(point: Point, slips: int) -> dict[str, Any]:
+    """Gradients of the two layers without one slope, or without both."""
+    X, y, W1, b1, W2, b2 = (point.leaves[n] for n in ("x", "y", "W1", "b1", "W2", "b2"))
+    Z1 = X @ W1 + b1
+    A1 = np.maximum(Z1, 0)
+    A2 = 1 / (1 + np.exp(-(A1 @ W2 + b2)))
+    d2 = (A2 - y) * 2 / y.size * (1.0 if slips > 1 else A2 * (1 - A2))
+    d1 = d2 @ W2.T
+    return {"W1": X.T @ d1, "b1": d1.sum(0), "W2": A1.T @ d2, "b2": d2.sum(0)}
+
+
+def diagnosed(slips: int) -> Diagnosis:
+    against = subject("4-5-3 relu sigmoid", "mse")
+    at = points(against.blueprint, 1)
+    start = time.perf_counter()
+    found = diagnose([Case(p, wrong(p, slips)) for p in at])
+    assert [len(both) for both in found.causes] and all(len(both) == slips for both in found.causes), found
+    diagnosed.seconds.append(time.perf_counter() - start)  # type: ignore[attr-defined]
+    return found
+
+
+def check(folder: Path, loss: str, mend: bool) -> Report:
+    path = folder / "student.py"
+    path.write_bytes(STUDENT)
+    return Session(subject("4-5-3 relu sigmoid", loss), Options(seed=1, mend=mend)).check(path)
+
+
+def more(times: int) -> None:
+    """The diagnosis, and a check from beginning to end."""
+    for name, slips in (("diagnosis, one mistake", 1), ("diagnosis, two mistakes", 2)):
+        diagnosed.seconds = []  # type: ignore[attr-defined]
+        for _ in range(min(times, 3) if slips > 1 else times):
+            diagnosed(slips)
+        found = diagnosed.seconds  # type: ignore[attr-defined]
+        print(f"{name:32} median {statistics.median(found):.3f} s, longest {max(found):.3f} s")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, loss, mend in (("a check, wrong", "mse", False), ("a check, wrong, corrected line", "mse", True), ("a check, one common constant", "bce", False)):
+            found, report = clocked(lambda loss=loss, mend=mend: check(Path(folder), loss, mend), times)
+            print(f"{name:32} median {statistics.median(found):.3f} s, longest {max(found):.3f} s: {report.status}, {report.message}")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--times", type=int, default=7)
@@ -67,7 +127,8 @@ def main() -> None:
     for name, source, (plan, inputs) in [("an empty file", b"", ({"steps": [{"do": "load"}]}, {})), ("two layers, 1 point", STUDENT, job(1)),
                                          ("two layers, 20 points", STUDENT, job(20))]:
         found, out = measured(source, plan, inputs, times)
-        print(f"{name:24} median {statistics.median(found):.3f} s, longest {max(found):.3f} s, {len(out.arrays)} arrays back")
+        print(f"{name:32} median {statistics.median(found):.3f} s, longest {max(found):.3f} s, {len(out.arrays)} arrays back")
+    more(times)
     print("layers:", ", ".join(f"{x.name} ({'active' if x.active else 'not active'}: {x.note})" for x in out.layers))
 
 

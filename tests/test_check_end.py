@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from studentfiles import FILES
 from symbolic.check.adapter import Adapter
@@ -15,6 +17,7 @@ from symbolic.check.report import Report
 from symbolic.check.session import Options, Session
 from symbolic.check.shortnet import network
 from symbolic.check.subject import Subject, loss_of
+from symbolic.numeric import compile
 
 FUNCTIONS, CLASS, SCRIPT, LAYERS = "functions and tuples, helpers missing", "class with params and loss, classes as numbers", "flat script", "layer objects"
 COLUMNS, STEP = "dictionaries, columns", "class with a learning rate and a training step"
@@ -105,6 +108,40 @@ def test_a_planted_mistake_is_found_and_named(name: str, slip: str, good: str, b
     assert report.status == "wrong" or all(r.verdict.verdict == "SCALE" for r in report.rows)
 
 
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.sampled_from(["relu", "tanh", "sigmoid", "leaky_relu", "softplus", "elu"]), min_size=0, max_size=2), st.booleans(), st.integers(1, 3),
+       st.sampled_from([("identity", "mse"), ("identity", "squared_error"), ("sigmoid", "binary_cross_entropy"), ("tanh", "half_squared_error"), ("softmax", "cross_entropy"), ("identity", "huber")]))
+def test_our_own_code_is_never_accused(hidden: list[str], rows: bool, outputs: int, last: tuple[str, str]) -> None:
+    """The NumPy that we compile, as somebody's file: any depth, layout, activation and loss."""
+    outputs = 3 if last[0] == "softmax" else outputs
+    net = "-".join(map(str, [4, *[5, 7][:len(hidden)], outputs]))
+    made = network(" ".join([net, *hidden, last[0]]), last[1], rows=rows)
+    text = "import numpy as np\n" + compile(made, backend="numpy").source
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "own.py"
+        path.write_text(text)
+        report = Session(Subject("", Blueprint.of(made, last[1])), Options(seed=2, mend=False)).check(path)
+    assert report.right and {r.verdict.verdict for r in report.rows} == {"OK"}, text + report.text()
+
+
 def test_enough_is_planted() -> None:
     assert len({slip for planted in PLANTED.values() for slip, *_ in planted}) >= 15
     assert len(PLANTED) >= 4
+
+
+def test_code_that_holds_a_size_is_right_for_that_size(tmp_path: Path) -> None:
+    text = FILES[FUNCTIONS].text.replace("(y_pred - y) *", "(y_pred - y) * 2 / 2 *").replace("/ 2 *", "/ y.shape[1] *")
+    path = tmp_path / "student.py"
+    made = Subject("4-3-2 sigmoid sigmoid", Blueprint.of(network("4-3-2 sigmoid sigmoid", "mse"), "mse"))
+    path.write_text(text)
+    assert Session(made, Options(seed=1, mend=False)).check(path).right
+    path.write_text(text.replace("y.shape[1]", "2"))
+    report = Session(made, Options(seed=1, mend=False)).check(path)
+    assert report.right and any("right for the sizes of the spec only" in w for w in report.warnings), report.text()
+    assert not Session(made, Options(seed=1, mend=False, strict=True)).check(path).right
+
+
+def test_gradients_left_from_the_call_before_are_told(tmp_path: Path) -> None:
+    text = FILES[LAYERS].text.replace("self.dW = ", "self.dW = getattr(self, 'dW', 0) + ").replace("self.db = ", "self.db = getattr(self, 'db', 0) + ")
+    report = checked(LAYERS, text, tmp_path)
+    assert report.right and any("Called a second time" in w and "were added" in w for w in report.warnings), report.text()

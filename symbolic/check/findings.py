@@ -231,7 +231,7 @@ def _entries(a: Any) -> str:
 def _reason(cause: Cause, found: Found, lines: Mapping[str, int], rows: Sequence[Row]) -> Reason:
     """A cause in the sizes of the spec, with the line where it enters: that of the first gradient on the way back that the file names."""
     network = found.subject.network
-    shown = cause.within(network)
+    shown = cause.within(network, found.at[0].network)
     field = field_of(network if shown is not cause else found.at[0].network)
     after = field.order[field.order.index(shown.value):]
     name = next((n for n in after if _line(lines, n) and shown.value in field.below(n)), "")

@@ -48,11 +48,12 @@ class Cause:
     right_tree: Expr
     key: tuple[Any, ...] = ()
 
-    def within(self, network: Network) -> Cause:
-        """The same mistake in the network at other sizes, as the spec has it; itself where it does not fit there."""
-        field = field_of(network)
-        suspect = field.named(self.key)
-        return self if suspect is None else _cause(field, suspect)
+    def within(self, network: Network, origin: Network) -> Cause:
+        """The same mistake in the network at other sizes, as the spec has it; itself where it does not fit there, or another one may be meant."""
+        here, there = field_of(origin), field_of(network)
+        alike = [sum(key[:-1] == self.key[:-1] for _, _, key in f.places) for f in (here, there)]
+        suspect = there.named(self.key)
+        return self if suspect is None or alike[0] != alike[1] else _cause(there, suspect)
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,11 @@ def diagnose(cases: Sequence[Case], dtype: str = "float64", *, strict: bool = Fa
     causes = tuple(dict.fromkeys(tuple(_causes(groups[0], s)) for s in singles))[:MOST_CAUSES]
     losses = tuple(dict.fromkeys(c.said for both in causes for c in both if c.slip in LOSS))
     return replace(found, causes=causes, gradient_equals=losses, complete=complete, recovered=None if causes else recover(cases, wrong[0]))
+
+
+def right(cases: Sequence[Case], dtype: str = "float64", *, strict: bool = False) -> bool:
+    """Whether there is nothing to mend, without asking why."""
+    return bool(cases) and all(v.passed for v in judge(cases, dtype, strict=strict)) and _forward(cases, LIMITS[dtype]) is None
 
 
 # ---------------------------------------------------------------- the forward pass
