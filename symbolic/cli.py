@@ -177,15 +177,14 @@ def doctor() -> None:
 def _add_commands() -> None:
     """Commands that stand in files of their own."""
     from .commands.bank import bank
-    from .commands.code import code
     from .commands.check import check
+    from .commands.code import code
     from .commands.new import new
     from .commands.study import study
     from .commands.trace import trace
     from .commands.train import train
 
-    for command in (bank, code, new, study, trace, train):
-    for command in (bank, check, new, study, trace, train):
+    for command in (bank, check, code, new, study, trace, train):
         main.add_command(command)
 
 

@@ -159,7 +159,6 @@ check.engines check.interfaces
 commands.shared
 commands.study commands.trace commands.train
 commands.bank commands.new commands.code
-commands.bank commands.new
 check.subject
 check.terminal check.telling check.report
 check.graphs
