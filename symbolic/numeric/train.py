@@ -24,7 +24,7 @@ from ..network import Network
 from ..optimizers import OPTIMIZERS
 from ..reading.plans import Plan, planned
 from . import checkpoint as disk
-from .compiled import Compiled, compile as compiled_from
+from .compiled import Bound, Compiled, compile as compiled_from
 from .data import SHUFFLING, Array, Data, order
 from .history import Epoch, History
 from .task import Examples, Task
@@ -75,7 +75,7 @@ def fit(model: Network | Task, data: Data | None = None, *, held_out: Data | Non
     """
     task = model if isinstance(model, Task) else _bare(model, start or {})
     if start is not None and isinstance(model, Task):
-        task = replace(task, start={**task.start, **{n: numpy.asarray(v, float) for n, v in start.items()}})
+        task = replace(task, start={**task.start, **{n: _shaped(v, task.network, n) for n, v in start.items()}})
     plan = plan_for(optimizer, learning_rate, schedule, _steps(len(data) if data is not None else 1, batch, epochs))
     settings = Settings(plan, epochs, batch, seed, dtype, patience, goal)
     return Run(task, settings, data, held_out).go(callback=callback, checkpoint=checkpoint, resume=resume)
@@ -94,9 +94,16 @@ def _steps(examples: int, batch: int | None, epochs: int) -> int:
     return epochs * math.ceil(examples / min(batch or examples, examples))
 
 
+def _shaped(value: Any, network: Network, name: str) -> Array:
+    """A first value as an array; a single number in the shape that the network has for it."""
+    array = numpy.asarray(value, float)
+    shape = network.symbols[name].shape if name in network.symbols else array.shape
+    return array.reshape(shape) if array.size == math.prod(d for d in shape if isinstance(d, int)) == 1 else array
+
+
 def _bare(network: Network, start: Mapping[str, Any]) -> Task:
     """A network of equations whose inputs are all in start."""
-    arrays = {n: numpy.asarray(v, float) for n, v in start.items()}
+    arrays = {n: _shaped(v, network, n) for n, v in start.items()}
     missing = [n for n in network.names("input", "target", "parameter", "constant") if n not in arrays and n not in network.constants]
     if missing:
         raise SpecError(f"{missing[0]} has no number", hint="give it in start, or make a task of a spec with task_of")
@@ -145,6 +152,8 @@ class Run:
         self.update = Update(settings.plan.optimizer, settings.plan.options, task.start, settings.dtype)
         self.rate = rates(settings.plan.schedule, settings.plan.rate, settings.plan.schedule_options)
         self.small = sum(numpy.size(v) for v in task.start.values()) <= 2
+        self.fed = self.program.program.data if task.x else ()  # what changes from step to step beside the parameters
+        self.bound = dict[int, Bound]()
         self.steps, self.rows, self.path = 0, list[Epoch](), list[tuple[float, ...]]()
         self.best = _Best()
         self.first = math.inf
@@ -202,7 +211,7 @@ class Run:
             self.steps += 1
             rate = self.rate(self.steps)
             values = self.examples.some(chosen, self.update.point(rate, self.steps))
-            loss, gradients = self.program(values)
+            loss, gradients = self._slopes(min(self.size, count - at), values)
             if not abs(loss) <= GROWN * max(1.0, abs(self.first)):  # also for NaN
                 raise self._lost(loss, values, gradients)
             self.update.step(gradients, rate, self.steps)
@@ -211,6 +220,13 @@ class Run:
             if tick is not None:
                 tick(epoch, self.steps, loss, rate)
         return rate, gradients
+
+    def _slopes(self, size: int, values: Mapping[str, Array]) -> tuple[float, Mapping[str, Array]]:
+        """Loss and gradients of so many examples, into arrays that the next step fills anew; the parameters are read where they stand."""
+        if size not in self.bound:
+            self.bound[size] = self.program.bind(values)
+        bound = self.bound[size]
+        return bound(*[values[n] for n in self.fed]), bound.gradients
 
     def _place(self) -> tuple[float, ...]:
         return tuple(float(v) for value in self.update.values.values() for v in numpy.reshape(value, -1))
