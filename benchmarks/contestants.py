@@ -147,30 +147,6 @@ def update_by_hand(m: Model) -> Work:
     return run
 
 
-def rmsprop_in_blocks(weights: dict[str, Any], block: int = 32_768) -> Callable[[dict[str, Any]], None]:
-    """RMSprop in place, in blocks that stay in the cache of the processor."""
-    square = {n: np.zeros(w.size, w.dtype) for n, w in weights.items()}
-    room = np.empty((2, block), next(iter(weights.values())).dtype)
-
-    def move(slopes: dict[str, Any]) -> None:
-        for name, w in weights.items():
-            flat, slope, s = w.reshape(-1), slopes[name].reshape(-1), square[name]
-            for k in range(0, flat.size, block):
-                g, v, part = slope[k:k + block], s[k:k + block], flat[k:k + block]
-                one, two = room[0, :g.size], room[1, :g.size]
-                np.multiply(g, g, one)
-                np.multiply(one, 1 - DECAY, one)
-                np.multiply(v, DECAY, v)
-                np.add(v, one, v)
-                np.sqrt(v, two)
-                np.add(two, EPSILON, two)
-                np.divide(g, two, one)
-                np.multiply(one, RATE, one)
-                np.subtract(part, one, part)
-
-    return move
-
-
 def floor(m: Model) -> Work:
     """The five matrix products of the step, into arrays that are there."""
     W1, W2, x = m.values["W1"], m.values["W2"], m.values["x"]

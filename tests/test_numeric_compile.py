@@ -286,6 +286,21 @@ def test_parameters_that_change_in_place(backend: str) -> None:
         bound(values["x"])
 
 
+def test_plain_floats_fill_the_arrays_they_are_bound_to() -> None:
+    """New arrays and those bound once hold the same bits; what floats cannot hold is NumPy's, in the same arrays."""
+    network = net("sigmoid", samples=None)
+    compiled, values = compile(network, backend="floats"), values_of(network)
+    bound = compiled.bind(values)
+    slopes = dict(bound.gradients)
+    for factor in (1.0, 0.5, 1e200):
+        for name in compiled.program.parameters:
+            values[name] *= factor
+        loss, expected = bound(), compiled(values)
+        assert np.array_equal(loss, expected[0], equal_nan=True)
+        assert all(bound.gradients[n] is slopes[n] and np.array_equal(slopes[n], expected[1][n], equal_nan=True) for n in slopes)
+    assert np.any(slopes["W1"] != compile(network)(values_of(network))[1]["W1"])
+
+
 def test_nothing_of_size_is_allocated() -> None:
     """The second call in buffers makes no new array of the size of a layer."""
     network = applied(stack(("x", 300), "y", [LayerPlan(400, "relu"), LayerPlan(10, "softmax")], "cross_entropy", samples="n"), "cross_entropy")

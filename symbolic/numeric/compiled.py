@@ -32,7 +32,7 @@ from ..network import Network
 from .backends import BACKENDS, AutoRunner, runner_for
 from .buffers import BuffersRunner
 from .program import Program, program
-from .scalar import Entries
+from .scalar import Entries, FloatsRunner
 from .sources import forward_function
 
 DTYPES = ("float64", "float32")
@@ -169,6 +169,8 @@ class Bound:
         self._plan = runner.plan if isinstance(runner, BuffersRunner) else None
         found = self._plan(arrays).gradients if self._plan else [numpy.empty(numpy.shape(g), compiled.dtype) for g in runner.run(arrays)[1]]
         self.gradients: dict[str, Any] = dict(zip(compiled.program.gradients, found, strict=True))
+        self._fill = runner.fill if isinstance(runner, FloatsRunner) else None
+        self._into = list(self.gradients.values())
         self._shapes: Any = None
 
     def __call__(self, *data: Any) -> float:
@@ -177,6 +179,8 @@ class Bound:
             if len(data) != self._data:
                 raise SpecError(f"{len(data)} arrays of data, expected {self._data}: {', '.join(self._compiled.program.data)}")
             self._arrays[:self._data] = data = tuple(numpy.asarray(d, dtype=self._compiled.dtype) for d in data)
+        if self._fill is not None and (loss := self._fill(*self._arrays, *self._into)) is not None:
+            return loss
         if self._plan is None:
             loss, found = self._compiled._runner.run(self._arrays)
             for into, gradient in zip(self.gradients.values(), found, strict=True):

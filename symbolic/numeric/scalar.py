@@ -239,7 +239,7 @@ class FloatsRunner:
         body = [*map(str, self.lines), f"return {', '.join(self.returned)}" + ("," if len(self.returned) == 1 else "")]
         self.source = function("floats", self.arguments, body)
         self.floats: Callable[..., tuple[float, ...]] = self._entry(body)
-        self.call: Callable[[Mapping[str, Any]], Any] = load(self._array_source(), self._array_space())["call"]
+        self.call: Callable[[Mapping[str, Any]], Any] = load(self._array_source(new=True), self._array_space())["call"]
 
     def _entry(self, body: Sequence[str]) -> Callable[..., tuple[float, ...]]:
         spaces = {**SPACE, "fails": FAILS, "by_arrays": self._by_arrays}
@@ -250,16 +250,26 @@ class FloatsRunner:
         """What stands between arrays taken apart and arrays put together."""
         return list(map(str, self.lines))
 
-    def _array_source(self) -> str:
-        opened = [f"{_pattern(self.program.names[leaf], self.entries.shapes[leaf])} = values[{leaf!r}].tolist()" for leaf in self.program.leaves]
+    @cached_property
+    def fill(self) -> Callable[..., float | None]:
+        """The leaves in order and an array for each gradient, which is filled: the loss; None as ``call`` says it."""
+        return load(self._array_source(new=False), self._array_space())["fill"]  # type: ignore[no-any-return]
+
+    def _array_source(self, *, new: bool) -> str:
+        """``call``, which makes new arrays, or ``fill``, which is given them."""
+        given = [f"given_{k}" for k in range(len(self.program.leaves))]
+        read = [f"values[{leaf!r}]" for leaf in self.program.leaves] if new else given
+        opened = [f"{_pattern(self.program.names[leaf], self.entries.shapes[leaf])} = {source}.tolist()" for leaf, source in zip(self.program.leaves, read, strict=True)]
         filled, made, returned = [], [], self.returned[1:]
         for k, name in enumerate(self.program.gradients):
             shape = tuple(map(int, self.entries.shapes[name]))
             mine, returned = returned[:prod(shape)], returned[prod(shape):]
-            filled += [f"array_{k} = empty({shape}{'' if self.dtype == 'float64' else ', kind'})", f"pack_{prod(shape)}(array_{k}, 0, {', '.join(mine)})"]
+            filled += [f"array_{k} = empty({shape}{'' if self.dtype == 'float64' else ', kind'})"] * new + [f"pack_{prod(shape)}(array_{k}, 0, {', '.join(mine)})"]
             made.append(f"{name!r}: array_{k}")
-        return function("call", ["values"], [*_tried([*opened, *self._inner(), *filled, f"return {self.returned[0]} + 0.0, {{{', '.join(made)}}}"]),
-                                             "except fails:", "    return None"])
+        loss = f"return {self.returned[0]} + 0.0"
+        last = f"{loss}, {{{', '.join(made)}}}" if new else loss
+        arguments = ["values"] if new else [*given, *(f"array_{k}" for k in range(len(made)))]
+        return function("call" if new else "fill", arguments, [*_tried([*opened, *self._inner(), *filled, last]), "except fails:", "    return None"])
 
     def _array_space(self) -> dict[str, Any]:
         counts = {prod(map(int, self.entries.shapes[n])) for n in self.program.gradients}
