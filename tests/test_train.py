@@ -304,9 +304,13 @@ def test_figures_compile_and_convert(tmp_path: Path) -> None:
 def test_a_lost_run_ends_with_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "valley.yaml"
     file.write_text(json.dumps({**VALLEY, "train": {"epochs": 400}}))
-    done = called("train", file, "--rate", 9, "-o", tmp_path / "out")
-    assert done.exit_code == 1 and done.output.count("chainrule:") == 1 and "try 0.9" in done.output and "step " in done.output
-    assert not (tmp_path / "out" / "valley-history.csv").exists()
+    done = called("train", file, "--rate", 0.3, "-o", tmp_path / "out")
+    assert done.exit_code == 1 and done.output.count("chainrule:") == 1 and "try 0.03" in done.output and "step " in done.output
+    assert sorted(p.name for p in (tmp_path / "out").iterdir() if "checkpoint" not in p.name) == ["valley-history.csv", "valley-history.json"]
+    losses = [float(r["training_loss"]) for r in csv.DictReader((tmp_path / "out" / "valley-history.csv").read_text().splitlines())]
+    assert f"the history up to epoch {len(losses) - 1} is in" in done.output and losses[-1] > 1000 * losses[0] and len(losses) > 5
+    data = json.loads((tmp_path / "out" / "valley-history.json").read_text())
+    assert data["stopped"] in done.output and len(data["history"]) == len(losses)
 
 
 @pytest.mark.parametrize(("change", "said"), [

@@ -28,6 +28,8 @@ from ..models.initial import INITS
 from ..models.layertypes import LAYERS
 from ..losses import LOSSES, PENALTIES
 from ..language.matrices import MATRIX_FUNCTIONS
+from ..numeric.datasets import DATASETS
+from ..numeric.studies import STUDIES
 from ..optimizers import OPTIMIZERS, SCHEDULES
 from ..language.parse import known_functions
 from ..slips import SLIPS
@@ -64,6 +66,8 @@ TABLES: list[Table] = [
     Table("optimizer", "Optimizers", lambda: OPTIMIZERS, update_entry),
     Table("schedule", "Schedules", lambda: SCHEDULES, schedule_entry),
     Table("initialisation", "Initialisations", lambda: INITS, init_entry),
+    Table("data set", "Data sets", lambda: DATASETS, sentence_entry),
+    Table("study", "Studies", lambda: STUDIES, sentence_entry),
     Table("slip", "Slips", lambda: SLIPS, sentence_entry),
 ]
 
@@ -75,7 +79,7 @@ def entries_of(table: Table) -> list[Entry]:
 
 def tables(kind: str | None = None) -> list[Table]:
     """All tables, or the one of that name (singular or plural). Raises SpecError for an unknown one."""
-    found = [t for t in TABLES if kind is None or kind.lower().replace("_", " ") in (t.key, t.title.lower())]
+    found = [t for t in TABLES if kind is None or kind.lower().replace("_", " ").replace("-", " ") in (t.key, t.title.lower())]
     if not found:
         raise SpecError(f"no table is called {kind!r}", hint=nearest(str(kind), [name for t in TABLES for name in (t.title.lower(), t.key)]))
     return found

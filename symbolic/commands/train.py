@@ -30,8 +30,9 @@ def train(file: Path, data: str | None, target: str | None, optimizer: str | Non
     """Train the network in FILE and write history, checkpoint and figures."""
     from ..errors import SpecError
     from ..files import write_all
-    from ..numeric.history import Epoch
+    from ..numeric.history import Epoch, History
     from ..numeric.job import Wish, job_of
+    from ..numeric.train import Diverged
     from ..render import chart, trainfigures
     from ..spec import load
 
@@ -47,13 +48,16 @@ def train(file: Path, data: str | None, target: str | None, optimizer: str | Non
         say(sentence)
     run = job.run()
     saved = folder / f"{file.stem}-checkpoint.npz"
-    with _progress(run, quiet) as (tick, show):
-        history = run.go(checkpoint=saved, resume=resume, tick=tick, callback=show)
-    made: dict[Path, bytes] = {}
-    if "csv" in written:
-        made[folder / f"{file.stem}-history.csv"] = history.as_csv().encode()
-    if "json" in written:
-        made[folder / f"{file.stem}-history.json"] = history.as_json().encode()
+    try:
+        with _progress(run, quiet) as (tick, show):
+            history = run.go(checkpoint=saved, resume=resume, tick=tick, callback=show)
+    except Diverged as lost:
+        if not (lost.rows and written):
+            raise
+        kept = _histories(History(lost.rows, {}, run.describe(), lost.sentence), folder / file.stem, written)
+        write_all(kept)
+        raise lost.noting(f"the history up to epoch {lost.rows[-1].epoch} is in {' and '.join(map(str, kept))}") from None
+    made = _histories(history, folder / file.stem, written)
     if drawn:
         title = spec.title or file.stem
         sources = {f"{file.stem}-{name}": chart.document(trainfigures.titled(charts, title)) for name, charts in trainfigures.figures(run, history).items()}
@@ -67,6 +71,12 @@ def train(file: Path, data: str | None, target: str | None, optimizer: str | Non
         say(f"stopped early: {history.stopped}")
     for path in [saved, *made]:
         say(str(path))
+
+
+def _histories(history: Any, stem: Path, formats: list[str]) -> dict[Path, bytes]:
+    """The history in its files."""
+    makers = {"csv": history.as_csv, "json": history.as_json}
+    return {stem.with_name(f"{stem.name}-history.{form}"): makers[form]().encode() for form in formats}
 
 
 def _right(accuracy: float | None) -> str:

@@ -46,6 +46,10 @@ class Diverged(ChainruleError):
         super().__init__(sentence, hint=hint)
         self.step, self.tensor, self.rows = step, tensor, rows
 
+    def noting(self, words: str) -> Diverged:
+        """The same with more to say."""
+        return Diverged(self.sentence, f"{self.hint}; {words}", self.step, self.tensor, self.rows)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -139,11 +143,12 @@ class _Best:
 
 
 class Run:
-    """One training run of a task. examples, held: what is trained with and what is held out, as the network takes them."""
+    """One training run of a task. examples, held: what is trained with and what is held out, as the network takes them; classes: their names."""
 
     def __init__(self, task: Task, settings: Settings, data: Data | None = None, held_out: Data | None = None, program: Compiled | None = None) -> None:
         self.task, self.settings = task, settings
         self.examples = task.given(data, settings.dtype)
+        self.classes = data.classes if data is not None else ()
         self.held = task.given(held_out, settings.dtype) if held_out is not None else None
         if settings.batch is not None and not task.x and settings.batch > 1:
             raise SpecError("this network has no examples to take a batch of", hint="leave batch out")

@@ -77,7 +77,7 @@ class _Writer:
         self.count = 0
 
     operations: list[Operation]
-    numbers: list[tuple[str, Expr]]  # single numbers that a step computes before it starts
+    numbers: list[tuple[str, Expr, tuple[str, ...]]]  # with the names they read: single numbers that a step computes before it starts
 
     def equation(self, target: str, e: Expr) -> None:
         """target = e, where target is an array."""
@@ -101,7 +101,7 @@ class _Writer:
 
     def number(self, e: Expr) -> _Part:
         name = f"_{len(self.numbers)}"
-        self.numbers.append((name, e))
+        self.numbers.append((name, e, tuple(sorted(e.names))))
         return _Part(lambda m, s: s[name], False)
 
     def chain(self, e: Expr, target: str) -> _Part:
@@ -193,6 +193,7 @@ class Update:
         size = min(block, max(map(len, self.flat), default=0))
         count = max(self.writer.count, self.look_writer.count)
         self.temporaries = {name: numpy.empty(size, dtype) for name in (*(f"_{k}" for k in range(count)), *(n + AFTER for n in self.kept))}
+        self._whole = [self._memory(w, r, g, 0) if g is not None and len(w) <= block else None for w, r, g in zip(self.flat, self.remembered, self.gradient, strict=True)]
         self._numbers: dict[tuple[int, str], tuple[tuple[float, ...], float]] = {}
 
     def _views(self, flat: list[Array]) -> dict[str, Array]:
@@ -223,8 +224,12 @@ class Update:
         """Step t (from 1), given the gradient of every parameter."""
         scalars = self._scalars(self.writer, rate, t)
         operations = self.writer.operations
-        for group, w, remembered, room in zip(self.groups, self.flat, self.remembered, self.gradient, strict=True):
+        for group, w, remembered, room, whole in zip(self.groups, self.flat, self.remembered, self.gradient, self._whole, strict=True):
             g = self._gathered(group, gradients, w, room)
+            if whole is not None:
+                for operation in operations:
+                    operation(whole, scalars)
+                continue
             for at in range(0, len(w), self.block):
                 memory = self._memory(w, remembered, g, at)
                 for operation in operations:
@@ -258,8 +263,8 @@ class Update:
         """The single numbers of a step; what has not changed since the last one is not computed again."""
         env = self.options | {"eta": rate, "t": float(t)}
         out = {}
-        for name, e in writer.numbers:
-            inputs, key = tuple(env[n] for n in sorted(e.names)), (id(writer), name)
+        for name, e, names in writer.numbers:
+            inputs, key = tuple([env[n] for n in names]), (id(writer), name)
             if self._numbers.get(key, (None, 0.0))[0] != inputs:
                 self._numbers[key] = inputs, _value(e, env)
             out[name] = self._numbers[key][1]

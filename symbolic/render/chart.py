@@ -23,6 +23,7 @@ from .view import Tex
 Point = tuple[float, float]
 
 MOST_POINTS = 400   # of a curve: more than a printed line can show
+DOTS = ((12, 2.6), (60, 2.1), (400, 1.7), (math.inf, 1.2))  # up to so many points of a kind: the size of a mark, in points
 LABEL = 4.3         # millimetres between two labels
 FORMATS = ("pdf", "svg", "png", "tex")
 DOTS_PER_INCH = 200
@@ -42,12 +43,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Dots:
-    """Points without a line; shape: a mark of TikZ."""
+    """Points without a line; label: LaTeX, in a legend below the frame; shape: a mark of TikZ; hollow: an outline on white."""
 
     points: Sequence[Point]
     colour: str
     label: str = ""
     shape: str = "*"
+    hollow: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def tikz(chart: Chart) -> str:
     options += [f"title={{{chart.title}}}"] * bool(chart.title) + ["xmode=log"] * chart.log_x + ["ymode=log"] * chart.log_y
     if not chart.log_y and max(map(abs, y)) < 1e4:
         options.append("yticklabel style={/pgf/number format/fixed,/pgf/number format/precision=3,text width=8mm,align=right},scaled y ticks=false")
+    if any(d.label for d in chart.dots):
+        options.append("legend style={draw=none,fill=none,font=\\footnotesize,at={(1.02,1)},anchor=north west,legend columns=1,cells={anchor=west}},legend image post style={mark size=2pt}")
     if chart.whole and x[1] - x[0] <= 12:
         options.append("xtick distance=1")
     if not chart.log_x:
@@ -99,8 +103,11 @@ def tikz(chart: Chart) -> str:
         points = [_held(p, chart, y) for p in thinned(line.points)]
         out.append(rf"\addplot[{','.join(style)}] coordinates {{{' '.join(f'({a:.7g},{b:.7g})' for a, b in points)}}};")
     for d in chart.dots:
-        out.append(rf"\addplot[only marks,mark={d.shape},mark size={1.1 if len(d.points) > 12 else 1.8}pt,{d.colour},mark options={{draw=white,line width=.2pt,fill={d.colour}}}] "
+        drawn = f"draw={d.colour},line width=.7pt,fill={'white' if d.hollow else d.colour}"
+        size = next(size for most, size in DOTS if len(d.points) <= most)
+        out.append(rf"\addplot[only marks,mark={d.shape},mark size={size}pt,{d.colour},mark options={{{drawn}}}] "
                    f"coordinates {{{' '.join(f'({a:.6g},{b:.6g})' for a, b in d.points)}}};")
+        out += [rf"\addlegendentry{{{d.label}}}"] * bool(d.label)
     out.append(r"\end{axis}")
     return "\n".join([*out, *_labels(chart, x, y), r"\end{tikzpicture}"])
 

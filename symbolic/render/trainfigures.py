@@ -122,7 +122,8 @@ def boundary(run: Run, history: History) -> list[Chart]:
         return []
     cells = [Cells(_runs(said == k, low, step), f"{COLOURS[k]}!{PALE}") for k in range(count)]
     shapes = ("*", "square*", "triangle*", "diamond*", "pentagon*")
-    dots = [Dots([(float(a), float(b)) for a, b in x[truth == k]], COLOURS[k], shape=shapes[k]) for k in range(count) if (truth == k).any()]
+    words = run.classes or tuple(map(str, range(count)))
+    dots = [Dots([(float(a), float(b)) for a, b in x[truth == k]], COLOURS[k], str(escape(words[k])), shapes[k], hollow=k % 2 == 1) for k in range(count) if (truth == k).any()]
     names = [rf"${Printer(task.network, colour=False).name(task.x)[0].lower()}_{{{k}}}$" for k in (1, 2)]
     ratio = float((high[1] - low[1]) / (high[0] - low[0]))
     return [Chart((), names[0], names[1], x=(float(low[0]), float(high[0])), y=(float(low[1]), float(high[1])), width=75, height=min(max(75 * ratio, 40), 90), dots=dots, cells=cells)]
