@@ -319,7 +319,19 @@ def _has_decimal(raw: object) -> bool:
 def load(path: Path | str) -> Spec:
     """The model of a file; SpecError with file and line for whatever is wrong with it."""
     located = read(path)
-    return build(located.data, located)
+    return build(_with_columns(located.data, Path(path).parent), located)
+
+
+def _with_columns(data: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    """The data of the file, with the columns of a CSV file to learn from where it leaves them out: they are the size of the input."""
+    from .numeric.tables import columns
+    from .reading.training import source
+
+    found = source(data.get("data"))
+    if "layers" not in data or not isinstance(found, Mapping) or not isinstance(found.get("file"), str) or found.get("inputs"):
+        return data
+    target = found.get("target")
+    return {**data, "data": {**found, "inputs": list(columns(folder / found["file"], str(target) if target is not None else None))}}
 
 
 def build(data: Mapping[str, Any], located: Located | None = None) -> Spec:

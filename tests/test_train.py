@@ -342,3 +342,28 @@ def test_a_job_says_what_it_does() -> None:
     job: Job = job_of(load(EXAMPLES / "26-mini-batches.yaml"), Wish(optimizer="adam"))
     assert job.settings.plan.optimizer.name == "adam" and float(job.settings.plan.rate) == 0.001 and job.settings.batch == 2
     assert mp.dps and "Adam, learning rate 0.001" in job.said[-1]
+
+
+CSV = "hours,slept,passed\n1,2,0\n3,4,1\n5,6,1\n"
+
+
+@pytest.mark.parametrize(("text", "change", "said"), [
+    (CSV, {"data": {"file": "s.csv", "target": "scroe"}}, "s.csv:1: no column is called 'scroe'; valid names: hours, slept, passed"),
+    (CSV, {"data": {"file": "s.csv", "inputs": ["hors"]}}, "s.csv:1: no column is called 'hors'; did you mean 'hours'?"),
+    (CSV.replace("4", "four"), {}, "s.csv:3: column 'slept': 'four' is not a number"), (CSV.replace("4", "NaN"), {}, "s.csv:3: column 'slept': 'NaN' is not a number"),
+    (CSV, {"data": "missing.csv"}, "missing.csv: no such file"), (CSV.replace("0\n", "a\n").replace("4,1", "4,b").replace("6,1", "6,c"), {}, "s.csv has 3 classes, and one unit tells"),
+    (CSV, {"data": "blobs"}, "blobs has 3 classes, and one unit tells only two apart; give the last layer 3 units"),
+    (CSV, {"data": {"name": "moons", "examples": 1}}, "s.yaml:1: a share of 0.25 of 1 examples")])
+def test_a_mistake_with_the_data_is_one_located_sentence(tmp_path: Path, text: str, change: dict[str, Any], said: str) -> None:
+    (tmp_path / "s.csv").write_text(text)
+    file = tmp_path / "s.yaml"
+    file.write_text(json.dumps({**MOONS, "data": "s.csv", **change}))
+    done = called("train", file, "-o", tmp_path / "out")
+    assert done.exit_code == 2 and said in done.output and done.output.count("chainrule:") == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_csv_file_says_how_many_inputs_there_are(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(CSV)
+    (tmp_path / "s.yaml").write_text(json.dumps({**MOONS, "data": "s.csv", "train": {"epochs": 2, "batch": 500}}))
+    done = called("train", tmp_path / "s.yaml", "--to", "csv", "-o", tmp_path / "out")
+    assert done.exit_code == 0 and "2-6-1, 3 examples" in done.output and "2 epochs, 2 steps" in done.output

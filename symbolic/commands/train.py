@@ -28,7 +28,7 @@ from .shared import words
 def train(file: Path, data: str | None, target: str | None, optimizer: str | None, rate: float | None, epochs: int | None, batch: int | None,
           seed: int | None, resume: bool, folder: Path, formats: tuple[str, ...], engine: str | None, quiet: bool) -> None:
     """Train the network in FILE and write history, checkpoint and figures."""
-    from ..errors import SpecError
+    from ..errors import SpecError, nearest
     from ..files import write_all
     from ..numeric.history import Epoch, History
     from ..numeric.job import Wish, job_of
@@ -38,6 +38,9 @@ def train(file: Path, data: str | None, target: str | None, optimizer: str | Non
 
     written = [f for f in formats if f in ("csv", "json")]
     drawn = [f for f in formats if f not in written]
+    for form in drawn:
+        if form not in chart.FORMATS:
+            raise SpecError(f"--to {form}: no such format", hint=nearest(form, ("csv", "json", *chart.FORMATS)))
     chart.check_formats(drawn)
     if rate is not None and not 0 < rate < float("inf"):
         raise SpecError(f"--rate {rate:g}: expected a positive number")

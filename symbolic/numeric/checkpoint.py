@@ -80,6 +80,8 @@ def load(path: Path) -> Checkpoint:
 def check(point: Checkpoint, settings: Mapping[str, Any], where: str) -> None:
     """Raises SpecError for a checkpoint of another run; only the number of epochs may differ."""
     for key, value in settings.items():
+        if key == "fingerprint" and point.settings.get(key) != value:
+            raise SpecError("the checkpoint is of another run: the network, its first weights or its examples are others", where=where, hint="train without --resume")
         if key != "epochs" and point.settings.get(key) != json.loads(json.dumps(value)):
             raise SpecError(f"the checkpoint is of another run: its {key} is {_short(point.settings.get(key))}, and this run's is {_short(value)}", where=where,
                             hint="train without --resume")

@@ -69,7 +69,11 @@ def job_of(spec: Spec, wish: Wish = Wish()) -> Job:
     task = task_of(spec, seed=own_seed, features=features)
     if not task.x:
         found = None
-    train, held_out = (None, None) if found is None else _divided(spec, found, float(keys.test), seed)
+    try:
+        train, held_out = (None, None) if found is None else _divided(spec, found, float(keys.test), seed)
+        task.given(train, keys.dtype)
+    except SpecError as e:  # what does not fit is a matter of the file
+        raise e if e.where else SpecError(e.sentence, where=spec.where("layers" if "unit" in e.hint else "data"), hint=e.hint) from None
     epochs = keys.epochs if wish.epochs is None else wish.epochs
     batch = wish.batch if wish.batch is not None else keys.batch
     if batch is None and spec.optimizer is not None and "batch" in spec.optimizer:

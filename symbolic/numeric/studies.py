@@ -193,7 +193,7 @@ def _batches(spec: Spec, wish: Wish, values: tuple[str, ...]) -> list[Trial]:
         if not all(v.isdigit() and 0 < int(v) for v in values):
             raise SpecError("--values: expected whole numbers", hint="as in --values 1,16,128")
         sizes = [min(int(v), count) for v in values]
-    return [_settled(tried(f"{size}" if size < count else f"all {count}", job_of(spec, replace(wish, batch=size)))) for size in dict.fromkeys(sizes)]
+    return [_settled(tried(f"{size}" if size < count else f"{count} (all)", job_of(spec, replace(wish, batch=size)))) for size in dict.fromkeys(sizes)]
 
 
 STUDIES: dict[str, Study] = {s.name: s for s in (

@@ -46,6 +46,11 @@ def read(path: Path, target: str | None = None, inputs: Sequence[str] = ()) -> D
     return Data(x, y, tuple(wanted), (chosen,), (), path.name)
 
 
+def columns(path: Path, target: str | None = None) -> tuple[str, ...]:
+    """The columns that are learned from where none are named: all but the target. Raises SpecError as ``read`` does."""
+    return read(path, target).inputs
+
+
 def _rows(path: Path) -> tuple[list[tuple[int, list[str]]], str]:
     """The lines that hold anything, each with its number, and what stands between their cells."""
     try:

@@ -91,6 +91,9 @@ class Task:
             if count > outputs:
                 raise SpecError(f"{data.source} has {count} classes, but the last layer has {outputs} units", hint=f"give it {count} units")
             y = one_hot(y, outputs)
+        if y.ndim == 1 and outputs == 1 and max(int(y.max(initial=0)) + 1, len(data.classes)) > 2 and self.domain in ("unit", "sign"):
+            count = max(int(y.max(initial=0)) + 1, len(data.classes))
+            raise SpecError(f"{data.source} has {count} classes, and one unit tells only two apart", hint=f"give the last layer {count} units, with softmax and cross_entropy")
         y = y.reshape(len(y), -1).astype(float)
         if y.shape[1] != outputs:
             raise SpecError(f"{data.source} has {y.shape[1]} targets an example, but the last layer has {outputs} units")
