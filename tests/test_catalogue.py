@@ -96,7 +96,7 @@ def test_show(table: str, name: str) -> None:
     assert all(f.head in text for f in e.facts()) and all(well_formed(part.replace(r"\leftarrow", "=")) for f in e.facts() for part in f.tex.split("$")[1::2])
     assert all(well_formed(line) for line in shown["latex"]) and all(well_formed(line) for s in shown["steps"] for line in s["latex"])
     assert all(s["checked"] in ("proved", "30 digits") for s in shown["steps"])
-    assert shown["steps"] or table in ("initialisation", "optimizer", "schedule", "slip")
+    assert shown["steps"] or table in ("initialisation", "optimizer", "schedule", "slip", "data set", "study")
     assert not re.search(r"None|Expr\(|<lambda|Fraction\(", text)
     if name in FUNCTIONS and table not in ("loss", "schedule"):
         wanted = [functions.ex.text(functions.slope_form(name, k)) for k in range(len(FUNCTIONS[name].args))]
