@@ -240,7 +240,8 @@ class Forward:
 
     def __init__(self, spec: Mapping[str, Any], library: Library | None = None) -> None:
         self.spec, self.lib = spec, library or High()
-        self.functions = self.lib.namespace()
+        with mp.workdps(DIGITS):  # its constants are as exact as what it is compared with
+            self.functions = self.lib.namespace()
         self.leaves: dict[str, Any] = {}
         if "layers" in spec:
             given = {**spec["inputs"], **spec["targets"]}

@@ -9,7 +9,7 @@ function forward(x, W1, b1) {
   // The value of every layer.
   const z1 = W1[0] * x[0] + W1[1] * x[1] + b1;
   const a1 = sigmoid(z1);
-  return [z1, a1];
+  return a1;
 }
 """
 

@@ -2,8 +2,8 @@
 
 >>> from ..spec import build
 >>> spec = build({"inputs": {"x": [2]}, "targets": {"y": [1]}, "layers": [{"activation": "tanh", "W": [["1/2"]], "b": [0]}], "loss": "mse"})
->>> print(coded(spec, "python").splitlines()[7])
-    z = W * x + b
+>>> print(coded(spec, "python").splitlines()[5])
+    z1 = W1 * x + b1
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Charts of measured numbers as pgfplots pictures: curves labelled where they end, filled cells, points; and as PDF, SVG or PNG files.
 
->>> [round(y, 1) for y in apart([5.0, 5.1, 9.0], 2.0)]
-[4.1, 6.1, 9.0]
+>>> [round(y, 1) for y in apart([5.0, 5.0, 9.0], 2.0)]
+[4.0, 6.0, 9.0]
 """
 
 from __future__ import annotations
