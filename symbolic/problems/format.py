@@ -34,7 +34,9 @@ MOST_OPTIONS = 8
 KINDS = ("find", "choose", "formula", "choose_formula", "select", "order", "error_in", "code", "count", "shape")
 
 
-class _Part(BaseModel):
+class Block(BaseModel):
+    """Keys with values; an empty value is one that was left out."""
+
     model_config = ConfigDict(extra="forbid")
 
     @model_validator(mode="before")
@@ -49,7 +51,7 @@ def _names(raw: object) -> object:
     return [raw] if isinstance(raw, str) else raw
 
 
-class Statement(_Part):
+class Statement(Block):
     """A sentence that is true or false of a variant: the condition decides."""
 
     say: str = Field(description="The sentence.", examples=["The first hidden unit is active."])
@@ -57,7 +59,7 @@ class Statement(_Part):
     because: str = Field(default="", description="The reason, for the key.")
 
 
-class Ask(_Part):
+class Ask(Block):
     """One thing that is asked: exactly one of find, choose, formula, choose_formula, select, order, error_in, code, count, shape."""
 
     find: str | None = Field(default=None, description="Numbers: a value, a gradient, a Jacobian, an updated parameter.", examples=["y_hat", "dL/dW1", "W1_new"])
@@ -134,7 +136,7 @@ def _under(key: Any, reader: Callable[..., Any], raw: Any, *more: Any) -> Any:
         raise ValueProblem(e.sentence, key, *e.path, hint=e.hint) from None
 
 
-class ProblemFile(_Part):
+class ProblemFile(Block):
     """One problem of the bank, with its parameters still open."""
 
     title: str = Field(description="A short name for lists and keys.")
@@ -242,7 +244,7 @@ def _made(located: Located, name: str) -> ProblemFile:
     try:
         made = ProblemFile.model_validate(located.data)
     except ValidationError as error:
-        raise _first(error, located) from None
+        raise first_mistake(error, located, _model_at) from None
     made._located, made._name = located, name
     return made
 
@@ -251,16 +253,19 @@ _EXPECTED = (("dict", "expected keys with values"), ("model", "expected keys wit
              ("string", "expected one word or text"), ("missing", "this key is missing"))
 
 
-def _first(error: ValidationError, located: Located) -> SpecError:
-    """The mistake to report: a misspelt key first, then the uppermost."""
+def _model_at(path: tuple[Step, ...]) -> type[BaseModel]:
+    return Ask if path[0] == "ask" and len(path) == 3 else Statement if path[0] == "ask" else ProblemFile
+
+
+def first_mistake(error: ValidationError, located: Located, model_at: Callable[[tuple[Step, ...]], type[BaseModel]]) -> SpecError:
+    """The mistake to report: a misspelt key first, then the uppermost. model_at: whose keys are valid at a path."""
     found = []
     for e in error.errors(include_url=False):
         path, own = tuple(e["loc"]), e.get("ctx", {}).get("error")
         if isinstance(own, ValueProblem):
             found.append((False, (*path, *own.path), own.sentence, own.hint))
         elif e["type"] == "extra_forbidden":
-            model: type[BaseModel] = Ask if path[0] == "ask" and len(path) == 3 else Statement if path[0] == "ask" else ProblemFile
-            found.append((True, path, f"unknown key {short(path[-1])}", nearest(str(path[-1]), model.model_fields)))
+            found.append((True, path, f"unknown key {short(path[-1])}", nearest(str(path[-1]), model_at(path).model_fields)))
         else:
             said = next((s for kind, s in _EXPECTED if e["type"].startswith(kind)), "this value is not understood")
             found.append((False, path, said if e["type"] == "missing" else f"{said}, not {short(e['input'])}", ""))

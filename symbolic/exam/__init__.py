@@ -1,0 +1,1 @@
+"""Exams: one paper a student from the problem bank, with all keys, by the hundred."""
