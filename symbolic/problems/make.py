@@ -176,7 +176,11 @@ class Maker:
         shown.update((x.key, x.left, x.right) for x in made.solution)
         carried = tuple(c for label, m in before if (c := self._carried(a, m, label)).cells) if made.behind else ()
         return Part(LETTERS[a.place], a.ask.target if a.ask.kind != "select" else "", self._said(a.place, a.given, a.work.network), a.ask.worth, made.answer, self.file.digits, solution,
-                    made.errors, carried, made.lines)
+                    made.errors, carried, made.lines, self._steps(a) if carried else ())
+
+    def _steps(self, a: Asking) -> tuple[tuple[str, str, str], ...]:
+        """The right value of every step of a part, beside which wrong ones are put."""
+        return tuple((spoken(key, a.work.network), name_of(a.work, key), printed(a.work, a.work.value(key), self.file.digits)) for key in needed(a.work, [a.key]))
 
     def _carried(self, a: Asking, mistake: Mistake, label: str) -> Carried:
         """What each step of a part comes to after a mistake, where it differs."""

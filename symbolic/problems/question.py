@@ -96,6 +96,7 @@ class Part:
     errors: tuple[CommonError, ...] = ()
     carried: tuple[Carried, ...] = ()
     lines: tuple[Line, ...] = ()  # shown with the question, such as a derivation to be judged
+    steps: tuple[tuple[str, str, str], ...] = ()  # what leads there: (key, its name in LaTeX, its right value in LaTeX)
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,11 @@ class Question:
 
 def unlike(a: Question, b: Question) -> bool:
     """Whether neighbours can hold these two: every numeric answer differs, and no two choices have the same right places and options."""
-    return all(_finally(p) != _finally(q) for p, q in zip(a.parts, b.parts, strict=True) if p.answer.value or p.answer.options)
+    return all(final(p) != final(q) for p, q in zip(a.parts, b.parts, strict=True) if p.answer.value or p.answer.options)
 
 
-def _finally(p: Part) -> object:
+def final(p: Part) -> object:
+    """What a part comes to in the end: its numbers, or the right places and what stands there."""
     return p.answer.value if p.answer.value and not p.answer.options else (p.answer.right, tuple(o.runs for o in p.answer.options))
 
 
@@ -160,6 +162,7 @@ def _part(p: Part) -> dict[str, Any]:
     return {"label": p.label, "asked": p.asked, "say": [list(r) for r in p.say], "points": p.points, "digits": p.digits, "answer": _answer(p.answer),
             "lines": [_line(x) for x in p.lines], "solution": [_line(x) for x in p.solution],
             "errors": [{"slip": e.slip, "said": [list(r) for r in e.said], "latex": e.latex, "value": [list(r) for r in e.value]} for e in p.errors],
+            "steps": [list(x) for x in p.steps],
             "carried": [{"slip": c.slip, "said": [list(r) for r in c.said], "then": [list(x) for x in c.cells], "part": c.part} for c in p.carried]}
 
 
