@@ -16,8 +16,7 @@ from pathlib import Path
 import pikepdf
 
 from ..errors import ChainruleError, TexError
-from ..render.engine import Engine, find_engine, install_hint
-from ..render.engine import APT_UNICODE, compile_pdf
+from ..render.engine import Engine, compile_pdf, find_engine, install_hint
 from .pages import document
 
 SECONDS = 600.0  # for one run
@@ -59,7 +58,7 @@ def _together(sheets: Sequence[Sheets], letters: str, templates: Path | None) ->
         engine = _engine(unicode=False)
         source = document((body for s in sheets for _, body in s.bodies), letters=letters, glyphs=True, templates=templates)
         made = compile_pdf(source, engine=engine, timeout=SECONDS)
-        pieces, foreign = cut(made.pdf, made.log, 1 + sum(len(s.bodies) for s in sheets))
+        pieces, foreign = cut(made.pdf, made.log, sum(len(s.bodies) for s in sheets), glyphs=True)
     except TexError as e:
         if len(sheets) == 1:
             return [Printed(sheets[0].student, failure=str(e))]
@@ -80,26 +79,24 @@ def _alone(s: Sheets, templates: Path | None) -> Printed:
     """One student with LuaLaTeX, whose fonts know other scripts."""
     try:
         made = compile_pdf(document((b for _, b in s.bodies), unicode=True, templates=templates), engine=_engine(unicode=True), timeout=SECONDS)
-        pieces, _ = cut(made.pdf, made.log, len(s.bodies))
+        pieces, _ = cut(made.pdf, made.log, len(s.bodies), glyphs=False)
     except ChainruleError as e:
         return Printed(s.student, failure=f"the name {s.name or s.student}: {e}")
     return Printed(s.student, tuple((kind, pdf) for (kind, _), pdf in zip(s.bodies, pieces, strict=True)), complaints=made.complaints)
 
 
-def cut(pdf: bytes, log: str, marks: int) -> tuple[list[bytes], list[bool]]:
+def cut(pdf: bytes, log: str, bodies: int, *, glyphs: bool) -> tuple[list[bytes], list[bool]]:
     """A run's PDF in pieces, one from mark to mark of its log; of each whether it uses a font that the first page does not.
 
-    A first mark after the first page ends the page of letters, which is dropped. Raises TexError where the marks do not fit the pages.
+    glyphs: whether the first page holds the letters; it is dropped. Raises TexError where the marks do not fit the pages.
     """
+    marks = bodies + glyphs
     ends = [int(m) for m in _MARK.findall(log)[:marks]]
     with pikepdf.open(io.BytesIO(pdf)) as whole:
         if len(ends) != marks or ends != sorted(set(ends)) or ends[-1] != len(whole.pages):
             raise TexError("the pages of a run could not be told apart", hint="does a template of your own leave out a mark?")
         known = _fonts(whole.pages[0])
-        starts = [0, *ends[:-1]]
-        if ends[0] == 1 and marks > 1:
-            starts, ends = starts[1:], ends[1:]
-        pages = [list(whole.pages[a:b]) for a, b in zip(starts, ends, strict=True)]
+        pages = [list(whole.pages[a:b]) for a, b in zip([0, *ends], ends, strict=False)][glyphs:]
         return [_whole(p) for p in pages], [any(_fonts(page) - known for page in p) for p in pages]
 
 
@@ -135,6 +132,3 @@ def tex_versions(*, own: bool) -> dict[str, str]:
             continue
         out[name] = subprocess.run([engine.path, "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.partition("\n")[0].strip()
     return out
-
-
-MISSING_FONTS = f"install {APT_UNICODE}"

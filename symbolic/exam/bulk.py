@@ -1,0 +1,251 @@
+"""A whole exam into a folder: every paper and key, on all cores, resumed where it was stopped, and nothing half-written.
+
+>>> stem("4711"), stem("a/b") == stem("a_b"), stem("李雷").startswith("paper-")
+('4711', False, True)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ..errors import ChainruleError
+from ..files import write_all
+from ..render.text import needs_unicode
+from . import manifest as record
+from .draw import Fingerprint, checked, fingerprint, question
+from .manifest import Manifest, Record
+from .printing import Printed, Sheets, tex_versions
+from .roster import Student
+from .settle import settle
+from .spec import Exam
+from .work import Drawn, Job, draw_one, from_text, print_some, to_text
+from .workers import Here, Workers
+
+FORMATS = ("pdf", "html", "json", "tex")
+FOLDERS = {"paper": "papers", "key": "keys"}
+MAKING = ".making"  # drawn papers, until they are printed
+BATCH = 32          # students in one run of TeX
+Tell = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
+
+
+@dataclass
+class Outcome:
+    """How it went. made: papers of this run; kept: those that stood there; failures: a sentence for each that could not be made; notes: what else is to be said."""
+
+    made: int = 0
+    kept: int = 0
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def stem(identifier: str) -> str:
+    """An identifier as the name of a file on every system; two identifiers never share one."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", identifier).strip("._")[:60]
+    return plain if plain == identifier else f"{plain or 'paper'}-{record.version(identifier.encode())[:8]}"
+
+
+def paths(job: Job, student: Student) -> dict[tuple[str, str], str]:
+    """The files of a student within the folder, by format and kind."""
+    name = stem(student.id)
+    out = {(form, kind): f"{FOLDERS[kind]}/{name}.{form}" for form in job.formats if form != "json" for kind in FOLDERS}
+    return out | ({("json", "key"): f"{FOLDERS['key']}/{name}.json"} if "json" in job.formats else {})
+
+
+def produce(job: Job, students: Sequence[Student], folder: Path, workers: Workers | None = None, tell: Tell = lambda what, done, of: None) -> Outcome:
+    """Make what is missing of an exam in a folder.
+
+    Raises SpecError for problems that cannot be asked, ChainruleError where the folder cannot be written. One broken student stops no other.
+    """
+    checked(job.exam)
+    run = _Run(job, students, folder, workers or Here(), tell)
+    if run.todo:
+        run.draw()
+        run.settle()
+        run.print()
+        run.finish()
+    run.tidy()
+    return run.out
+
+
+def tex_of(job: Job, students: Sequence[Student]) -> dict[str, str]:
+    """The versions of the engines that print some students' papers."""
+    own = needs_unicode(job.exam.words() + "".join(s.name + s.id for s in students))
+    return tex_versions(own=own) if "pdf" in job.formats else {}
+
+
+class _Run:
+    """The state of one run: who is still to be done, what was drawn, what was printed."""
+
+    def __init__(self, job: Job, students: Sequence[Student], folder: Path, workers: Workers, tell: Tell) -> None:
+        self.job, self.students, self.folder, self.workers, self.tell = job, students, folder, workers, tell
+        self.out = Outcome()
+        self.versions = record.versions(job.exam, tex_of(job, students), job.templates)
+        self.known = self._known()
+        self.todo = [s for s in students if not self._is_done(s)]
+        self.out.kept = len(students) - len(self.todo)
+        self.first: dict[str, tuple[Fingerprint, ...]] = {}
+        self.failed: set[str] = set()
+
+    def _known(self) -> Manifest:
+        """The record of the folder, unless it is of other versions."""
+        found = record.read(self.folder)
+        changed = record.same_version(found.versions, self.versions) if found.papers else []
+        if changed:
+            self.out.notes.append(f"{'; '.join(changed)}: every paper is made anew")
+        return Manifest(self.job.exam.title, self.versions, {} if changed else found.papers)
+
+    def _is_done(self, s: Student) -> bool:
+        was = self.known.papers.get(s.id)
+        return was is not None and (was.name, was.large) == (s.name, s.large) and self.known.done(self.folder, s.id, list(paths(self.job, s).values()))
+
+    def fail(self, s: Student, sentence: str) -> None:
+        """One paper that cannot be made."""
+        self.failed.add(s.id)
+        self.out.failures.append(f"no paper for {s.id}{f' ({s.name})' if s.name else ''}: {sentence}")
+
+    # ------------------------------------------------------------ first all draws
+
+    def _making(self, s: Student) -> Path:
+        return self.folder / MAKING / f"{stem(s.id)}.json"
+
+    def _keep(self, drawn: Drawn) -> None:
+        s = drawn.student
+        data = {"versions": self.versions, "formats": self.job.formats, "first": [asdict(f) for f in self.first[s.id]], "drawn": to_text(drawn)}
+        write_all({self._making(s): json.dumps(data, ensure_ascii=False).encode()})
+
+    def kept(self, s: Student) -> Drawn | None:
+        """What was drawn for a student, here or by a run that was stopped."""
+        try:
+            data = json.loads(self._making(s).read_bytes())
+            drawn = from_text(data["drawn"])
+            if data["versions"] != self.versions or tuple(data["formats"]) != self.job.formats or drawn.student != s:
+                return None
+            self.first[s.id] = tuple(Fingerprint(f["canonical"], tuple(f["finals"])) for f in data["first"])
+            return drawn
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def draw(self) -> None:
+        """The first draw of everybody."""
+        left = [s for s in self.todo if self.kept(s) is None]
+        self._draw([(self.job, s, (0,) * len(self.job.exam.entries)) for s in left], len(self.todo) - len(left))
+
+    def _draw(self, tasks: Sequence[tuple[Job, Student, tuple[int, ...]]], done: int) -> None:
+        for n, (k, found) in enumerate(self.workers.each(draw_one, tasks), 1):
+            s = tasks[k][1]
+            failure = f"the work broke off ({found or type(found).__name__})" if isinstance(found, BaseException) else found.failure
+            if failure:
+                self.fail(s, failure)
+            else:
+                self.first.setdefault(s.id, found.prints)
+                self._keep(found)
+            self.tell("Questions", done + n, len(self.todo))
+
+    def settle(self) -> None:
+        """Draw again where two papers would hold the same."""
+        job, papers = self.job, self.known.papers
+        todo = {s.id for s in self.todo}
+        here = [s for s in self.students if s.id not in self.failed]
+        fixed = [None if s.id in todo else (tuple(papers[s.id].tries), _prints(papers[s.id].prints)) for s in here]
+        first = [self.first[s.id] if s.id in todo else _prints(papers[s.id].first) for s in here]
+
+        def redraw(k: int, place: int, attempt: int) -> Fingerprint:
+            return fingerprint(question(job.exam, here[k], place, attempt))
+
+        found = settle(first, fixed, redraw)
+        again = [(job, s, tries) for s, tries in zip(here, found.tries, strict=True) if tries is not None and s.id in todo and tries != self._tries(s)]
+        if again:
+            self._draw(again, len(self.todo) - len(again))
+        self._say(found.twins, here, "{count} papers hold a draw of {name} that another paper holds, because there are too few draws")
+        self._say(found.alike, here, "{count} papers share an answer of {name} with the paper before them, because there are too few answers")
+
+    def _tries(self, s: Student) -> tuple[int, ...]:
+        drawn = self.kept(s)
+        return drawn.tries if drawn else ()
+
+    def _say(self, places: Sequence[tuple[int, int]], here: Sequence[Student], sentence: str) -> None:
+        for place, entry in enumerate(self.job.exam.entries):
+            count = sum(p == place for _, p in places)
+            if count:
+                self.out.notes.append(sentence.format(count=count, name=entry.key) if count > 1 else
+                                      sentence.format(count=1, name=entry.key).replace("papers hold", "paper holds").replace("papers share", "paper shares").replace("them", "it"))
+
+    # ------------------------------------------------------------ then all pages
+
+    def print(self) -> None:
+        """Every paper that was drawn, in batches that are written as soon as they are whole."""
+        left = [s for s in self.todo if s.id not in self.failed]
+        if "pdf" not in self.job.formats:
+            for k in range(0, len(left), BATCH):
+                self._write([(s, {}) for s in left[k:k + BATCH]])
+            return
+        batches = self._batches(left)
+        for k, found in self.workers.each(print_some, ((self.job, tuple(map(self._sheets, batch))) for batch in batches)):
+            if isinstance(found, BaseException):
+                for s in batches[k]:
+                    self.fail(s, f"the printing broke off ({found or type(found).__name__})")
+                continue
+            ready = []
+            for s, p in zip(batches[k], found, strict=True):
+                if p.failure:
+                    self.fail(s, p.failure)
+                else:
+                    ready.append((s, _pdfs(p)))
+                    self.out.notes += [f"{s.id}: {c}" for c in p.complaints if "Overfull" in c and len(batches[k]) == 1]
+            self._write(ready)
+
+    def _batches(self, students: Sequence[Student]) -> list[list[Student]]:
+        """Who shares a run: nobody with a student who needs LuaLaTeX; as few runs as the workers and their memory allow."""
+        own = [s for s in students if needs_unicode(s.name + s.id + self.job.exam.words())]
+        others = [s for s in students if s not in own]
+        size = min(BATCH, max(1, -(-len(others) // self.workers.count)))
+        return [others[k:k + size] for k in range(0, len(others), size)] + [[s] for s in own]
+
+    def _sheets(self, s: Student) -> Sheets:
+        drawn = self.kept(s)
+        assert drawn is not None
+        return Sheets(s.id, s.name, drawn.bodies, drawn.own)
+
+    def _write(self, ready: Sequence[tuple[Student, dict[tuple[str, str], bytes]]]) -> None:
+        files: dict[Path, bytes] = {}
+        for s, contents in ready:
+            drawn = self.kept(s)
+            assert drawn is not None
+            contents = contents | {(form, kind): text.encode() for form, kind, text in drawn.texts}
+            where = paths(self.job, s)
+            files |= {self.folder / where[key]: content for key, content in contents.items()}
+            self.known.papers[s.id] = Record(s.name, s.large, list(drawn.tries), [_plain(f) for f in self.first[s.id]], [_plain(f) for f in drawn.prints],
+                                             {where[key]: record.version(content) for key, content in contents.items()})
+        write_all(files)
+        self.known.write(self.folder)
+        self.out.made += len(ready)
+        self.tell("Pages", self.out.made + len(self.failed), len(self.todo))
+
+    def finish(self) -> None:
+        """Failures in the order of the roster."""
+        order = {s.id: k for k, s in enumerate(self.students)}
+        self.out.failures.sort(key=lambda text: min((k for i, k in order.items() if f"no paper for {i}" in text), default=0))
+
+    def tidy(self) -> None:
+        """Away with what was kept, and with what a run that was killed left behind."""
+        shutil.rmtree(self.folder / MAKING, ignore_errors=True)
+        for name in ("", *FOLDERS.values()):
+            for path in (self.folder / name).glob(".*.tmp"):
+                path.unlink(missing_ok=True)
+
+
+def _plain(f: Fingerprint) -> list[object]:
+    return [f.canonical, list(f.finals)]
+
+
+def _prints(rows: Sequence[Sequence[object]]) -> tuple[Fingerprint, ...]:
+    return tuple(Fingerprint(str(a), tuple(b)) for a, b in rows)  # type: ignore[arg-type]
+
+
+def _pdfs(p: Printed) -> dict[tuple[str, str], bytes]:
+    return {("pdf", kind): pdf for kind, pdf in p.pdfs}
