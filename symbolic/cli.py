@@ -179,12 +179,13 @@ def _add_commands() -> None:
     from .commands.bank import bank
     from .commands.check import check
     from .commands.code import code
+    from .commands.exam import exam
     from .commands.new import new
     from .commands.study import study
     from .commands.trace import trace
     from .commands.train import train
 
-    for command in (bank, check, code, new, study, trace, train):
+    for command in (bank, check, code, exam, new, study, trace, train):
         main.add_command(command)
 
 

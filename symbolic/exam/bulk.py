@@ -97,7 +97,8 @@ class _Run:
         changed = record.same_version(found.versions, self.versions) if found.papers else []
         if changed:
             self.out.notes.append(f"{'; '.join(changed)}: every paper is made anew")
-        return Manifest(self.job.exam.title, self.versions, {} if changed else found.papers)
+        return Manifest(self.job.exam.title, self.versions | ({} if changed else {k: v for k, v in found.versions.items() if k not in self.versions}),
+                        {} if changed else found.papers)
 
     def _is_done(self, s: Student) -> bool:
         was = self.known.papers.get(s.id)

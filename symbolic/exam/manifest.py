@@ -22,7 +22,8 @@ from .spec import Exam
 
 NAME = "manifest.json"
 PACKAGE = Path(__file__).resolve().parent.parent
-WHAT = {"exam": "the exam has changed", "bank": "the problems have changed", "program": "chainrule has changed", "tex": "TeX is another version"}
+WHAT = {"exam": "the exam has changed", "bank": "the problems have changed", "program": "chainrule has changed",
+        "pdflatex": "pdfLaTeX is another version", "lualatex": "LuaLaTeX is another version"}
 
 
 @dataclass
@@ -86,12 +87,12 @@ def versions(exam: Exam, tex: Mapping[str, str], templates: Path | None) -> dict
                   exam.large if isinstance(exam.large, bool) else sorted(exam.large)))
     own = sorted(templates.rglob("*")) if templates else []
     return {"exam": version(hmac.new(exam.secret, words.encode(), hashlib.sha256).digest()), "bank": exam.bank_version,
-            "program": f"{__version__} {_program()}" + (f" {_hash(own)}" if own else ""), "tex": "; ".join(f"{v}" for v in tex.values())}
+            "program": f"{__version__} {_program()}" + (f" {_hash(own)}" if own else ""), **tex}
 
 
 def same_version(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """One sentence for each version that is another one than it was."""
-    return [f"{WHAT[k]} ({k} {then[k]}, now {now.get(k, 'none')})" for k in WHAT if k in then and then[k] != now.get(k)]
+    return [f"{WHAT[k]} ({k} {then[k]}, now {now[k]})" for k in WHAT if k in then and k in now and then[k] != now[k]]
 
 
 @lru_cache(maxsize=1)

@@ -130,3 +130,13 @@ def _take(cells: Sequence[str], columns: dict[str, int], width: int, place: tupl
         large = False
     seen[same(own)] = student = Student(own, name, large, number)
     out.students.append(student)
+
+
+def variants(count: int) -> Roster:
+    """Papers without names: A, B, C, ... or, of more than 26, numbers.
+
+    >>> [s.id for s in variants(3).students], variants(100).students[0].id
+    (['A', 'B', 'C'], '001')
+    """
+    names = [chr(ord("A") + k) for k in range(count)] if count <= 26 else [f"{k + 1:0{len(str(count))}d}" for k in range(count)]
+    return Roster([Student(name) for name in names])

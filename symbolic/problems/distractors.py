@@ -24,12 +24,13 @@ from ..errors import ChainruleError
 from ..language.arithmetic import MP, Env, Matrix
 from ..network import Network
 from ..optimizers import Optimizer
-from ..proof.probe import random_point
+from ..proof.probe import Draw, random_point
 from ..slips import SLIPS, Working
 from ..values import DIGITS, forward
 from .worked import Key, Work, evaluated, updated
 
 LISTED = 5        # common errors of one part, where the file names none
+SPARE = 10        # more that are found, for variants at which some change nothing
 POINTS = 2        # at which mistakes have to differ from the truth and from each other
 DIFFERENT = 0.02  # the least relative difference of two answers
 WORKING = 60      # digits of wrong numbers
@@ -45,7 +46,7 @@ class Mistake:
     row: Optimizer | None = None
 
 
-def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTED, formula: Callable[[Derivation], str] | None = None) -> tuple[Mistake, ...]:
+def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTED + SPARE, formula: Callable[[Derivation], str] | None = None) -> tuple[Mistake, ...]:
     """The mistakes that change an answer, each in its own way: those named, or the simplest ones. Found once for a structure.
 
     formula: how the key's line is printed, where mistakes have to change that line itself, each differently.
@@ -62,10 +63,7 @@ def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTE
 
 def _found(work: Work, key: Key, names: Sequence[str], count: int, formula: Callable[[Derivation], str] | None) -> tuple[Mistake, ...]:
     network = work.network
-    points = [{n: point[n] for n in network.symbols if n in point and n in work.problem.leaves} for point in
-              (random_point(network, k, {n: work.values[n] for n in work.problem.leaves}) for k in range(POINTS))]
-    points.append({n: work.values[n] for n in work.problem.leaves})
-    points = [p | {node: m for node, m in work.values.items() if not isinstance(node, (str, tuple))} for p in points]
+    points = _points(work)
     truth = [_evaluated(work, Mistake("", Working(network, work.machine.long), ""), p, key) for p in points]
     seen, used = [truth], set[str]()
     kept: list[Mistake] = []
@@ -93,6 +91,17 @@ def _found(work: Work, key: Key, names: Sequence[str], count: int, formula: Call
             seen.append(answers)
             kept.append(mistake)
     return tuple(kept)
+
+
+def _points(work: Work) -> list[Env]:
+    """Points at which mistakes are told from each other: random ones, so that what is found does not depend on the variant that came first."""
+    network = work.network
+    nodes = sorted((n for n in work.values if not isinstance(n, (str, tuple))), key=str)
+    points = []
+    for k in range(POINTS):
+        point, draw = random_point(network, k), Draw(f"mistakes/{k}")
+        points.append({n: point[n] for n in network.symbols if n in point and n in work.problem.leaves} | {node: draw.matrix(()) for node in nodes})
+    return points
 
 
 def _candidates(work: Work, key: Key, names: Sequence[str]) -> Iterator[Mistake]:

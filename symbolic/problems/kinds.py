@@ -21,7 +21,7 @@ from ..language.plain import text as plain
 from ..latex import Printer
 from ..network import Network
 from ..numpytree import tree_code
-from .distractors import Mistake, mistakes, values
+from .distractors import LISTED, Mistake, mistakes, moved, values
 from .format import Ask, ProblemFile
 from .question import SIGNIFICANT, Answer, CommonError, Line, Option
 from .solution import cells, lines_of, printed
@@ -134,6 +134,10 @@ def _find(a: Asking) -> Made:
     behind: list[Mistake] = []
     for m in listed:
         wrong = a.values(m).get(key)
+        if wrong is not None and not moved(wrong, value):
+            continue  # it changes nothing at these numbers
+        if len(errors) == LISTED and not a.ask.mistakes:
+            break
         if wrong is None or not apart(wrong, value, tolerance):
             raise Rejected(f"the mistake {m.slip} comes too near to the right answer")
         error = CommonError(m.slip, said(m.said, a.work), printed(a.work, wrong, a.file.digits), rows(wrong))

@@ -168,7 +168,7 @@ class Maker:
             parts.append(self._part(asking, made, before, shown))
         equations, numbers = stated(found)
         return Question(self.file.name, self.file.title, tuple(self.file.topics), index, canonical(found.problem), self._worded(given, found.network),
-                        tuple(parts), hard, found.how, equations, numbers, f"{max(found.worst or 0, found.machine.worst):.0e}")
+                        tuple(parts), hard, found.how, equations, numbers, f"{found.worst or 0:.0e}")
 
     def _part(self, a: Asking, made: Made, before: list[tuple[str, Mistake]], shown: set[tuple[str, str, str]]) -> Part:
         """A part with its key; lines that an earlier part has shown are left out, unless marks stand at them."""

@@ -1,0 +1,77 @@
+"""One student's paper again, from the identifiers alone, held to what is on record about its first printing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ..errors import ChainruleError, SpecError, nearest
+from ..files import write_all
+from . import manifest as record
+from .bulk import paths, tex_of
+from .draw import checked
+from .roster import Student
+from .spec import same
+from .work import Job, draw_one, print_some
+from .printing import Sheets
+
+
+@dataclass
+class Reprint:
+    """The files of a reprint; notes: what has to be said about it; same: whether every file is what it was, None where nothing is on record."""
+
+    files: dict[str, bytes]
+    notes: list[str] = field(default_factory=list)
+    same: bool | None = None
+
+
+def reprint(job: Job, identifier: str, students: list[Student], printed: Path, draws: str = "") -> Reprint:
+    """The paper and key of one student.
+
+    students: the roster, where there is one; printed: the folder of the first printing; draws: as the paper's cover says, where that folder
+    is lost. Raises SpecError for a student or draw that cannot be, ChainruleError where the paper cannot be made.
+    """
+    checked(job.exam)
+    first = record.read(printed)
+    known = {same(k): k for k in first.papers}
+    was = first.papers.get(known.get(same(identifier), ""))
+    student = next((s for s in students if same(s.id) == same(identifier)), None)
+    if student is None and was is not None:
+        student = Student(known[same(identifier)], was.name, was.large)
+    elif student is None and students:
+        raise SpecError(f"no student of the roster has the identifier {identifier!r}", hint=nearest(identifier, [s.id for s in students]))
+    student = student or Student(identifier)
+    tries = _tries(draws, len(job.exam.entries)) if draws else tuple(was.tries) if was else ()
+    out = Reprint({})
+    if was is None:
+        out.notes.append(f"{printed}: nothing is on record about {identifier}, so its first draws are printed" + ("" if students else " and no name"))
+    else:
+        out.notes += record.same_version(first.versions, record.versions(job.exam, tex_of(job, [student]), job.templates))
+    drawn = draw_one(job, replace(student, line=0), tries)
+    if drawn.failure:
+        raise ChainruleError(f"no paper for {student.id}: {drawn.failure}")
+    where = paths(job, student)
+    files = {where[form, kind]: text.encode() for form, kind, text in drawn.texts}
+    if "pdf" in job.formats:
+        found = print_some(job, (Sheets(student.id, student.name, drawn.bodies, drawn.own),))[0]
+        if found.failure:
+            raise ChainruleError(f"no paper for {student.id}: {found.failure}")
+        files |= {where["pdf", kind]: pdf for kind, pdf in found.pdfs}
+    out.files = files
+    if was is not None:
+        compared = {path: record.version(content) == was.files[path] for path, content in files.items() if path in was.files}
+        out.same = all(compared.values()) if compared else None
+        out.notes += [f"{path} is not what it was when it was first printed" for path, equal in compared.items() if not equal]
+    return out
+
+
+def _tries(draws: str, count: int) -> tuple[int, ...]:
+    if not re.fullmatch(r"\d+(-\d+)*", draws) or draws.count("-") + 1 != count:
+        raise SpecError(f"--draw {draws}: expected {count} numbers joined by '-'", hint="as the cover of the paper says")
+    return tuple(map(int, draws.split("-")))
+
+
+def write(found: Reprint, folder: Path) -> None:
+    """The files into a folder, all or none."""
+    write_all({folder / path: content for path, content in found.files.items()})
