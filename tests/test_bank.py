@@ -264,11 +264,19 @@ def test_a_wrong_step_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_mistake_near_the_truth_rejects_the_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     maker, index = one()
-    right = work_of("one-neuron", 0).values
+    near = {k: [[v * (1 + mp.mpf("1e-6")) for v in row] for row in m] for k, m in work_of("one-neuron", 0).values.items()}
     _ = maker.reference
-    monkeypatch.setattr(kinds, "values", lambda work, mistake: right)
+    monkeypatch.setattr(kinds, "values", lambda work, mistake: near)
     with pytest.raises(Rejected, match="comes too near"):
         maker.at(index)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_question_does_not_depend_on_those_before_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paper that is printed again is alone; the first time it was one of many."""
+    later = [as_json(BANK[name].make(trial_seed(k))) for k in (3, 2)]
+    monkeypatch.setattr(worked, "_machines", {})
+    assert as_json(Maker(BANK[name].file).make(trial_seed(2))) == later[1]
 
 
 def test_an_interval_without_the_truth_is_caught() -> None:

@@ -73,7 +73,7 @@ def _part(p: Part, room: float, write: Callable[[Part, list[Row]], int] | None) 
         "label": p.label, "say": words(p.say), "points": p.points, "lines": displayed([_numbered(n, x) for n, x in enumerate(p.lines, 1)], room),
         "options": [{"letter": LETTERS[k], "right": o.right and choice, "shown": words(o.runs), "said": words(o.said)} for k, o in enumerate(a.options)],
         "stub": _code(a.stub), "code": _code(a.text) if a.type == "code" else [], "solution": solution,
-        "answer": Tex(r"\text{" + ", ".join(order) + "}" if order else a.latex), "tolerance": Tex(_tolerance(p)),
+        "answer": Tex(r"\text{" + ", ".join(order) + "}" if order else a.latex), "tolerance": Tex(tolerance_of(p)),
         "errors": [{"said": words(e.said), "gives": Tex(e.latex)} for e in p.errors],
         "room": write(p, solution) if write else 0, "line": not choice and a.type != "code",
     }
@@ -83,7 +83,7 @@ def _numbered(n: int, x: Line) -> Line:
     return Line(x.left, x.right, f"line {n}")
 
 
-def _tolerance(p: Part) -> str:
+def tolerance_of(p: Part) -> str:
     """The largest tolerance of the entries; nothing where the answer is exact."""
     found = [t for row in p.answer.tolerance for t in row if t != "0"]
     if p.answer.type not in ("numeric", "vector", "matrix") or not found:

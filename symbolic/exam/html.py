@@ -1,0 +1,92 @@
+"""Papers and keys as HTML with MathML: one file each, without scripts, fonts or pictures from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from ..errors import ChainruleError
+from ..problems.question import Line, Part, Question
+from ..problems.wording import Piece
+from ..render.documents import render
+from ..render.questionpages import GENERIC, LETTERS, tolerance_of
+from ..render.text import clean
+from .draw import Paper
+from .pages import CHECKED, draw, environment, is_large
+from .spec import Exam
+
+
+def page(kind: str, exam: Exam, paper: Paper, templates: Path | None = None) -> str:
+    """A paper or key as one HTML document. Raises ChainruleError for a formula that MathML cannot hold, or without math-core."""
+    return render(_environment(templates), "exam.html", {
+        "key": kind == "key", "large": kind == "paper" and is_large(exam, paper), "title": clean(exam.title), "course": clean(exam.course),
+        "when": clean("  ".join(t for t in (exam.date, exam.time) if t)), "cover": [clean(p) for p in exam.cover.split("\n\n") if p.strip()],
+        "name": clean(paper.student.name), "identifier": clean(paper.student.id), "draw": draw(paper), "checked": CHECKED,
+        "points": sum(q.points for q in paper.questions), "questions": [_question(q) for q in paper.questions]})
+
+
+@lru_cache(maxsize=8)
+def _environment(templates: Path | None) -> jinja2.Environment:
+    """The templates, with values escaped for HTML."""
+    return environment(templates).overlay(autoescape=True, finalize=lambda v: v)
+
+
+@lru_cache(maxsize=1)
+def _converter() -> Any:
+    try:
+        from math_core import LatexToMathML
+    except ImportError:
+        raise ChainruleError("HTML needs the package math-core", hint="run: python -m pip install math-core") from None
+    return LatexToMathML(fancy_error=False)
+
+
+@lru_cache(maxsize=4096)
+def math(tex: str, display: bool = False) -> Markup:
+    """A formula as MathML. Raises ChainruleError with the formula.
+
+    >>> math("x^2").startswith("<math")
+    True
+    """
+    convert = _converter().convert_with_local_state
+    try:
+        return Markup(convert(tex, displaystyle=display))
+    except Exception as e:
+        raise ChainruleError(f"a formula has no MathML: {tex} ({str(e).splitlines()[0]})") from None
+
+
+def _words(runs: Sequence[tuple[str, str]]) -> Markup:
+    return Markup("").join(math(text) if kind == "formula" else Markup.escape(clean(text)) for kind, text in runs)
+
+
+def _lines(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    return [{"left": math(x.left, True) if x.left else "", "right": math(f"= {x.right}", True), "marks": x.marks,
+             "why": "" if x.because in GENERIC else x.because} for x in lines]
+
+
+def _question(q: Question) -> dict[str, Any]:
+    return {"title": clean(q.title), "points": q.points, "stem": [_piece(p, q) for p in q.stem], "parts": [_part(p) for p in q.parts]}
+
+
+def _piece(p: Piece, q: Question) -> dict[str, Any]:
+    if p.kind == "words":
+        return {"words": _words(p.runs), "lines": []}
+    if p.kind == "numbers":
+        return {"words": Markup(", ").join(math(f"{x.left} = {x.right}") for x in q.numbers), "lines": []}
+    return {"words": "", "lines": _lines(q.equations)}
+
+
+def _part(p: Part) -> dict[str, Any]:
+    a = p.answer
+    choice, order = a.type in ("single_choice", "multiple_choice"), a.type == "ordering"
+    answer: Markup | str = ", ".join(LETTERS[k] for k in a.right) if order else math(a.latex) if a.latex else ""
+    tolerance = tolerance_of(p)
+    return {"label": p.label, "say": _words(p.say), "points": p.points, "lines": _lines(p.lines), "code": a.text if a.type == "code" else "", "stub": a.stub,
+            "options": [{"letter": LETTERS[k], "right": o.right and choice, "shown": _words(o.runs), "said": _words(o.said)} for k, o in enumerate(a.options)],
+            "solution": _lines(p.solution), "answer": answer, "tolerance": math(rf"\pm {tolerance}") if tolerance else "",
+            "errors": [{"said": _words(e.said), "gives": math(e.latex) if e.latex else ""} for e in p.errors],
+            "carried": [{"part": c.part, "said": _words(c.said), "then": [math(f"{name} = {tex}") for _, name, tex in c.cells]} for c in p.carried if c.part != p.label]}
