@@ -13,7 +13,6 @@ from ..errors import ChainruleError
 from .workers import AHEAD, Found, Task
 
 WAIT = 30      # seconds for a scheduler to answer
-DEATHS = 3     # workers that a task may take with it before it counts as broken
 
 
 class Cluster:
@@ -21,13 +20,11 @@ class Cluster:
 
     def __init__(self, address: str) -> None:
         try:
-            import dask
             from distributed import Client
         except ImportError:
             raise ChainruleError("--scheduler needs Dask", hint="run: python -m pip install 'chainrule[dask]'") from None
         try:
-            with dask.config.set({"distributed.scheduler.allowed-failures": DEATHS}):
-                self.client: Any = Client(address, timeout=WAIT)
+            self.client: Any = Client(address, timeout=WAIT)
         except (OSError, ValueError, TimeoutError) as e:
             raise ChainruleError(f"--scheduler {address}: no scheduler answers ({type(e).__name__})") from None
         self.count = sum(self.client.nthreads().values())
