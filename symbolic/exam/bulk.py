@@ -9,21 +9,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ..errors import ChainruleError
 from ..files import write_all
-from ..render.text import needs_unicode
 from . import manifest as record
-from .draw import Fingerprint, checked, fingerprint, question
+from .draw import Fingerprint, checked
 from .manifest import Manifest, Record
-from .printing import Printed, Sheets, tex_versions
+from .pages import alone
+from .printing import tex_versions
 from .roster import Student
 from .settle import settle
-from .spec import Exam
-from .work import Drawn, Job, draw_one, from_text, print_some, to_text
+from .work import Drawn, Job, Piece, draw_piece, draw_some, from_data, print_some, to_data
 from .workers import Here, Workers
 
 FORMATS = ("pdf", "html", "json", "tex")
@@ -74,8 +72,7 @@ def produce(job: Job, students: Sequence[Student], folder: Path, workers: Worker
 
 def tex_of(job: Job, students: Sequence[Student]) -> dict[str, str]:
     """The versions of the engines that print some students' papers."""
-    own = needs_unicode(job.exam.words() + "".join(s.name + s.id for s in students))
-    return tex_versions(own=own) if "pdf" in job.formats else {}
+    return tex_versions(own=any(alone(job.exam, s) for s in students)) if "pdf" in job.formats else {}
 
 
 class _Run:
@@ -89,6 +86,7 @@ class _Run:
         self.todo = [s for s in students if not self._is_done(s)]
         self.out.kept = len(students) - len(self.todo)
         self.first: dict[str, tuple[Fingerprint, ...]] = {}
+        self.tries: dict[str, tuple[int, ...]] = {}
         self.failed: set[str] = set()
 
     def _known(self) -> Manifest:
@@ -116,17 +114,18 @@ class _Run:
 
     def _keep(self, drawn: Drawn) -> None:
         s = drawn.student
-        data = {"versions": self.versions, "formats": self.job.formats, "first": [asdict(f) for f in self.first[s.id]], "drawn": to_text(drawn)}
+        data = {"versions": self.versions, "formats": self.job.formats, "first": [asdict(f) for f in self.first[s.id]], "drawn": to_data(drawn)}
         write_all({self._making(s): json.dumps(data, ensure_ascii=False).encode()})
 
     def kept(self, s: Student) -> Drawn | None:
         """What was drawn for a student, here or by a run that was stopped."""
         try:
             data = json.loads(self._making(s).read_bytes())
-            drawn = from_text(data["drawn"])
+            drawn = from_data(data["drawn"])
             if data["versions"] != self.versions or tuple(data["formats"]) != self.job.formats or drawn.student != s:
                 return None
             self.first[s.id] = tuple(Fingerprint(f["canonical"], tuple(f["finals"])) for f in data["first"])
+            self.tries[s.id] = drawn.tries
             return drawn
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -134,18 +133,15 @@ class _Run:
     def draw(self) -> None:
         """The first draw of everybody."""
         left = [s for s in self.todo if self.kept(s) is None]
-        self._draw([(self.job, s, (0,) * len(self.job.exam.entries)) for s in left], len(self.todo) - len(left))
-
-    def _draw(self, tasks: Sequence[tuple[Job, Student, tuple[int, ...]]], done: int) -> None:
-        for n, (k, found) in enumerate(self.workers.each(draw_one, tasks), 1):
-            s = tasks[k][1]
+        tasks = [(self.job, s, (0,) * len(self.job.exam.entries)) for s in left]
+        for n, (k, found) in enumerate(self.workers.each(draw_some, tasks), len(self.todo) - len(left) + 1):
             failure = f"the work broke off ({found or type(found).__name__})" if isinstance(found, BaseException) else found.failure
             if failure:
-                self.fail(s, failure)
+                self.fail(left[k], failure)
             else:
-                self.first.setdefault(s.id, found.prints)
+                self.first[found.student.id], self.tries[found.student.id] = tuple(p.print for p in found.pieces), found.tries
                 self._keep(found)
-            self.tell("Questions", done + n, len(self.todo))
+            self.tell("Questions", n, len(self.todo))
 
     def settle(self) -> None:
         """Draw again where two papers would hold the same."""
@@ -154,20 +150,23 @@ class _Run:
         here = [s for s in self.students if s.id not in self.failed]
         fixed = [None if s.id in todo else (tuple(papers[s.id].tries), _prints(papers[s.id].prints)) for s in here]
         first = [self.first[s.id] if s.id in todo else _prints(papers[s.id].first) for s in here]
+        again: dict[tuple[int, int, int], Piece] = {}
 
         def redraw(k: int, place: int, attempt: int) -> Fingerprint:
-            return fingerprint(question(job.exam, here[k], place, attempt))
+            again[k, place, attempt] = draw_piece(job, here[k], place, attempt)
+            return again[k, place, attempt].print
 
-        found = settle(first, fixed, redraw)
-        again = [(job, s, tries) for s, tries in zip(here, found.tries, strict=True) if tries is not None and s.id in todo and tries != self._tries(s)]
-        if again:
-            self._draw(again, len(self.todo) - len(again))
+        def chosen(k: int, tries: tuple[int, ...]) -> None:
+            s = here[k]
+            if s.id in todo and tries != self.tries[s.id] and (drawn := self.kept(s)):
+                pieces = [p if p.attempt == t else again.get((k, place, t)) or draw_piece(job, s, place, t)
+                          for place, (p, t) in enumerate(zip(drawn.pieces, tries, strict=True))]
+                self._keep(replace(drawn, pieces=tuple(pieces)))
+            again.clear()
+
+        found = settle(first, fixed, redraw, chosen)
         self._say(found.twins, here, "{count} papers hold a draw of {name} that another paper holds, because there are too few draws")
         self._say(found.alike, here, "{count} papers share an answer of {name} with the paper before them, because there are too few answers")
-
-    def _tries(self, s: Student) -> tuple[int, ...]:
-        drawn = self.kept(s)
-        return drawn.tries if drawn else ()
 
     def _say(self, places: Sequence[tuple[int, int]], here: Sequence[Student], sentence: str) -> None:
         for place, entry in enumerate(self.job.exam.entries):
@@ -180,47 +179,37 @@ class _Run:
 
     def print(self) -> None:
         """Every paper that was drawn, in batches that are written as soon as they are whole."""
-        left = [s for s in self.todo if s.id not in self.failed]
-        if "pdf" not in self.job.formats:
-            for k in range(0, len(left), BATCH):
-                self._write([(s, {}) for s in left[k:k + BATCH]])
-            return
-        batches = self._batches(left)
-        for k, found in self.workers.each(print_some, ((self.job, tuple(map(self._sheets, batch))) for batch in batches)):
+        batches = self._batches([s for s in self.todo if s.id not in self.failed])
+        for k, found in self.workers.each(print_some, ((self.job, self._drawn(batch)) for batch in batches)):
             if isinstance(found, BaseException):
                 for s in batches[k]:
                     self.fail(s, f"the printing broke off ({found or type(found).__name__})")
                 continue
             ready = []
-            for s, p in zip(batches[k], found, strict=True):
-                if p.failure:
-                    self.fail(s, p.failure)
+            for s, (files, failure, complaints) in zip(batches[k], found, strict=True):
+                if failure:
+                    self.fail(s, failure)
                 else:
-                    ready.append((s, _pdfs(p)))
-                    self.out.notes += [f"{s.id}: {c}" for c in p.complaints if "Overfull" in c and len(batches[k]) == 1]
+                    ready.append((s, files))
+                    self.out.notes += [f"{s.id}: {c}" for c in complaints if len(batches[k]) == 1]
             self._write(ready)
 
     def _batches(self, students: Sequence[Student]) -> list[list[Student]]:
         """Who shares a run: nobody with a student who needs LuaLaTeX; as few runs as the workers and their memory allow."""
-        own = [s for s in students if needs_unicode(s.name + s.id + self.job.exam.words())]
+        own = [s for s in students if "pdf" in self.job.formats and alone(self.job.exam, s)]
         others = [s for s in students if s not in own]
         size = min(BATCH, max(1, -(-len(others) // self.workers.count)))
         return [others[k:k + size] for k in range(0, len(others), size)] + [[s] for s in own]
 
-    def _sheets(self, s: Student) -> Sheets:
-        drawn = self.kept(s)
-        assert drawn is not None
-        return Sheets(s.id, s.name, drawn.bodies, drawn.own)
+    def _drawn(self, batch: Sequence[Student]) -> list[Drawn]:
+        return [drawn for s in batch if (drawn := self.kept(s))]
 
     def _write(self, ready: Sequence[tuple[Student, dict[tuple[str, str], bytes]]]) -> None:
         files: dict[Path, bytes] = {}
-        for s, contents in ready:
-            drawn = self.kept(s)
-            assert drawn is not None
-            contents = contents | {(form, kind): text.encode() for form, kind, text in drawn.texts}
+        for (s, contents), drawn in zip(ready, self._drawn([s for s, _ in ready]), strict=True):
             where = paths(self.job, s)
             files |= {self.folder / where[key]: content for key, content in contents.items()}
-            self.known.papers[s.id] = Record(s.name, s.large, list(drawn.tries), [_plain(f) for f in self.first[s.id]], [_plain(f) for f in drawn.prints],
+            self.known.papers[s.id] = Record(s.name, s.large, list(drawn.tries), [_plain(f) for f in self.first[s.id]], [_plain(p.print) for p in drawn.pieces],
                                              {where[key]: record.version(content) for key, content in contents.items()})
         write_all(files)
         self.known.write(self.folder)
@@ -247,6 +236,3 @@ def _plain(f: Fingerprint) -> list[object]:
 def _prints(rows: Sequence[Sequence[object]]) -> tuple[Fingerprint, ...]:
     return tuple(Fingerprint(str(a), tuple(b)) for a, b in rows)  # type: ignore[arg-type]
 
-
-def _pdfs(p: Printed) -> dict[tuple[str, str], bytes]:
-    return {("pdf", kind): pdf for kind, pdf in p.pdfs}

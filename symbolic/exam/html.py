@@ -16,18 +16,23 @@ from ..problems.wording import Piece
 from ..render.documents import render
 from ..render.questionpages import GENERIC, LETTERS, tolerance_of
 from ..render.text import clean
-from .draw import Paper
 from .pages import CHECKED, draw, environment, is_large
+from .roster import Student
 from .spec import Exam
 
 
-def page(kind: str, exam: Exam, paper: Paper, templates: Path | None = None) -> str:
-    """A paper or key as one HTML document. Raises ChainruleError for a formula that MathML cannot hold, or without math-core."""
+def page(kind: str, exam: Exam, student: Student, pieces: Sequence[str], points: Sequence[int], tries: Sequence[int], templates: Path | None = None) -> str:
+    """A paper or key as one HTML document. pieces: its questions."""
     return render(_environment(templates), "exam.html", {
-        "key": kind == "key", "large": kind == "paper" and is_large(exam, paper), "title": clean(exam.title), "course": clean(exam.course),
+        "key": kind == "key", "large": kind == "paper" and is_large(exam, student), "title": clean(exam.title), "course": clean(exam.course),
         "when": clean("  ".join(t for t in (exam.date, exam.time) if t)), "cover": [clean(p) for p in exam.cover.split("\n\n") if p.strip()],
-        "name": clean(paper.student.name), "identifier": clean(paper.student.id), "draw": draw(paper), "checked": CHECKED,
-        "points": sum(q.points for q in paper.questions), "questions": [_question(q) for q in paper.questions]})
+        "name": clean(student.name), "identifier": clean(student.id), "draw": draw(tries), "checked": CHECKED, "points": sum(points),
+        "questions": [{"text": Markup(p), "points": n} for p, n in zip(pieces, points, strict=True)]})
+
+
+def question_html(kind: str, q: Question, number: int, templates: Path | None = None) -> str:
+    """One question. Raises ChainruleError for a formula that MathML cannot hold, or without math-core."""
+    return render(_environment(templates), "exam-question.html", {"q": _question(q), "number": number, "key": kind == "key"})
 
 
 @lru_cache(maxsize=8)

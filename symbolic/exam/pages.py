@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from ..problems.question import Part
+from ..problems.question import Part, Question
 from ..render.documents import FALLBACK, directed, make_environment, render, shortened
 from ..render.engine import DETERMINISTIC
 from ..render.questionpages import laid_out
 from ..render.text import clean, escape, needs_unicode
 from ..render.view import SHEET, Row, Tex, tall
-from .draw import Paper
+from .roster import Student
 from .spec import Exam, same
 
 KINDS = {"paper": "exam-paper.tex", "key": "exam-key.tex"}
@@ -36,30 +36,45 @@ def environment(templates: Path | None) -> jinja2.Environment:
     return make_environment(templates)
 
 
-def is_large(exam: Exam, paper: Paper) -> bool:
+def is_large(exam: Exam, student: Student) -> bool:
     """Whether a student's paper is in large print."""
-    return paper.student.large or (exam.large if isinstance(exam.large, bool) else same(paper.student.id) in exam.large)
+    return student.large or (exam.large if isinstance(exam.large, bool) else same(student.id) in exam.large)
 
 
-def body(kind: str, exam: Exam, paper: Paper, templates: Path | None = None) -> str:
-    """What stands between the marks of one paper or key, in a run of its own or of many."""
-    scale = LARGE if kind == "paper" and is_large(exam, paper) else 100
-    room = SHEET.width * 100 / scale
-    questions = [{**laid_out(q, room, _writer(e.room, scale) if kind == "paper" else None), "new_page": e.new_page, "number": k}
-                 for k, (e, q) in enumerate(zip(exam.entries, paper.questions, strict=True), 1)]
-    student = paper.student
+def scale_of(kind: str, exam: Exam, student: Student) -> int:
+    """The size of a page in percent."""
+    return LARGE if kind == "paper" and is_large(exam, student) else 100
+
+
+def question_texts(exam: Exam, student: Student, place: int, q: Question, templates: Path | None = None) -> dict[str, str]:
+    """One question on the paper, in the key and in the marker's table, each in LaTeX."""
+    entry, out = exam.entries[place], {}
+    for kind in KINDS:
+        scale = scale_of(kind, exam, student)
+        if kind == "paper" or scale_of("paper", exam, student) != scale:
+            laid = laid_out(q, SHEET.width * 100 / scale, _writer(entry.room, scale_of("paper", exam, student)))
+        out[kind] = render(environment(templates), "question.tex", {"q": laid, "number": place + 1, "key": kind == "key"})
+    out["marker"] = render(environment(templates), "marker.tex", {"q": laid, "number": place + 1}) if laid["marker"] else ""
+    return out
+
+
+def body(kind: str, exam: Exam, student: Student, pieces: Sequence[Mapping[str, str]], points: Sequence[int], tries: Sequence[int], templates: Path | None = None) -> str:
+    """What stands between the marks of one paper or key, in a run of its own or of many. pieces: the texts of its questions."""
+    scale = scale_of(kind, exam, student)
+    questions = [{"text": Tex(p[kind]), "marker": Tex(p["marker"]), "points": n, "new_page": e.new_page, "number": k}
+                 for k, (e, p, n) in enumerate(zip(exam.entries, pieces, points, strict=True), 1)]
     context: dict[str, Any] = {
         "title": _tex(exam.title), "course": _tex(exam.course), "when": Tex(r"\quad ".join(_tex(t) for t in (exam.date, exam.time) if t)),
         "name": _tex(student.name), "identifier": _tex(student.id), "identifier_word": "Identifier" if student.name else "Paper",
         "foot": _tex(f"{shortened(student.id, 40)}   {shortened(exam.title)}"), "cover": [_tex(p) for p in exam.cover.split("\n\n") if p.strip()],
-        "points": sum(q["points"] for q in questions), "tables": _tables(questions, IN_ONE_TABLE * 100 // scale), "questions": questions, "draw": f"Draw {draw(paper)}", "checked": CHECKED,
-        "marked": any(q["marker"] for q in questions), "scale": scale, "matrix": Tex(_matrix(scale))}
+        "points": sum(points), "tables": _tables(questions, IN_ONE_TABLE * 100 // scale), "questions": questions, "draw": f"Draw {draw(tries)}",
+        "checked": CHECKED, "marked": any(p["marker"] for p in pieces), "scale": scale, "matrix": Tex(_matrix(scale))}
     return render(environment(templates), KINDS[kind], context)
 
 
-def draw(paper: Paper) -> str:
+def draw(tries: Sequence[int]) -> str:
     """Which draw of each problem a paper holds: with the identifier it is enough to print the paper again."""
-    return "-".join(map(str, paper.tries))
+    return "-".join(map(str, tries))
 
 
 def _tex(text: str) -> Tex:
@@ -110,6 +125,6 @@ def letters_of(exam: Exam) -> str:
     return "".join(sorted({c for c in clean(exam.words() + " ".join(e.text for e in exam.entries)) if ord(c) > 127}))
 
 
-def alone(exam: Exam, paper: Paper) -> bool:
+def alone(exam: Exam, student: Student) -> bool:
     """Whether a paper needs LuaLaTeX, and so a run of its own."""
-    return needs_unicode(paper.student.name + paper.student.id + exam.words())
+    return needs_unicode(student.name + student.id + exam.words())

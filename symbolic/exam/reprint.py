@@ -13,8 +13,7 @@ from .bulk import paths, tex_of
 from .draw import checked
 from .roster import Student
 from .spec import same
-from .work import Job, draw_one, print_some
-from .printing import Sheets
+from .work import Job, draw_some, print_some
 
 
 @dataclass
@@ -48,19 +47,16 @@ def reprint(job: Job, identifier: str, students: list[Student], printed: Path, d
         out.notes.append(f"{printed}: nothing is on record about {identifier}, so its first draws are printed" + ("" if students else " and no name"))
     else:
         out.notes += record.same_version(first.versions, record.versions(job.exam, tex_of(job, [student]), job.templates))
-    drawn = draw_one(job, replace(student, line=0), tries)
+    drawn = draw_some(job, replace(student, line=0), tries or (0,) * len(job.exam.entries))
     if drawn.failure:
         raise ChainruleError(f"no paper for {student.id}: {drawn.failure}")
+    files, failure, _ = print_some(job, [drawn])[0]
+    if failure:
+        raise ChainruleError(f"no paper for {student.id}: {failure}")
     where = paths(job, student)
-    files = {where[form, kind]: text.encode() for form, kind, text in drawn.texts}
-    if "pdf" in job.formats:
-        found = print_some(job, (Sheets(student.id, student.name, drawn.bodies, drawn.own),))[0]
-        if found.failure:
-            raise ChainruleError(f"no paper for {student.id}: {found.failure}")
-        files |= {where["pdf", kind]: pdf for kind, pdf in found.pdfs}
-    out.files = files
+    out.files = {where[key]: content for key, content in files.items()}
     if was is not None:
-        compared = {path: record.version(content) == was.files[path] for path, content in files.items() if path in was.files}
+        compared = {path: record.version(content) == was.files[path] for path, content in out.files.items() if path in was.files}
         out.same = all(compared.values()) if compared else None
         out.notes += [f"{path} is not what it was when it was first printed" for path, equal in compared.items() if not equal]
     return out

@@ -46,11 +46,12 @@ class _Problem:
 
 
 def settle(first: Sequence[Sequence[Fingerprint] | None], fixed: Sequence[tuple[tuple[int, ...], Sequence[Fingerprint]] | None],
-           redraw: Callable[[int, int, int], Fingerprint]) -> Settled:
+           redraw: Callable[[int, int, int], Fingerprint], chosen: Callable[[int, tuple[int, ...]], None] = lambda k, tries: None) -> Settled:
     """Which draws the papers of a roster take, in its order.
 
     first: the fingerprints of each paper's first draws, None for one that is broken; fixed: draws of papers that are printed already, with
-    their fingerprints; redraw(paper, place, attempt): another one.
+    their fingerprints; redraw(paper, place, attempt): another one; chosen(paper, tries): told
+    when a paper is settled.
     """
     out = Settled([])
     problems: dict[int, _Problem] = {}
@@ -68,12 +69,13 @@ def settle(first: Sequence[Sequence[Fingerprint] | None], fixed: Sequence[tuple[
         elif prints is None:
             out.tries.append(None)
         else:
-            chosen = [_choose(problems[place], f, before[place] if before else None, lambda t, place=place: redraw(k, place, t))  # type: ignore[misc]
+            found = [_choose(problems[place], f, before[place] if before else None, lambda t, place=place: redraw(k, place, t))  # type: ignore[misc]
                       for place, f in enumerate(prints)]
-            out.twins += [(k, place) for place, (_, _, twin, _) in enumerate(chosen) if twin]
-            out.alike += [(k, place) for place, (_, _, _, same) in enumerate(chosen) if same]
-            out.tries.append(tuple(t for t, *_ in chosen))
-            before = [f for _, f, *_ in chosen]
+            out.twins += [(k, place) for place, (_, _, twin, _) in enumerate(found) if twin]
+            out.alike += [(k, place) for place, (_, _, _, same) in enumerate(found) if same]
+            out.tries.append(tuple(t for t, *_ in found))
+            before = [f for _, f, *_ in found]
+            chosen(k, tuple(t for t, *_ in found))
     return out
 
 
