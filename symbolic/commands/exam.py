@@ -58,15 +58,13 @@ def print_command(file: Path, roster: Path | None, variants: int | None, folder:
     if not variants and not (roster or found.roster):
         raise SpecError("who is it for?", where=str(file), hint="give --roster FILE or --variants N")
     listed = rosters.variants(variants) if variants else rosters.read(roster or found.roster)  # type: ignore[arg-type]
-    if scheduler:
-        from ..exam.cluster import Cluster
-
-        workers: Any = Cluster(scheduler)
-    else:
-        workers = local(jobs)
+    workers = _cluster(scheduler) if scheduler else local(jobs)
     folder = folder or Path("output") / found.stem
-    with _progress(quiet) as tell:
-        out = bulk.produce(job, listed.students, folder, workers, tell)
+    try:
+        with _progress(quiet) as tell:
+            out = bulk.produce(job, listed.students, folder, workers, tell)
+    finally:
+        workers.close()
     for sentence in (*listed.complaints, *out.notes, *out.failures):
         click.echo(f"chainrule: {sentence}", err=True)
     if not quiet:
@@ -105,6 +103,12 @@ def reprint(file: Path, student: str, roster: Path | None, first: Path | None, d
         click.echo("byte for byte what was printed first")
     elif made.same is False:
         sys.exit(1)
+
+
+def _cluster(address: str) -> Any:
+    from ..exam.cluster import Cluster
+
+    return Cluster(address)
 
 
 def _formats(text: str) -> tuple[str, ...]:

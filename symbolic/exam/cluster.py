@@ -53,3 +53,7 @@ class Cluster:
             error = future.exception()
             yield places.pop(future.key), future.result() if error is None else error
             future.release()
+
+    def close(self) -> None:
+        """Leave the cluster as it was."""
+        self.client.close()

@@ -29,6 +29,10 @@ class Workers(Protocol):
         """What a function makes of every task."""
         ...
 
+    def close(self) -> None:
+        """The work is done."""
+        ...
+
 
 class Here:
     """One task after the other, in this process."""
@@ -42,6 +46,9 @@ class Here:
                 yield k, function(*task)
             except Exception as e:
                 yield k, e
+
+    def close(self) -> None:
+        """Nothing is left open."""
 
 
 class Processes:
@@ -60,6 +67,9 @@ class Processes:
                 again = yield from self._pool(function, iter([(k, task)]), 1)
                 if again:
                     yield k, BrokenProcessPool("its process died")
+
+    def close(self) -> None:
+        """Nothing is left open: every pool ends with its tasks."""
 
     def _pool(self, function: Callable[..., Any], source: Iterator[tuple[int, Task]], count: int) -> Iterator[Any]:
         """Tasks in one pool, until there are no more (None) or a process dies: then those that were under way."""
