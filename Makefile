@@ -13,7 +13,7 @@ demo: .venv/demo.stamp
 	@echo "The PDFs are here:" && ls -1 $(CURDIR)/output/41-two-layers-*.pdf
 
 test: .venv/test.stamp
-	@$(SETUP) tex poppler
+	@$(SETUP) tex poppler letters
 	$(BIN)/python -m pytest -n auto
 
 # Removes what was built, never what a person wrote: of output/ only what git ignores there.

@@ -3,10 +3,12 @@
 # said in one sentence.
 #
 #   setup.sh python '.[test]'    .venv with the checkout (editable) and its extras
-#   setup.sh tex [poppler]       a TeX engine, and the tools with which the tests read PDFs
+#   setup.sh tex [poppler] [letters]    a TeX engine, the tools with which the tests read PDFs, and what
+#                                       prints names in scripts beyond Latin
 set -eu
 
 TEX="texlive-latex-base texlive-latex-recommended texlive-pictures lmodern"
+LETTERS="texlive-luatex fonts-noto-core fonts-droid-fallback fontconfig"
 
 fail() {
     echo "chainrule: $*" >&2
@@ -56,15 +58,24 @@ venv_package() {
 # -- Debian packages ----------------------------------------------------------------------------
 
 has_tex() { command -v pdflatex >/dev/null && kpsewhich beamer.cls tikz.sty lmodern.sty >/dev/null; }
+has_letters() {
+    kpsewhich luaotfload.sty >/dev/null && command -v fc-list >/dev/null &&
+        fc-list : family | grep -q '^Noto Sans Hebrew' && fc-list : family | grep -q 'Droid Sans Fallback'
+}
 has_poppler() { command -v pdftotext >/dev/null && command -v pdftoppm >/dev/null; }
 
 missing_packages() {
     has_tex || echo "$TEX"
-    [ "$1" != poppler ] || has_poppler || echo poppler-utils
+    for wanted in "$@"; do
+        case $wanted in
+        poppler) has_poppler || echo poppler-utils ;;
+        letters) has_letters || echo "$LETTERS" ;;
+        esac
+    done
 }
 
 install_packages() {
-    packages=$(missing_packages "${1:-}" | tr '\n' ' ')
+    packages=$(missing_packages "$@" | tr '\n' ' ')
     [ -n "$packages" ] || return 0
     command -v apt-get >/dev/null ||
         fail "these are missing here: $packages(on macOS: MacTeX or 'brew install tectonic', and 'brew install poppler'; on Windows: MiKTeX)."
@@ -94,6 +105,9 @@ apt() {
 cd "$(dirname "$0")/.."
 case ${1:-} in
 python) install_python "$2" ;;
-tex) install_packages "${2:-}" ;;
-*) fail "usage: setup.sh python EXTRAS | tex [poppler]" ;;
+tex)
+    shift
+    install_packages "$@"
+    ;;
+*) fail "usage: setup.sh python EXTRAS | tex [poppler] [letters]" ;;
 esac

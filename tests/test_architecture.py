@@ -138,6 +138,19 @@ problems.make
 problems.library
 render.questionpages
 render.checkpage
+exam.spec
+exam.roster
+exam.draw
+exam.pages
+exam.html
+exam.printing
+exam.settle
+exam.manifest
+exam.work
+exam.workers
+exam.cluster
+exam.bulk
+exam.reprint
 render.errata
 render.cataloguetext render.cataloguepages
 doctor
@@ -167,6 +180,7 @@ check.session
 check.folder check.formats check.api
 check.fixture
 commands.check
+commands.bank commands.new commands.code commands.exam
 cli
 __main__
 """.strip().splitlines()

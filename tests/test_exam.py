@@ -261,7 +261,7 @@ def test_no_stem_is_split(midterm: tuple[Path, Result]) -> None:
         sheets = text(midterm[0] / "papers" / f"{student}.pdf").split("\f")
         data = json.loads((midterm[0] / "keys" / f"{student}.json").read_text())
         for k, q in enumerate(data["questions"], 1):
-            page = next(s for s in sheets if re.search(rf"^{k}\s+{re.escape(q['title'])}", s, re.M))
+            page = next(s for s in sheets if re.search(rf"^{k}\s+{re.escape(q['title'])}", s, re.MULTILINE))
             assert "(a)" in page.partition(q["title"])[2].partition(f"\n{k + 1} ")[0], (student, q["title"])
     assert len(exam.entries) == 3
 

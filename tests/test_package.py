@@ -70,6 +70,8 @@ def test_every_import_is_a_declared_dependency() -> None:
 
 def environment_of(name: str) -> jinja2.Environment:
     return html_environment() if name.endswith(".html") else make_environment()
+    used = {{"sklearn": "scikit-learn", "math_core": "math-core"}.get(name, name) for name in used}
+    assert used - optional == declared and optional <= used
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -47,9 +47,10 @@ def print_command(file: Path, roster: Path | None, variants: int | None, folder:
                   templates: Path | None, quiet: bool) -> None:
     """One paper a student with its key; a second run makes only what is missing. Exit status 1 if a paper or a line of the roster is amiss."""
     from ..errors import SpecError
-    from ..exam import bulk, roster as rosters, spec
-    from ..exam.workers import local
+    from ..exam import bulk, spec
+    from ..exam import roster as rosters
     from ..exam.work import Job
+    from ..exam.workers import local
 
     found = spec.load(file)
     job = Job(found, _formats(formats), _templates(templates))
@@ -85,7 +86,9 @@ def print_command(file: Path, roster: Path | None, variants: int | None, folder:
 @TEMPLATES
 def reprint(file: Path, student: str, roster: Path | None, first: Path | None, draws: str, folder: Path | None, formats: str, templates: Path | None) -> None:
     """One student's paper and key again, from the identifiers alone. Exit status 1 if it is not what it was."""
-    from ..exam import reprint as again, roster as rosters, spec
+    from ..exam import reprint as again
+    from ..exam import roster as rosters
+    from ..exam import spec
     from ..exam.work import Job
 
     found = spec.load(file)
@@ -139,7 +142,14 @@ def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         yield lambda what, done, of: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
     from rich.text import Text
 
     class Rate(ProgressColumn):

@@ -21,7 +21,16 @@ from .pages import alone
 from .printing import tex_versions
 from .roster import Student
 from .settle import settle
-from .work import Drawn, Job, Piece, draw_piece, draw_some, from_data, print_some, to_data
+from .work import (
+    Drawn,
+    Job,
+    Piece,
+    draw_piece,
+    draw_some,
+    from_data,
+    print_some,
+    to_data,
+)
 from .workers import Here, Workers
 
 FORMATS = ("pdf", "html", "json", "tex")

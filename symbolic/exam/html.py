@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 
 from ..errors import ChainruleError
 from ..problems.question import Line, Part, Question
@@ -27,12 +27,19 @@ def page(kind: str, exam: Exam, student: Student, pieces: Sequence[str], points:
         "key": kind == "key", "large": kind == "paper" and is_large(exam, student), "title": clean(exam.title), "course": clean(exam.course),
         "when": clean("  ".join(t for t in (exam.date, exam.time) if t)), "cover": [clean(p) for p in exam.cover.split("\n\n") if p.strip()],
         "name": clean(student.name), "identifier": clean(student.id), "draw": draw(tries), "checked": CHECKED, "points": sum(points),
-        "questions": [{"text": Markup(p), "points": n} for p, n in zip(pieces, points, strict=True)]})
+        "questions": [{"text": Html(p), "points": n} for p, n in zip(pieces, points, strict=True)]})
 
 
 def question_html(kind: str, q: Question, number: int, templates: Path | None = None) -> str:
     """One question. Raises ChainruleError for a formula that MathML cannot hold, or without math-core."""
     return render(_environment(templates), "exam-question.html", {"q": _question(q), "number": number, "key": kind == "key"})
+
+
+class Html(str):
+    """Text that is HTML already; everything else is escaped by the templates."""
+
+    def __html__(self) -> str:
+        return str(self)
 
 
 @lru_cache(maxsize=8)
@@ -46,12 +53,12 @@ def _converter() -> Any:
     try:
         from math_core import LatexToMathML
     except ImportError:
-        raise ChainruleError("HTML needs the package math-core", hint="run: python -m pip install math-core") from None
+        raise ChainruleError("HTML needs the package math-core", hint="run: python -m pip install 'chainrule[html]'") from None
     return LatexToMathML(fancy_error=False)
 
 
 @lru_cache(maxsize=4096)
-def math(tex: str, display: bool = False) -> Markup:
+def math(tex: str, display: bool = False) -> Html:
     """A formula as MathML. Raises ChainruleError with the formula.
 
     >>> math("x^2").startswith("<math")
@@ -59,13 +66,13 @@ def math(tex: str, display: bool = False) -> Markup:
     """
     convert = _converter().convert_with_local_state
     try:
-        return Markup(convert(tex, displaystyle=display))
-    except Exception as e:
+        return Html(convert(tex, displaystyle=display))
+    except Exception as e:  # math-core has one kind of error, which is known only where it is installed
         raise ChainruleError(f"a formula has no MathML: {tex} ({str(e).splitlines()[0]})") from None
 
 
-def _words(runs: Sequence[tuple[str, str]]) -> Markup:
-    return Markup("").join(math(text) if kind == "formula" else Markup.escape(clean(text)) for kind, text in runs)
+def _words(runs: Sequence[tuple[str, str]]) -> Html:
+    return Html("".join(math(text) if kind == "formula" else html.escape(clean(text)) for kind, text in runs))
 
 
 def _lines(lines: Sequence[Line]) -> list[dict[str, Any]]:
@@ -81,14 +88,14 @@ def _piece(p: Piece, q: Question) -> dict[str, Any]:
     if p.kind == "words":
         return {"words": _words(p.runs), "lines": []}
     if p.kind == "numbers":
-        return {"words": Markup(", ").join(math(f"{x.left} = {x.right}") for x in q.numbers), "lines": []}
+        return {"words": Html(", ".join(math(f"{x.left} = {x.right}") for x in q.numbers)), "lines": []}
     return {"words": "", "lines": _lines(q.equations)}
 
 
 def _part(p: Part) -> dict[str, Any]:
     a = p.answer
     choice, order = a.type in ("single_choice", "multiple_choice"), a.type == "ordering"
-    answer: Markup | str = ", ".join(LETTERS[k] for k in a.right) if order else math(a.latex) if a.latex else ""
+    answer: str = ", ".join(LETTERS[k] for k in a.right) if order else math(a.latex) if a.latex else ""
     tolerance = tolerance_of(p)
     return {"label": p.label, "say": _words(p.say), "points": p.points, "lines": _lines(p.lines), "code": a.text if a.type == "code" else "", "stub": a.stub,
             "options": [{"letter": LETTERS[k], "right": o.right and choice, "shown": _words(o.runs), "said": _words(o.said)} for k, o in enumerate(a.options)],

@@ -20,7 +20,7 @@ from ..render.engine import Engine, compile_pdf, find_engine, install_hint
 from .pages import document
 
 SECONDS = 600.0  # for one run
-_MARK = re.compile(r"^chainrule:(\d+)", re.M)
+_MARK = re.compile(r"^chainrule:(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def cut(pdf: bytes, log: str, bodies: int, *, glyphs: bool) -> tuple[list[bytes]
 
 
 def _fonts(page: pikepdf.Page) -> set[str]:
-    return set(page.get("/Resources", {}).get("/Font", {}).keys())
+    return set(page.Resources.get("/Font", pikepdf.Dictionary()).keys())
 
 
 def _whole(pages: Sequence[pikepdf.Page]) -> bytes:
@@ -130,5 +130,5 @@ def tex_versions(*, own: bool) -> dict[str, str]:
             engine = _engine(unicode=name == "lualatex")
         except TexError:
             continue
-        out[name] = subprocess.run([engine.path, "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.partition("\n")[0].strip()
+        out[name] = subprocess.run([engine.path, "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False).stdout.partition("\n")[0].strip()
     return out

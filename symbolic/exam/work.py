@@ -14,7 +14,16 @@ from typing import Any
 from ..errors import ChainruleError
 from ..problems.question import as_data
 from .draw import Fingerprint, fingerprint, question
-from .pages import KINDS, alone, body, document, draw, is_large, letters_of, question_texts
+from .pages import (
+    KINDS,
+    alone,
+    body,
+    document,
+    draw,
+    is_large,
+    letters_of,
+    question_texts,
+)
 from .printing import Printed, Sheets, printed
 from .roster import Student
 from .spec import Exam
@@ -60,7 +69,8 @@ class Drawn:
 
 def draw_piece(job: Job, student: Student, place: int, attempt: int = 0) -> Piece:
     """The question at one place of a paper. Raises ChainruleError."""
-    q, texts = question(job.exam, student, place, attempt), {}
+    q = question(job.exam, student, place, attempt)
+    texts: dict[str, str] = {}
     if {"pdf", "tex"} & set(job.formats):
         texts |= question_texts(job.exam, student, place, q, job.templates)
     if "html" in job.formats:

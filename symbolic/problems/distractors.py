@@ -97,7 +97,7 @@ def _points(work: Work) -> list[Env]:
     """Points at which mistakes are told from each other: random ones, so that what is found does not depend on the variant that came first."""
     network = work.network
     nodes = sorted((n for n in work.values if not isinstance(n, (str, tuple))), key=str)
-    points = []
+    points: list[Env] = []
     for k in range(POINTS):
         point, draw = random_point(network, k), Draw(f"mistakes/{k}")
         points.append({n: point[n] for n in network.symbols if n in point and n in work.problem.leaves} | {node: draw.matrix(()) for node in nodes})
