@@ -171,7 +171,7 @@ check.readback
 check.engines check.interfaces
 commands.shared
 commands.study commands.trace commands.train
-commands.bank commands.new commands.code
+commands.bank commands.new commands.code commands.exam
 check.subject
 check.terminal check.telling check.report
 check.graphs
@@ -180,7 +180,6 @@ check.session
 check.folder check.formats check.api
 check.fixture
 commands.check
-commands.bank commands.new commands.code commands.exam
 cli
 __main__
 """.strip().splitlines()
