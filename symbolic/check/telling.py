@@ -14,7 +14,6 @@ from .. import expr as ex
 from ..expr import Expr
 from ..latex import Printer
 from ..network import Network
-from ..render.mathml import mathml
 from .report import HINTS, Reason, Report, Row, Source
 
 WHERE, CAUSE, FORMULA, LINE = 1, 2, 3, 4
@@ -39,12 +38,7 @@ def told(report: Report, hint: int = 4) -> dict[str, Any]:
 
 def plain(data: dict[str, Any]) -> dict[str, Any]:
     """The same without what only pages need."""
-    def without(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: without(v) for k, v in value.items() if k not in ("mathml", "names")}
-        return [without(v) for v in value] if isinstance(value, list) else value
-
-    return without(data)  # type: ignore[no-any-return]
+    return {k: v for k, v in data.items() if k != "names"}
 
 
 def _message(report: Report, level: int) -> str:
@@ -95,22 +89,12 @@ def _gradient(r: Reason) -> Expr | None:
 
 
 def _formula(e: Expr | None, network: Network | None) -> dict[str, str] | None:
-    """A tree as text, LaTeX and MathML (empty where that cannot be written)."""
+    """A tree as text and LaTeX (empty without a network)."""
     if e is None:
         return None
     text = ex.text(e)
     text = text[1:-1] if e.op == "grad" else text
-    if network is None:
-        return {"text": text, "latex": "", "mathml": ""}
-    latex = Printer(network)(e)
-    return {"text": text, "latex": latex, "mathml": _mathml(latex)}
-
-
-def _mathml(latex: str) -> str:
-    try:
-        return mathml(latex)
-    except ValueError:
-        return ""
+    return {"text": text, "latex": Printer(network)(e) if network is not None else ""}
 
 
 def _quoted(value: Any) -> Iterator[str]:
@@ -125,8 +109,8 @@ def _quoted(value: Any) -> Iterator[str]:
             yield from _quoted(v)
 
 
-def _names(data: dict[str, Any], network: Network | None) -> dict[str, dict[str, str]]:
-    """How pages write the names of the network in sentences: dL/dz1, a1."""
+def _names(data: dict[str, Any], network: Network | None) -> dict[str, str]:
+    """The LaTeX of the names of the network in sentences: dL/dz1, a1."""
     if network is None:
         return {}
     printer, out = Printer(network), {}
@@ -135,6 +119,5 @@ def _names(data: dict[str, Any], network: Network | None) -> dict[str, dict[str,
         slope = re.fullmatch(r"d(\w+)/d(\w+)", word)
         names = [network.resolve(n) for n in (slope.groups() if slope else (word,))]
         if all(n in network.symbols for n in names):
-            latex = rf"\partial {printer.name(names[0])} / \partial {printer.name(names[1])}" if slope else printer.name(names[0])
-            out[word] = {"latex": latex, "mathml": _mathml(latex)}
+            out[word] = rf"\partial {printer.name(names[0])} / \partial {printer.name(names[1])}" if slope else printer.name(names[0])
     return out

@@ -10,10 +10,10 @@ from typing import Any
 
 import jinja2
 
-from ..errors import ChainruleError
 from ..problems.question import Line, Part, Question
 from ..problems.wording import Piece
 from ..render.documents import render
+from ..render.mathml import Html, mathml
 from ..render.questionpages import GENERIC, LETTERS, tolerance_of
 from ..render.text import clean
 from .pages import CHECKED, draw, environment, is_large
@@ -31,15 +31,8 @@ def page(kind: str, exam: Exam, student: Student, pieces: Sequence[str], points:
 
 
 def question_html(kind: str, q: Question, number: int, templates: Path | None = None) -> str:
-    """One question. Raises ChainruleError for a formula that MathML cannot hold, or without math-core."""
+    """One question. Raises ChainruleError for a formula that MathML cannot hold."""
     return render(_environment(templates), "exam-question.html", {"q": _question(q), "number": number, "key": kind == "key"})
-
-
-class Html(str):
-    """Text that is HTML already; everything else is escaped by the templates."""
-
-    def __html__(self) -> str:
-        return str(self)
 
 
 @lru_cache(maxsize=8)
@@ -48,35 +41,12 @@ def _environment(templates: Path | None) -> jinja2.Environment:
     return environment(templates).overlay(autoescape=True, finalize=lambda v: v)
 
 
-@lru_cache(maxsize=1)
-def _converter() -> Any:
-    try:
-        from math_core import LatexToMathML
-    except ImportError:
-        raise ChainruleError("HTML needs the package math-core", hint="run: python -m pip install 'chainrule[html]'") from None
-    return LatexToMathML(fancy_error=False)
-
-
-@lru_cache(maxsize=4096)
-def math(tex: str, display: bool = False) -> Html:
-    """A formula as MathML. Raises ChainruleError with the formula.
-
-    >>> math("x^2").startswith("<math")
-    True
-    """
-    convert = _converter().convert_with_local_state
-    try:
-        return Html(convert(tex, displaystyle=display))
-    except Exception as e:  # math-core has one kind of error, which is known only where it is installed
-        raise ChainruleError(f"a formula has no MathML: {tex} ({str(e).splitlines()[0]})") from None
-
-
 def _words(runs: Sequence[tuple[str, str]]) -> Html:
-    return Html("".join(math(text) if kind == "formula" else html.escape(clean(text)) for kind, text in runs))
+    return Html("".join(mathml(text) if kind == "formula" else html.escape(clean(text)) for kind, text in runs))
 
 
 def _lines(lines: Sequence[Line]) -> list[dict[str, Any]]:
-    return [{"left": math(x.left, True) if x.left else "", "right": math(f"= {x.right}", True), "marks": x.marks,
+    return [{"left": mathml(x.left, display=True) if x.left else "", "right": mathml(f"= {x.right}", display=True), "marks": x.marks,
              "why": "" if x.because in GENERIC else x.because} for x in lines]
 
 
@@ -88,17 +58,17 @@ def _piece(p: Piece, q: Question) -> dict[str, Any]:
     if p.kind == "words":
         return {"words": _words(p.runs), "lines": []}
     if p.kind == "numbers":
-        return {"words": Html(", ".join(math(f"{x.left} = {x.right}") for x in q.numbers)), "lines": []}
+        return {"words": Html(", ".join(mathml(f"{x.left} = {x.right}") for x in q.numbers)), "lines": []}
     return {"words": "", "lines": _lines(q.equations)}
 
 
 def _part(p: Part) -> dict[str, Any]:
     a = p.answer
     choice, order = a.type in ("single_choice", "multiple_choice"), a.type == "ordering"
-    answer: str = ", ".join(LETTERS[k] for k in a.right) if order else math(a.latex) if a.latex else ""
+    answer: str = ", ".join(LETTERS[k] for k in a.right) if order else mathml(a.latex) if a.latex else ""
     tolerance = tolerance_of(p)
     return {"label": p.label, "say": _words(p.say), "points": p.points, "lines": _lines(p.lines), "code": a.text if a.type == "code" else "", "stub": a.stub,
             "options": [{"letter": LETTERS[k], "right": o.right and choice, "shown": _words(o.runs), "said": _words(o.said)} for k, o in enumerate(a.options)],
-            "solution": _lines(p.solution), "answer": answer, "tolerance": math(rf"\pm {tolerance}") if tolerance else "",
-            "errors": [{"said": _words(e.said), "gives": math(e.latex) if e.latex else ""} for e in p.errors],
-            "carried": [{"part": c.part, "said": _words(c.said), "then": [math(f"{name} = {tex}") for _, name, tex in c.cells]} for c in p.carried if c.part != p.label]}
+            "solution": _lines(p.solution), "answer": answer, "tolerance": mathml(rf"\pm {tolerance}") if tolerance else "",
+            "errors": [{"said": _words(e.said), "gives": mathml(e.latex) if e.latex else ""} for e in p.errors],
+            "carried": [{"part": c.part, "said": _words(c.said), "then": [mathml(f"{name} = {tex}") for _, name, tex in c.cells]} for c in p.carried if c.part != p.label]}

@@ -14,6 +14,7 @@ import jinja2
 from .documents import FALLBACK, directed, make_environment, render, shortened
 from .engine import DETERMINISTIC
 from .lines import broken
+from .mathml import Html, mathml
 from .text import clean, escape, needs_unicode
 from .view import Tex
 
@@ -85,13 +86,6 @@ def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name
 
 # ---------------------------------------------------------------- HTML
 
-class Html(str):
-    """Text that is HTML already."""
-
-    def __html__(self) -> str:
-        return str(self)
-
-
 def html_environment(own: Path | None = None) -> jinja2.Environment:
     """Templates of HTML: the user's folder first; whatever is not marked as HTML is escaped."""
     loader = make_environment(own).loader
@@ -103,16 +97,15 @@ def html_view(data: Data, k: int = 0) -> dict[str, Any]:
     names = data["names"]
 
     def word(text: str) -> Html:
-        return Html(names.get(text, {}).get("mathml") or f"<code>{escape_html(text)}</code>")
+        return mathml(names[text]) if text in names else Html(f"<code>{escape_html(text)}</code>")
 
     def say(said: str) -> Html:
         return Html("".join(word(p) if n % 2 else escape_html(p) for n, p in enumerate(said_parts(said))))
 
     def formula(left: Data, right: Data) -> dict[str, Any]:
-        if not left["mathml"] or not right["mathml"]:
+        if not left["latex"] or not right["latex"]:
             return {"formula": Html(f"<code>{escape_html(left['text'])} = {escape_html(right['text'])}</code>")}
-        inner = [m.removeprefix("<math>").removesuffix("</math>") for m in (left["mathml"], right["mathml"])]
-        return {"formula": Html("<math display='block' style='text-align: left; margin: 0'><mrow>" + inner[0] + "<mo>=</mo>" + inner[1] + "</mrow></math>")}
+        return {"formula": mathml(f"{left['latex']} = {right['latex']}", display=True)}
 
     def power(x: float) -> Html:
         head, _, tail = f"{x:.1e}".partition("e")
@@ -152,7 +145,7 @@ def _strings(value: Any) -> list[str]:
     if isinstance(value, str):
         return [clean(value).replace("×", "").replace("−", "")]
     if isinstance(value, Mapping):
-        return [s for k, v in value.items() if k not in ("mathml", "latex", "names") for s in _strings(v)]
+        return [s for k, v in value.items() if k not in ("latex", "names") for s in _strings(v)]
     return [s for v in value for s in _strings(v)] if isinstance(value, (list, tuple)) else []
 
 
@@ -165,7 +158,7 @@ def tex_view(data: Data) -> dict[str, Any]:
 
     def say(said: str) -> Tex:
         def word(w: str) -> str:
-            return f"${names[w]['latex']}$" if w in names else rf"\code{{{code(w)}}}"
+            return f"${names[w]}$" if w in names else rf"\code{{{code(w)}}}"
 
         return Tex("".join(word(p) if n % 2 else _spaced(p) for n, p in enumerate(said_parts(said))))
 
@@ -199,4 +192,4 @@ def _spaced(text: str) -> str:
 
 def _slope(output: str, name: str, names: Mapping[str, Any]) -> str:
     known = names.get(f"d{output}/d{name}")
-    return known["latex"] if known else rf"\text{{{escape(name)}}}"
+    return known if known else rf"\text{{{escape(name)}}}"
