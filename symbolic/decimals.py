@@ -18,10 +18,10 @@ from typing import Any
 from mpmath import mp
 
 from . import expr as ex
-from .language.arithmetic import MP, Matrix, entries
 from .expr import Expr
-from .latex import COLOURS, MUL, NEG, POW, Printer
+from .language.arithmetic import MP, Matrix, entries
 from .language.takes import MOVES
+from .latex import COLOURS, MUL, NEG, POW, Printer
 from .pages.texparts import around, number, parens
 
 _DECIMAL = re.compile(r"-?(10\^\{-?\d+\}|[\d.]+(\\cdot 10\^\{-?\d+\})?)")

@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import Any
 
 from . import expr as ex
-from .language.arithmetic import Arithmetic, Env, entries
 from .expr import Expr
 from .functions import VECTOR_FUNCTIONS
+from .language.arithmetic import Arithmetic, Env, entries
 from .language.places import Listed, Reading, Shifted, at_kept, letters_of, position, reading, row_by_row
 from .language.takes import MOVES, ROLES
 

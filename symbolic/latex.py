@@ -18,8 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from . import expr as ex
-from . import index
+from . import expr as ex, index
 from .expr import Expr, Shape
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
 from .network import Network, Symbol

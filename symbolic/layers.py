@@ -19,11 +19,10 @@ from typing import Any
 from . import expr as ex
 from .errors import SpecError
 from .expr import Dim, Expr, Samples
-from .models.layertypes import LAYERS, Board, Place, activate
-from .models.layertypes import activations as activations
-from .losses import loss_equation
-from .network import Equation, LayerPlan, Network, Shortcut, Symbol
 from .language.takes import part
+from .losses import loss_equation
+from .models.layertypes import LAYERS, Board, Place, activate, activations as activations
+from .network import Equation, LayerPlan, Network, Shortcut, Symbol
 
 
 def place_of(inputs: Mapping[str, Any], first: LayerPlan, *, features: Dim, samples: Dim | None, rows: bool) -> tuple[Place, list[Symbol]]:

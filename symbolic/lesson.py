@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from . import expr as ex
-from . import index
+from . import expr as ex, index
 from .calculus import differentiate
 from .derive import Derivation, Step, count_paths, derive, path_partials, path_product, paths
 from .errors import ChainruleError, nearest

@@ -17,9 +17,8 @@ from typing import Any
 from . import expr as ex
 from .errors import SpecError, nearest
 from .expr import Dim, Expr
-from .network import Equation, Network, Symbol
 from .language.parse import parse
-
+from .network import Equation, Network, Symbol
 
 # ---------------------------------------------------------------- what a target may be
 

@@ -14,11 +14,10 @@ from functools import cached_property
 from typing import Any
 
 from . import expr as ex
-from .language.arithmetic import TIDY, TREES, entries
 from .errors import SpecError
 from .expr import Dim, Expr, Shape
+from .language.arithmetic import TIDY, TREES, entries
 from .language.parse import names_in, parse
-
 
 FIXED = frozenset({"target", "size", "constant"})  # kinds of values that no gradient is taken with respect to
 

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 from mpmath import mp
 
 from . import expr as ex
-from .language.arithmetic import MP, Matrix
 from .claims.claimtext import Claim, formula, slope_name, subject
 from .errors import ShapeError, SpecError
 from .expr import Expr, Shape
+from .language.arithmetic import MP, Matrix
 from .layers import LAYERS
-from .reading.losscheck import class_indices
 from .losses import DOMAINS, LOSSES, lambdas, regularized
-from .network import Network, from_equations
-from .reading.givens import calls, check_functions, values_of
-from .reading.numbers import ValueProblem
-from .reading.plans import Plan, planned, rivals
 from .models.primitives import primitive
 from .models.stacked import count, forms, measure, network_of, parameters
 from .models.theorems import applied, turned
-from .values import DIGITS
+from .network import Network, from_equations
+from .reading.givens import calls, check_functions, values_of
+from .reading.losscheck import class_indices
+from .reading.numbers import ValueProblem
+from .reading.plans import Plan, planned, rivals
 from .reading.wanted import Wanted, wanted
 from .reading.yamltext import spoken
+from .values import DIGITS
 
 if TYPE_CHECKING:
     from .spec import Spec

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from . import expr as ex
-from .language.arithmetic import TIDY, entries
 from .errors import ChainruleError, CheckError, SpecError
 from .expr import Expr
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS, slope_form
+from .language.arithmetic import TIDY, entries
 from .language.matrices import MATRIX_FUNCTIONS
 from .language.takes import block, put, slide_back, take
 

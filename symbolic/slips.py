@@ -20,17 +20,16 @@ from typing import Any
 
 from mpmath import mp
 
-from . import expr as ex
-from . import ways
-from .language.arithmetic import MP, Env, Matrix, entries, spread_out
+from . import expr as ex, ways
 from .derive import Derivation, Step, derive, derived, rederive
 from .errors import ChainruleError
 from .expr import Expr
+from .language.arithmetic import MP, Env, Matrix, entries, spread_out
 from .network import Network
 from .values import forward, gradients
 from .verify import AGREE
-from .wrong.changes import Changed, Recall, Update, Ways, and_all, updated
 from .wrong import gathered, losses, rules, steps
+from .wrong.changes import Changed, Recall, Update, Ways, and_all, updated
 
 MOST_PLACES = 60  # of one slip in one network
 
@@ -188,7 +187,8 @@ SLIPS: dict[str, Slip] = {s.name: s for s in (
     Slip("not-stored", "accumulation", "any parameter", and_all(gathered.not_stored), "`d{L}/d{v}` is 0: it was never computed, or stored under another name."),
     Slip("bias-unsummed", "accumulation", "bias of a batch", and_all(gathered.bias_unsummed), "`d{L}/d{v}` was not summed over the examples."),
     Slip("bias-axis", "accumulation", "bias of a batch", and_all(gathered.bias_axis), "`d{L}/d{v}` was summed over the wrong axis: it is the sum over the examples."),
-    Slip("mean-on-some", "accumulation", "gradients of a batch", gathered.mean_on_some, "Only the gradients of the {which} are {what}: the mean over the examples belongs to all gradients alike."),
+    Slip("mean-on-some", "accumulation", "gradients of a batch", gathered.mean_on_some,
+         "Only the gradients of the {which} are {what}: the mean over the examples belongs to all gradients alike."),
     Slip("clipped", "accumulation", "all gradients", gathered.clipped, "The gradients were clipped to {bound}, {how}, before they were returned."),
     Slip("error-clipped", "accumulation", "output layer", gathered.error_clipped, "`d{L}/d{v}` was clipped to 1: beyond the bound nothing is learned."),
     Slip("resent", "accumulation", "engine", gathered.engine(resend=True),

@@ -22,15 +22,24 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, ValidationError
-from pydantic import WithJsonSchema, WrapValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, ValidationError, WithJsonSchema, WrapValidator, model_validator
 
-from .reading import beyond
-from .reading.choices import NAMED, braces, expression as _expression, extent as _extent, named, positive as _positive, residual as _residual
-from .reading.choices import share as _share, short, truth as _truth, weight as _weight
 from .claims.claimtext import Claim, read_claims, schema as claims_schema
 from .errors import SpecError, nearest
-from .reading import training
+from .reading import beyond, training
+from .reading.choices import (
+    NAMED,
+    braces,
+    expression as _expression,
+    extent as _extent,
+    named,
+    positive as _positive,
+    residual as _residual,
+    share as _share,
+    short,
+    truth as _truth,
+    weight as _weight,
+)
 from .reading.numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
 from .reading.yamltext import Located, Step, one_line, read, spoken
 

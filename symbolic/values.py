@@ -15,9 +15,9 @@ from typing import Any
 
 from mpmath import mp
 
-from .language.arithmetic import MP, Arithmetic, Env, Matrix, entries, spread_out
 from .derive import Derivation
 from .expr import Expr
+from .language.arithmetic import MP, Arithmetic, Env, Matrix, entries, spread_out
 from .network import Network
 
 DIGITS = 90  # working precision of everything that is printed or compared; differences lose a third on each side

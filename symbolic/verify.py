@@ -22,15 +22,15 @@ from typing import Any
 from mpmath import mp
 
 from . import expr as ex
-from .language.arithmetic import MP, Matrix, entries, spread_out
 from .derive import Derivation, Step, composed
 from .errors import CheckError
 from .expr import Expr
 from .functions import FUNCTIONS, slope_form
 from .index import at_index
+from .language.arithmetic import MP, Matrix, entries, spread_out
 from .lesson import Lesson, Line, Shown
-from .proof.lookup import AGREE, Lookup, agreement
 from .network import FIXED, Network, split_values, sums_of_one
+from .proof.lookup import AGREE, Lookup, agreement
 from .proof.probe import (
     Draw,
     dimensions,

@@ -13,10 +13,10 @@ from itertools import product
 from typing import Any
 
 from . import expr as ex
-from .language.arithmetic import MP, Env, Matrix, entries, spread_out
 from .derive import Derivation, Step, derived, rebuilt
 from .expr import Expr
 from .functions import FUNCTIONS
+from .language.arithmetic import MP, Env, Matrix, entries, spread_out
 from .losses import LOSSES, loss_equation
 from .network import Equation, Network
 from .rules import local_slope

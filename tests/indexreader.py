@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mpmath import mp
+
 from symbolic.expr import Expr
 
 RELATIONS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}

@@ -12,22 +12,21 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from course import TWO_LAYERS
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from mpmath import mp
 
-from symbolic.claims.judge import VERDICTS, Verdict, judge
 from symbolic.claims.claimtext import Digits, read_claims
+from symbolic.claims.judge import VERDICTS, Verdict, judge
+from symbolic.claims.written import decimals, shown_value, significant, within
 from symbolic.cli import main
 from symbolic.errors import SpecError
 from symbolic.lesson import plan
-from symbolic.reading.numbers import parse_number
 from symbolic.problem import build as problem_of
+from symbolic.reading.numbers import parse_number
+from symbolic.reading.yamltext import parse
 from symbolic.slips import SLIPS
 from symbolic.spec import Spec, build
 from symbolic.verify import certify
-from symbolic.claims.written import decimals, shown_value, significant, within
-from symbolic.reading.yamltext import parse
 
 ERRATA = Path(__file__).parent.parent / "examples" / "errata"
 OPEN = """\

@@ -27,8 +27,7 @@ from symbolic.numeric.coding import check, coded, functions_of, start_of, text_o
 from symbolic.numeric.listing import Listing
 from symbolic.numeric.targets import TARGETS
 from symbolic.optimizers import OPTIMIZERS, SCHEDULES
-from symbolic.problem import Problem
-from symbolic.problem import build as problem_of
+from symbolic.problem import Problem, build as problem_of
 from symbolic.proof.probe import kinks
 from symbolic.spec import build, load
 from symbolic.values import DIGITS, forward, gradients

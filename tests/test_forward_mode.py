@@ -14,22 +14,21 @@ from mpmath import mp
 from specs import equations
 from test_rules import EVERY
 
-from symbolic import expr as ex
-from symbolic.pages import modes
-from symbolic import rules
-from symbolic.language.arithmetic import MP, entries
+from symbolic import expr as ex, rules
 from symbolic.cli import main
 from symbolic.derive import derive
 from symbolic.errors import CheckError, SpecError
 from symbolic.expr import Expr
+from symbolic.language.arithmetic import MP, entries
 from symbolic.lectures.forward_mode import operations, pushforward, sweep
-from symbolic.network import Equation, Network, from_equations
 from symbolic.models.primitives import primitive
-from symbolic.proof.probe import Draw, kinks
-from symbolic.problem import build
-from symbolic.produce import Request, produce, solve
+from symbolic.network import Equation, Network, from_equations
+from symbolic.pages import modes
 from symbolic.pages.sections import sections
 from symbolic.pages.sheet import Sheet
+from symbolic.problem import build
+from symbolic.produce import Request, produce, solve
+from symbolic.proof.probe import Draw, kinks
 from symbolic.spec import build as spec_of
 from symbolic.values import DIGITS, forward, gradients, inner
 from symbolic.verify import difference

@@ -16,12 +16,12 @@ from oracle import autograd_function
 from trees import cells, symbols, well_formed
 
 from symbolic import expr as ex
-from symbolic.language.arithmetic import MP, entries
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, Row, SeluAlpha, SeluScale, VectorRow, definition, slope_form
 from symbolic.index import at_index
+from symbolic.language.arithmetic import MP, entries
+from symbolic.language.rows import compiled, numpy_names
 from symbolic.latex import Printer
 from symbolic.network import from_equations
-from symbolic.language.rows import compiled, numpy_names
 
 ROWS = [pytest.param(row, id=name) for name, row in FUNCTIONS.items()]
 VECTORS = [pytest.param(row, id=name) for name, row in VECTOR_FUNCTIONS.items()]

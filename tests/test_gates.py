@@ -10,21 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from course import example as course
+from hypothesis import given, strategies as st
 
-from symbolic.pages import gatepages
-
-from symbolic.lectures import gates
 from symbolic.errors import CheckError, SpecError
+from symbolic.lectures import gates
 from symbolic.lectures.gates import Unit, certificate, contradicts, demands, inputs, margin, separator
 from symbolic.lesson import plan
+from symbolic.pages import gatepages
+from symbolic.pages.report import report
+from symbolic.pages.sheet import Sheet
 from symbolic.problem import build
 from symbolic.produce import Request, produce
 from symbolic.render.plane import Plane
-from symbolic.pages.report import report
-from symbolic.pages.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.verify import certify
 

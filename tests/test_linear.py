@@ -10,20 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from mpmath import mp
 from course import example as course
+from hypothesis import given, settings, strategies as st
+from mpmath import mp
 
 from symbolic import expr as ex
-from symbolic.lectures import linear
-from symbolic.pages import linearpages
 from symbolic.errors import CheckError, SpecError
+from symbolic.lectures import linear
 from symbolic.lesson import plan
-from symbolic.problem import build
-from symbolic.produce import Request, produce
+from symbolic.pages import linearpages
 from symbolic.pages.report import report
 from symbolic.pages.sheet import Sheet
+from symbolic.problem import build
+from symbolic.produce import Request, produce
 from symbolic.spec import build as read
 from symbolic.verify import certify
 

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from symbolic import expr as ex
-from symbolic.language import matrices
 from symbolic.derive import derive
 from symbolic.errors import CheckError, SpecError
 from symbolic.expr import Expr
+from symbolic.language import matrices
+from symbolic.language.matrices import MATRIX_FUNCTIONS
+from symbolic.language.parse import names_in, parse
 from symbolic.latex import Printer
 from symbolic.lesson import plan
-from symbolic.language.matrices import MATRIX_FUNCTIONS
 from symbolic.network import from_equations
-from symbolic.language.parse import names_in, parse
 from symbolic.produce import Request, produce, solve
 from symbolic.verify import certify
 

@@ -12,29 +12,26 @@ from typing import Any
 import numpy as np
 import pytest
 from mpmath import mp
-from oracle import Floats as AutogradFloats
-from oracle import Forward, flat
+from oracle import Floats as AutogradFloats, Forward, flat
 
-from symbolic import expr as ex
-from symbolic import losses
-from symbolic.pages import losspage
-from symbolic.models import theorems
-from symbolic.language.arithmetic import MP, HighPrecision, entries
+from symbolic import expr as ex, losses
 from symbolic.derive import derive
 from symbolic.errors import CheckError, SpecError
+from symbolic.language.arithmetic import MP, HighPrecision, entries
 from symbolic.language.floats import evaluate, stable
+from symbolic.language.parse import parse
 from symbolic.lesson import plan
 from symbolic.losses import DOMAINS, LOSSES, PENALTIES, loss_equation
+from symbolic.models import theorems
+from symbolic.models.theorems import THEOREMS
 from symbolic.network import Network, scalarize
-from symbolic.language.parse import parse
+from symbolic.pages import losspage
+from symbolic.pages.report import report
+from symbolic.pages.sheet import Section, Sheet
 from symbolic.problem import Problem, build
 from symbolic.produce import Request, produce
-from symbolic.pages.report import report
 from symbolic.rules import RULES
-from symbolic.pages.sheet import Section, Sheet
-from symbolic.spec import build as spec_of
-from symbolic.spec import load
-from symbolic.models.theorems import THEOREMS
+from symbolic.spec import build as spec_of, load
 from symbolic.values import DIGITS, forward, gradients
 from symbolic.verify import Certified, certify
 

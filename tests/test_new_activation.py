@@ -16,12 +16,12 @@ from trees import well_formed
 
 from symbolic import functions
 from symbolic.functions import FUNCTIONS, Row, row, z
-from symbolic.layers import activations
 from symbolic.language.parse import known_functions
-from symbolic.problem import build
-from symbolic.produce import Request, produce
+from symbolic.layers import activations
 from symbolic.pages.report import report
 from symbolic.pages.sheet import Sheet
+from symbolic.problem import build
+from symbolic.produce import Request, produce
 from symbolic.spec import build as read
 from symbolic.verify import certify
 

@@ -8,8 +8,7 @@ import time
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from symbolic.errors import SpecError
 from symbolic.reading.numbers import ValueProblem, is_decimal, parse_number, parse_values, shape, whole

@@ -20,8 +20,7 @@ from symbolic.derive import Derivation, derive
 from symbolic.errors import ShapeError, SpecError
 from symbolic.expr import Expr
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS
-from symbolic.language.matrices import MATRIX_FUNCTIONS
-from symbolic.language.matrices import apply as matrix
+from symbolic.language.matrices import MATRIX_FUNCTIONS, apply as matrix
 from symbolic.language.takes import concat, convolve, part, reshape, windows
 from symbolic.layers import LAYERS, stack
 from symbolic.losses import LOSSES

@@ -13,28 +13,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from course import example as course
+from hypothesis import assume, given, settings, strategies as st
 from mpmath import mp
 from test_printed import check_line
-from course import example as course
 from trees import well_formed
 
-from symbolic.lectures import descent
-from symbolic.language.arithmetic import MP
-from symbolic.lectures.descent import check_first, comparison, entry_step, run, scheduled, whole_path
 from symbolic.derive import derive
-from symbolic.pages.descentpages import row_lines
 from symbolic.errors import CheckError, SpecError
+from symbolic.language.arithmetic import MP
+from symbolic.lectures import descent
+from symbolic.lectures.descent import check_first, comparison, entry_step, run, scheduled, whole_path
+from symbolic.lesson import plan as lesson_of
 from symbolic.optimizers import AFTER, BEFORE, OPTIMIZERS, SCHEDULES, Optimizer
+from symbolic.pages.descentpages import row_lines
+from symbolic.pages.report import report
+from symbolic.pages.sheet import Sheet
 from symbolic.problem import Problem, build
 from symbolic.produce import Request, produce, solve
 from symbolic.render.documents import source_of
-from symbolic.pages.report import report
-from symbolic.pages.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.verify import certify
-from symbolic.lesson import plan as lesson_of
 
 PARABOLA = {"equations": {"L": "(w - 2)**2/2"}, "at": {"w": "-1"}, "learning_rate": "0.1"}
 State = dict[str, float]

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import jinja2.meta
 import pytest
-
 from course import example
 
 from symbolic import __version__

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from trees import well_formed
 
 from symbolic import expr as ex
 from symbolic.errors import SpecError
 from symbolic.expr import Expr, sym
+from symbolic.language.parse import DEEPEST, LONGEST, SYNONYMS, functions_in, known_functions, names_in, parse
 from symbolic.latex import Printer
 from symbolic.network import from_equations
-from symbolic.language.parse import DEEPEST, LONGEST, SYNONYMS, functions_in, known_functions, names_in, parse
 
 SHAPES = {"a": (), "b": (), "c": (), "x": (2, 1), "y": (2, 1), "W": (2, 2), "M": (2, 3), "r": (1, 2)}
 NAMES = {n: sym(n, shape) for n, shape in SHAPES.items()}

@@ -6,17 +6,16 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from latexreader import Reader, cells
 from mpmath import mp
 from specs import Spec, equations, networks
 from trees import well_formed
 
 from symbolic.lesson import plan
-from symbolic.problem import build
 from symbolic.pages.report import report
 from symbolic.pages.sheet import Sheet
+from symbolic.problem import build
 from symbolic.spec import build as read
 from symbolic.verify import certify
 
@@ -75,8 +74,8 @@ def check_spec(spec: Spec, digits: int = 4) -> int:
 def test_networks_multiply_out_as_printed() -> None:
     read_lines = []
 
-    @given(networks(layers=3, units=3, names=PLAIN), st.integers(2, 6))
-    @settings(max_examples=30)
+    @given(networks(layers=3, units=2, names=PLAIN), st.integers(2, 6))
+    @settings(max_examples=25)
     def every(spec: Spec, digits: int) -> None:
         read_lines.append(check_spec(spec, digits))
 
@@ -88,7 +87,7 @@ def test_equations_multiply_out_as_printed() -> None:
     read_lines = []
 
     @given(equations())
-    @settings(max_examples=30)
+    @settings(max_examples=24)
     def every(spec: Spec) -> None:
         assume(spec["at"])
         read_lines.append(check_spec(spec))

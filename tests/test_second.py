@@ -14,23 +14,17 @@ import numpy as np
 import pytest
 import sympy as sp
 from click.testing import CliRunner
+from course import example as course
 from hypothesis import given, settings
 from mpmath import mp
-from course import example as course
 from specs import equations, networks
 
-from symbolic.pages import curvature
-
-from symbolic.lectures import second
 from symbolic import expr as ex
 from symbolic.calculus import Pass
 from symbolic.cli import main
 from symbolic.derive import derive
 from symbolic.errors import CheckError, SpecError
-from symbolic.network import from_equations
-from symbolic.proof.probe import kinks
-from symbolic.problem import build
-from symbolic.produce import Request, produce, solve
+from symbolic.lectures import second
 from symbolic.lectures.second import (
     check_entries,
     checked_hessian,
@@ -38,11 +32,15 @@ from symbolic.lectures.second import (
     gradient_in_leaves,
     second_entries,
 )
+from symbolic.network import from_equations
+from symbolic.pages import curvature
 from symbolic.pages.sections import sections
 from symbolic.pages.sheet import Sheet
+from symbolic.problem import build
+from symbolic.produce import Request, produce, solve
+from symbolic.proof.probe import kinks
 from symbolic.spec import build as spec_of
 from symbolic.values import DIGITS, forward
-
 
 
 def made(folder: Path, text: str) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from course import example
+
 from symbolic.pages import sections
-from symbolic.produce import Request, produce
-from symbolic.render.documents import source_of
-from symbolic.produce import solve
 from symbolic.pages.sheet import Section, Sheet, TexLine
+from symbolic.produce import Request, produce, solve
+from symbolic.render.documents import source_of
 
 SPEC = example("two-layers")
 MADE = Section("Steps & words", "Said 100% plainly.", (TexLine("v", r"\beta v + g"),), ("step", "$w$"),

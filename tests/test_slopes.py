@@ -9,13 +9,11 @@ import pytest
 import sympy as sp
 from trees import well_formed
 
-from symbolic import calculus, functions
-
-from symbolic.lectures import slopes
-from symbolic import expr as ex
+from symbolic import calculus, expr as ex, functions
 from symbolic.errors import ChainruleError, CheckError
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, slope_form
 from symbolic.latex import Printer
+from symbolic.lectures import slopes
 from symbolic.lectures.slopes import slope_lesson
 from symbolic.lesson import plan
 from symbolic.network import from_equations

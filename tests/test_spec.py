@@ -12,15 +12,14 @@ from typing import Any
 
 import course
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from symbolic.errors import SpecError
 from symbolic.lesson import plan
 from symbolic.problem import build as problem_of
 from symbolic.produce import Request, produce
-from symbolic.spec import Init, Layer, Size, Spec, build, load
 from symbolic.reading.yamltext import parse
+from symbolic.spec import Init, Layer, Size, Spec, build, load
 from symbolic.verify import certify
 
 TWO_LAYERS = "title: Two layers, one training example\n" + course.TWO_LAYERS
@@ -243,7 +242,7 @@ def test_the_two_layer_example() -> None:
     assert (spec.title, spec.loss, spec.learning_rate) == ("Two layers, one training example", "half_squared_error", F(1, 2))
     assert spec.inputs == {"x": (F(1, 20), F(1, 10))} and spec.targets == {"y": (F(1, 100),)}
     first, second = spec.layers
-    assert first.W == ((F("0.15"), F("0.20")), (F("0.25"), F("0.30"))) and first.b == (F("0.35"), F("0.35"))
+    assert ((F("0.15"), F("0.20")), (F("0.25"), F("0.30"))) == first.W and first.b == (F("0.35"), F("0.35"))
     assert (second.units, second.activation, second.type, second.bias, second.W) == (1, "sigmoid", "dense", True, ((F("0.4"), F("0.45")),))
     assert (spec.reduction, spec.convention, spec.exact, spec.equations) == ("mean", "columns", False, {})
     assert spec.where("layers", 1, "W") == "net.yaml:6" and spec.where("loss") == "net.yaml:7"

@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from mpmath import mp
 from scipy import signal
 
-from symbolic.language.arithmetic import MP, entries
 from symbolic.expr import Expr, sym, walk
 from symbolic.index import at_index, entry
+from symbolic.language.arithmetic import MP, entries
 from symbolic.language.parse import parse
-from symbolic.rules import pull
 from symbolic.language.takes import convolve, fixed, part, put, reshape, windows
+from symbolic.rules import pull
 
 
 def numbers(shape: tuple[int, int], seed: int) -> list[list[Any]]:

@@ -10,8 +10,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from symbolic.render.engine import DETERMINISTIC, compile_pdf, find_engine
 from symbolic.render.text import _T1, clean, escape, markdown, needs_unicode

@@ -8,11 +8,12 @@ import autograd.numpy as np
 import pytest
 from autograd import jacobian
 from mpmath import mp
-from symbolic.pages import through_time
+
 from symbolic.errors import CheckError
 from symbolic.lesson import plan
-from symbolic.problem import build as problem_of
+from symbolic.pages import through_time
 from symbolic.pages.sheet import Sheet
+from symbolic.problem import build as problem_of
 from symbolic.spec import build
 from symbolic.verify import certify
 

@@ -11,20 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from mpmath import mp
 from course import example as course
+from hypothesis import given, settings, strategies as st
+from mpmath import mp
 
-from symbolic.pages import jacobianpages, transformpages
-
-from symbolic.lectures import transforms
-from symbolic.language.arithmetic import MP
 from symbolic.errors import CheckError, SpecError
+from symbolic.language.arithmetic import MP
+from symbolic.lectures import transforms
 from symbolic.lesson import plan
+from symbolic.pages import jacobianpages, transformpages
+from symbolic.pages.sheet import Sheet
 from symbolic.problem import build
 from symbolic.produce import Request, produce
-from symbolic.pages.sheet import Sheet
 from symbolic.spec import build as read
 from symbolic.values import DIGITS
 from symbolic.verify import certify

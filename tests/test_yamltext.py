@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from symbolic.errors import SpecError
 from symbolic.reading.yamltext import MAX_BYTES, Located, Text, one_line, parse, read

@@ -12,28 +12,28 @@ import sympy as sp
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, entries
-from .entrytexts import decimal, options
-from .entry import Entry, Fact, Graph, filled_in, interval, stated
 from ..derive import derive
 from ..errors import SpecError
 from ..expr import Dim, Expr
-from ..language.floats import absent_at_zero, stable
 from ..functions import Row, VectorRow, from_sympy, slope_form
-from ..models.initial import Init
+from ..language.arithmetic import MP, entries
+from ..language.floats import absent_at_zero, stable
 from ..latex import Printer
 from ..layers import stack
-from ..models.layertypes import LayerType
+from ..lectures.slopes import slope_lesson
 from ..lesson import plan
 from ..losses import DOMAINS, Loss, loss_equation
+from ..models.initial import Init
+from ..models.layertypes import LayerType
+from ..models.theorems import Theorem, applied
 from ..network import Equation, LayerPlan, Network, Symbol
 from ..numpycode import code
 from ..numpytree import tree_code
 from ..proof.prove import SYMPY
-from ..lectures.slopes import slope_lesson
-from ..models.theorems import Theorem, applied
 from ..values import forward, gradients
 from ..verify import Certified, certify
+from .entry import Entry, Fact, Graph, filled_in, interval, stated
+from .entrytexts import decimal, options
 
 DIGITS = 20        # of a plotted point
 OUTPUTS = 3        # of a loss or a function of a vector that is derived

@@ -11,19 +11,19 @@ from fractions import Fraction
 from typing import Any
 
 from .. import expr as ex
-from ..lectures.descent import check_first, scheduled
-from ..pages.descentpages import row_lines
-from .entry import Entry, Fact, Graph, interval, stated
-from .models import Model, derived, problem
 from ..expr import Expr
+from ..language.parse import names_in, parse
 from ..latex import letter
+from ..lectures.descent import check_first, scheduled
 from ..lesson import plan
 from ..network import Equation, Network, Symbol, from_equations
 from ..numpytree import tree_code
 from ..optimizers import Optimizer, Schedule
-from ..language.parse import names_in, parse
+from ..pages.descentpages import row_lines
 from ..pages.sheet import Sheet, TexLine
 from ..verify import Certified, certify
+from .entry import Entry, Fact, Graph, interval, stated
+from .models import Model, derived, problem
 
 SIZE = (2, 2)  # of a matrix in an example
 STEPS = 40     # of a schedule in a picture, and its period where a file would give the number of steps

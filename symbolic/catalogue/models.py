@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
-from .. import problem as problems
-from .. import spec as specs
+from .. import problem as problems, spec as specs
 from ..lesson import plan
 from ..verify import Certified, certify
 
@@ -118,13 +117,13 @@ OPERATIONS: dict[str, Model] = _rows(
 )
 
 
-@lru_cache(maxsize=None)
+@cache
 def problem(row: Model) -> problems.Problem:
     """The problem that a row states."""
     return problems.build(specs.build(dict(row.data)))
 
 
-@lru_cache(maxsize=None)
+@cache
 def derived(row: Model) -> Certified:
     """All gradients of the parameters of a row (of plain equations: of every name), certified; with numbers where its sections need them."""
     found = problem(row)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .tables import entries_of, find, tables
 from ..errors import SpecError, nearest
+from .tables import entries_of, find, tables
 
 LIST, SHOW, WHOLE = ("table", "json"), ("md", "json", "tex", "pdf"), ("pdf", "tex")
 Say = Callable[[str], None]

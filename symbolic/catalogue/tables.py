@@ -18,22 +18,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import SpecError, nearest
+from ..functions import FUNCTIONS, VECTOR_FUNCTIONS
+from ..language.matrices import MATRIX_FUNCTIONS
+from ..language.parse import known_functions
+from ..losses import LOSSES, PENALTIES
+from ..models.initial import INITS
+from ..models.layertypes import LAYERS
+from ..models.theorems import THEOREMS
+from ..numeric.datasets import DATASETS
+from ..numeric.studies import STUDIES
+from ..optimizers import OPTIMIZERS, SCHEDULES
+from ..slips import SLIPS
 from .entries import function_entry, init_entry, layer_entry, loss_entry, theorem_entry, vector_entry
 from .entry import Entry
 from .entrytexts import equation_entry, schedule_entry, sentence_entry, spec_entry, update_entry
 from .models import METHODS, MODELS, OPERATIONS
-from ..errors import SpecError, nearest
-from ..functions import FUNCTIONS, VECTOR_FUNCTIONS
-from ..models.initial import INITS
-from ..models.layertypes import LAYERS
-from ..losses import LOSSES, PENALTIES
-from ..language.matrices import MATRIX_FUNCTIONS
-from ..numeric.datasets import DATASETS
-from ..numeric.studies import STUDIES
-from ..optimizers import OPTIMIZERS, SCHEDULES
-from ..language.parse import known_functions
-from ..slips import SLIPS
-from ..models.theorems import THEOREMS
 
 
 @dataclass(frozen=True)

@@ -185,8 +185,8 @@ def _known(name: str, names: Sequence[str]) -> None:
 
 def check_formula(text: str, names: Sequence[str], unnamed: frozenset[str] = frozenset()) -> None:
     """Raise ValueProblem for a formula that cannot be read, or that uses a name or function nobody knows."""
-    from ..language import parse  # late: it imports SymPy
     from ..errors import SpecError
+    from ..language import parse  # late: it imports SymPy
 
     plain, slopes = without_slopes(text, names)
     known = [*names, *(f"d{n}" for n in names), *slopes, "learning_rate", "eta"]

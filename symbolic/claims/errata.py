@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ChainruleError, SpecError, nearest
 
 if TYPE_CHECKING:
-    from .judge import Verdict
     from ..problem import Problem
     from ..produce import Request
+    from .judge import Verdict
 
 FORMATS = ("json", "pdf", "tex")
 
@@ -25,9 +25,9 @@ def verify(path: Path, folder: Path, request: Request, show: Callable[[Sequence[
     show: prints the verdicts and the sentence that counts them. Raises SpecError for a file that cannot be used or claims
     nothing, ChainruleError when a file cannot be made.
     """
-    from .judge import judge
     from ..files import write_all
     from ..produce import solve
+    from .judge import judge
 
     for name in request.formats:
         if name not in FORMATS:

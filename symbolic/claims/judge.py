@@ -15,19 +15,19 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Matrix, entries, spread_out
-from .claimtext import Claim, Subject, flat, formula, slope_name, subject, without_slopes
-from ..lectures.descent import first_step
-from .drift import Habit, habits, rounded_values
 from ..errors import CheckError, ShapeError, SpecError
 from ..expr import Expr
-from ..network import Equation, Symbol
+from ..language.arithmetic import MP, Matrix, entries, spread_out
 from ..language.parse import names_in, tree
+from ..lectures.descent import first_step
+from ..network import Equation, Symbol
 from ..problem import Problem
-from .scenes import Point, Scene, exclusive, jacobian, part
 from ..slips import SLIPS, Case, Slip, difference, misfit
 from ..values import DIGITS
 from ..verify import Certified
+from .claimtext import Claim, Subject, flat, formula, slope_name, subject, without_slopes
+from .drift import Habit, habits, rounded_values
+from .scenes import Point, Scene, exclusive, jacobian, part
 from .written import agree, aligned, decimals, like, nested, places_of, shown_value, significant, size_words, text, turned, within
 
 VERDICTS = ("right", "rounding drift", "wrong", "undecidable", "note")

@@ -16,11 +16,11 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Matrix, entries, spread_out
 from ..derive import Derivation, derive, rebuilt
 from ..errors import CheckError
 from ..expr import Expr
 from ..functions import VECTOR_FUNCTIONS
+from ..language.arithmetic import MP, Matrix, entries, spread_out
 from ..lesson import plan
 from ..network import Network
 from ..proof.probe import dimensions, random_point, resizer, shrink

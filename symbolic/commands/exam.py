@@ -47,8 +47,7 @@ def print_command(file: Path, roster: Path | None, variants: int | None, folder:
                   templates: Path | None, quiet: bool) -> None:
     """One paper a student with its key; a second run makes only what is missing. Exit status 1 if a paper or a line of the roster is amiss."""
     from ..errors import SpecError
-    from ..exam import bulk, spec
-    from ..exam import roster as rosters
+    from ..exam import bulk, roster as rosters, spec
     from ..exam.work import Job
     from ..exam.workers import local
 
@@ -86,9 +85,7 @@ def print_command(file: Path, roster: Path | None, variants: int | None, folder:
 @TEMPLATES
 def reprint(file: Path, student: str, roster: Path | None, first: Path | None, draws: str, folder: Path | None, formats: str, templates: Path | None) -> None:
     """One student's paper and key again, from the identifiers alone. Exit status 1 if it is not what it was."""
-    from ..exam import reprint as again
-    from ..exam import roster as rosters
-    from ..exam import spec
+    from ..exam import reprint as again, roster as rosters, spec
     from ..exam.work import Job
 
     found = spec.load(file)

@@ -14,16 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from .. import expr as ex
-from .arithmetic import Arithmetic, Env, Matrix, entries
 from ..expr import Expr
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, Row
+from .arithmetic import Arithmetic, Env, Matrix, entries
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(row: Row) -> Callable[..., Any]:
     return row.numpy
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import sympy as sp
@@ -252,13 +252,13 @@ def expand_rows(e: sp.Expr) -> sp.Expr:
 
 # ---------------------------------------------------------------- SymPy -> our trees
 
-@lru_cache(maxsize=None)
+@cache
 def slope_form(name: str, k: int = 0) -> Expr:
     """The slope of a row for its k-th argument, as a tree in the names of its arguments and ``a``."""
     return from_sympy(FUNCTIONS[name].slopes[k])
 
 
-@lru_cache(maxsize=None)
+@cache
 def definition(name: str) -> Expr | None:
     """The formula of a row as a tree; None for a primitive."""
     formula = FUNCTIONS[name].formula

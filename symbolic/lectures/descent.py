@@ -14,17 +14,17 @@ from typing import Any
 import sympy as sp
 from mpmath import mp
 
-from ..language.arithmetic import MP, Arithmetic, Matrix
 from ..derive import Derivation, derive
-from ..errors import CheckError, SpecError
+from ..errors import CheckError
+from ..language.arithmetic import MP, Arithmetic, Matrix
 from ..optimizers import AFTER, BEFORE, Optimizer, Schedule, formula, read
-from ..reading.plans import Plan
-from ..proof.probe import Draw, kinks
 from ..problem import Problem
+from ..proof.probe import Draw, kinks
 from ..proof.prove import SYMPY
-from .quadratic import Quadratic, fate, flat, quadratic
+from ..reading.plans import Plan
 from ..values import DIGITS, difference, forward, gradients, inner
 from ..verify import AGREE
+from .quadratic import Quadratic, fate, flat, quadratic
 
 LIMIT = 10**6  # a loss this many times the first one (or 1) has left the picture
 LARGEST = 1e300  # numbers beyond this fit no float

@@ -20,10 +20,10 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Arithmetic, Matrix, entries
 from ..derive import Derivation
-from ..errors import CheckError, SpecError
+from ..errors import CheckError
 from ..expr import Expr
+from ..language.arithmetic import MP, Arithmetic, Matrix, entries
 from ..network import Network
 from ..proof.prove import SYMPY, is_zero
 from ..values import DIGITS, forward, gradients

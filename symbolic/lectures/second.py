@@ -25,13 +25,13 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Matrix, entries
 from ..calculus import Pass, differentiate, tidied
 from ..derive import Derivation, derive
 from ..errors import CheckError
 from ..expr import Expr
-from ..proof.lookup import AGREE, Lookup, agreement
+from ..language.arithmetic import MP, Matrix, entries
 from ..network import Equation, Network, Symbol
+from ..proof.lookup import AGREE, Lookup, agreement
 from ..proof.probe import Draw, random_point
 from ..proof.prove import SYMPY, is_zero
 from ..values import DIGITS, difference, forward, gradients

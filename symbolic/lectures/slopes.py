@@ -16,7 +16,6 @@ from dataclasses import replace
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, TIDY, entries
 from ..calculus import differentiate, tidied
 from ..derive import Derivation, Step, Term, derive
 from ..errors import ChainruleError, CheckError, nearest
@@ -30,9 +29,10 @@ from ..functions import (
     slope_form,
 )
 from ..index import at_index
+from ..language.arithmetic import MP, TIDY, entries
 from ..lesson import Lesson, Line, Shown, plan
-from ..proof.lookup import AGREE, Lookup
 from ..network import Equation, Network, Symbol, entry_symbols, scalarize
+from ..proof.lookup import AGREE, Lookup
 from ..proof.probe import row_points
 from ..rules import local_slope
 from ..values import DIGITS, forward

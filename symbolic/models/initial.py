@@ -13,8 +13,8 @@ from functools import lru_cache
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP
 from ..expr import Expr
+from ..language.arithmetic import MP
 from ..language.parse import parse
 
 FANS = {n: ex.sym(n) for n in ("fan_in", "fan_out")}

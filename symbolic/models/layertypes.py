@@ -19,9 +19,9 @@ from .. import expr as ex
 from ..errors import SpecError, nearest
 from ..expr import Dim, Expr, Shape
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS
-from ..network import Equation, LayerPlan, Shortcut, Symbol
 from ..language.parsemoves import average, largest, pool
 from ..language.takes import concat, convolve, fixed, part, reach, reshape, windows
+from ..network import Equation, LayerPlan, Shortcut, Symbol
 
 LARGEST_VOCABULARY = 2000
 Rhs = Expr | tuple[Expr, ...]
@@ -385,10 +385,12 @@ LAYERS: dict[str, LayerType] = {t.name: t for t in (
               {"kernel": None, "stride": 1, "padding": 0}, "images", sized=True, without=("residual",), used="sound and other series"),
     LayerType("conv2d", _convolution, "A kernel slides over an image (a cross-correlation: the kernel is not flipped).",
               {"kernel": None, "stride": 1, "padding": 0}, "images", sized=True, without=("residual",), used="pictures"),
-    LayerType("max_pool", _pooling(largest), "The largest entry of every window.", {"size": None, "stride": None}, "images", without=("residual",), used="between convolutions, to make pictures smaller"),
+    LayerType("max_pool", _pooling(largest), "The largest entry of every window.", {"size": None, "stride": None}, "images", without=("residual",),
+              used="between convolutions, to make pictures smaller"),
     LayerType("average_pool", _pooling(average), "The mean of every window.", {"size": None, "stride": None}, "images", without=("residual",), used="between convolutions and at their end"),
     LayerType("flatten", _flatten, "All entries of all images in one vector, row by row.", {}, "images", without=("residual",), used="between the last picture and the first dense layer"),
-    LayerType("embedding", _embedding, "Every word has a vector of its own; a look-up copies it.", {"vocabulary": None, "ids": None}, "indices", sized=True, without=("residual",), used="the first layer of every language model"),
+    LayerType("embedding", _embedding, "Every word has a vector of its own; a look-up copies it.", {"vocabulary": None, "ids": None}, "indices", sized=True, without=("residual",),
+              used="the first layer of every language model"),
     LayerType("rnn", _rnn, "The same cell at every time step; the last state goes on. The state before the first step is 0.", {}, "vectors", "tanh", sized=True,
               without=("residual",), used="short sequences"),
     LayerType("lstm", _lstm, "Gates decide what a cell forgets, takes in and shows (Hochreiter and Schmidhuber 1997, with the forget gate of Gers 2000). "

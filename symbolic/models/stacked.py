@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SpecError, nearest
 from ..expr import Samples, Shape, show_shape
 from ..functions import FUNCTIONS
-from .initial import draw
 from ..layers import LAYERS, lay, place_of, stack
-from .layertypes import Place
 from ..network import LayerPlan, Network, Symbol
 from ..reading.yamltext import spoken
+from .initial import draw
+from .layertypes import Place
 
 if TYPE_CHECKING:
     from ..spec import Layer, Spec

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 
 from .. import expr as ex
 from ..language.arithmetic import Matrix
+from ..language.parse import parse
 from ..losses import LOSSES, scale_of, total_is_one
 from ..network import Equation, Network, Shortcut
-from ..language.parse import parse
 
 
 @dataclass(frozen=True)

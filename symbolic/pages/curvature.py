@@ -9,19 +9,35 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Matrix
 from ..decimals import Numbers, matrix
 from ..expr import Expr, Shape
+from ..language.arithmetic import MP, Matrix
 from ..latex import Printer
+from ..lectures.second import (
+    MOST_NAMES,
+    Curvature,
+    Entry,
+    Twice,
+    check_anywhere,
+    check_entries,
+    checked_hessian,
+    close,
+    curvature,
+    differentiated_again,
+    gradient_in_leaves,
+    leaves_of,
+    output_at,
+    second_difference,
+    second_entries,
+    size_of,
+)
 from ..lesson import plan
 from ..network import Network, entry_symbols, from_equations
 from ..proof.probe import kinks
-from ..lectures.second import MOST_NAMES, Curvature, Entry, Twice, check_anywhere, check_entries, checked_hessian, close
-from ..lectures.second import curvature, differentiated_again, gradient_in_leaves, leaves_of, output_at, second_difference, second_entries, size_of
-from .sheet import Section, Sheet, TexLine
+from ..reading.wanted import Wanted
 from ..values import DIGITS, difference, forward
 from ..verify import AGREE, certify
-from ..reading.wanted import Wanted
+from .sheet import Section, Sheet, TexLine
 
 ARRIVED = 1e-4  # the share of the first gradient at which Newton's method is called arrived
 MOST_IN_BRACKETS = 4  # rows of a Hessian that is set as a matrix; larger ones are tables

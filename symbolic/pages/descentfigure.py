@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from mpmath import mp
 
-from ..lectures.descent import Path
 from ..latex import COLOURS
-from ..network import entry_symbols
+from ..lectures.descent import Path
 from ..lectures.quadratic import flat, quadratic
-from .sheet import Sheet
+from ..network import entry_symbols
 from ..values import forward
+from .sheet import Sheet
 
 WIDE, GAP, CAPTION = 132.0, 6.0, 5.0  # millimetres: all panels together, between two, below one
 HIGH = {1: 44.0, 2: 21.0}  # height of a panel by rows of panels

@@ -9,18 +9,18 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Matrix
 from ..decimals import Numbers, decimal, matrix
-from ..lectures.descent import Comparison, Moment, Path, comparison, whole_path
-from .descentfigure import figure
 from ..expr import Expr
+from ..language.arithmetic import MP, Matrix
 from ..latex import Printer, letter, number
+from ..lectures.descent import Comparison, Moment, Path, comparison, whole_path
+from ..lectures.quadratic import flat
 from ..network import Symbol, entry_symbols, from_equations
 from ..optimizers import AFTER, BEFORE, OPTIMIZERS, formula, read
 from ..reading.plans import Plan, planned
-from ..lectures.quadratic import flat
-from .sheet import Section, Sheet, TexLine
 from ..values import DIGITS
+from .descentfigure import figure
+from .sheet import Section, Sheet, TexLine
 
 MOST_COLUMNS = 8  # more numbers than this are shown by their norms
 MOST_WORKED = 6   # parameters whose first step is worked out

@@ -6,13 +6,13 @@ from typing import Any
 
 from mpmath import mp
 
-from ..lectures import gates
-from ..language.arithmetic import MP, Arithmetic, entries
 from ..errors import CheckError
 from ..expr import Expr
+from ..language.arithmetic import MP, Arithmetic, entries
+from ..lectures import gates
 from ..render.plane import Plane
-from .sheet import Section, Sheet
 from ..values import DIGITS
+from .sheet import Section, Sheet
 
 CLOSE = 30  # digits to which two ways to compute a number must agree
 MOST_HIDDEN = 3  # hidden activations that get a column

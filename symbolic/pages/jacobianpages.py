@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mpmath import mp
 
-from ..language.arithmetic import Matrix
 from ..decimals import matrix
 from ..errors import CheckError
 from ..expr import show_shape
-from .sheet import Section, Sheet, TexLine
+from ..language.arithmetic import Matrix
 from ..values import DIGITS, forward, inner, shifted
+from .sheet import Section, Sheet, TexLine
 
 MOST = 6  # entries of the output, rows and columns of a matrix
 CLOSE = 25  # digits

@@ -12,17 +12,16 @@ import sympy as sp
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Matrix, entries
 from ..derive import derive
 from ..expr import Expr
+from ..language.arithmetic import MP, Matrix, entries
 from ..latex import Printer
+from ..lectures.second import MOST_NAMES, check_entries, checked_hessian, close, curvature, differentiated_again, gradient_in_leaves, size_of
 from ..network import Equation, Network, Symbol
 from ..proof.prove import SYMPY
-from ..lectures.second import MOST_NAMES, check_entries, checked_hessian, close
-from ..lectures.second import curvature, differentiated_again, gradient_in_leaves, size_of
-from .sheet import Section, Sheet, TexLine
 from ..values import DIGITS, forward
 from ..verify import AGREE
+from .sheet import Section, Sheet, TexLine
 
 MOST_DEGREE = 16       # the product of the degrees of the equations that SymPy is asked to solve: so many solutions there can be
 MOST_OPERATIONS = 10   # of an exact solution that is printed; longer ones are printed as decimals

@@ -10,18 +10,18 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..lectures import linear
-from ..language.arithmetic import MP, Matrix, entries
 from ..decimals import decimal, matrix
-from ..errors import CheckError, SpecError
+from ..errors import CheckError
+from ..language.arithmetic import MP, Matrix, entries
 from ..latex import Printer
+from ..lectures import linear
 from ..lesson import plan
 from ..network import from_equations
 from ..render.plane import Plane
-from .sheet import Section, Sheet, TexLine
-from .texparts import number, terminating
 from ..values import DIGITS
 from ..verify import certify
+from .sheet import Section, Sheet, TexLine
+from .texparts import number, terminating
 
 SHOWN = (0, 1, 2, 3, 10, 100)  # steps of gradient descent in the table
 MOST_PARAMETERS = 4  # that get a column of their own

@@ -7,24 +7,23 @@ from dataclasses import replace
 
 from mpmath import mp
 
-from .. import expr as ex
-from .. import index
-from ..language.arithmetic import MP, entries
+from .. import expr as ex, index
 from ..derive import derive
 from ..errors import CheckError
 from ..expr import Expr
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, definition
+from ..language.arithmetic import MP, entries
+from ..language.parse import parse
 from ..latex import Printer
 from ..losses import LOSSES, PENALTIES, WEIGHTS, total_is_one
-from ..network import Network, Symbol
-from ..language.parse import parse
-from ..proof.probe import random_point, shrink
-from ..problem import LossPlan
-from .sheet import Section, Sheet, TexLine
-from .texparts import terminating
 from ..models.theorems import HYPOTHESIS, turned
+from ..network import Network, Symbol
+from ..problem import LossPlan
+from ..proof.probe import random_point, shrink
 from ..values import DIGITS, gradients
 from ..verify import AGREE
+from .sheet import Section, Sheet, TexLine
+from .texparts import terminating
 
 PRINTED = frozenset({"exp", "sqrt", "abs", "identity", "xlogx", "log", "max", "min"})  # read without a definition
 

@@ -10,17 +10,17 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Matrix, entries
 from ..decimals import Numbers
 from ..derive import Derivation, Step, derive
 from ..expr import Expr
-from ..lectures.forward_mode import operations, sweep
+from ..language.arithmetic import MP, Matrix, entries
 from ..latex import Printer
+from ..lectures.forward_mode import operations, sweep
 from ..network import Network, scalarize
 from ..proof.probe import kinks, random_point
-from .sheet import Section, Sheet, TexLine
 from ..values import DIGITS, difference, forward, gradients
 from ..verify import POINTS, agreement
+from .sheet import Section, Sheet, TexLine
 
 MOST_SWEEPS = 2  # sweeps whose arithmetic is written out
 MOST_COLUMNS = 6  # tangents beside each other in the table

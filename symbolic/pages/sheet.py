@@ -12,17 +12,17 @@ from typing import Any
 
 from mpmath import mp
 
-from ..language.arithmetic import MP, Matrix, entries, spread_out
 from ..decimals import Numbers
 from ..derive import Step
-from ..lectures.descent import first_step
 from ..errors import CheckError
 from ..expr import Expr
-from ..latex import Printer
-from ..models.layertypes import LAYERS
-from ..lesson import Line, Shown
-from ..network import split_values
+from ..language.arithmetic import MP, Matrix, entries, spread_out
 from ..language.plain import shapes
+from ..latex import Printer
+from ..lectures.descent import first_step
+from ..lesson import Line, Shown
+from ..models.layertypes import LAYERS
+from ..network import split_values
 from ..problem import Problem
 from ..values import DIGITS, gradients
 from ..verify import Certified

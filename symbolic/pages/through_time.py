@@ -12,13 +12,13 @@ from typing import Any
 
 from mpmath import mp
 
-from ..language.arithmetic import Matrix
 from ..derive import derive
 from ..errors import CheckError
+from ..language.arithmetic import Matrix
 from ..latex import Printer
 from ..network import Network
-from .sheet import Section, Sheet, TexLine
 from ..values import DIGITS, forward, gradients, shifted
+from .sheet import Section, Sheet, TexLine
 
 VANISHED, EXPLODED = mp.mpf("0.9"), mp.mpf("1.1")  # average factor a step from which the page says so
 

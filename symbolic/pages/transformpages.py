@@ -8,15 +8,15 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..lectures import transforms
-from ..language.arithmetic import MP, Matrix, entries
 from ..decimals import decimal, matrix
 from ..errors import CheckError
 from ..expr import Expr
-from ..render.plane import Plane
-from .sheet import Section, Sheet, TexLine
+from ..language.arithmetic import MP, Matrix, entries
+from ..lectures import transforms
 from ..reading.specmodels import transform_of
+from ..render.plane import Plane
 from ..values import DIGITS
+from .sheet import Section, Sheet, TexLine
 
 SIZE = 46.0  # millimetres
 CLOSE = 30  # digits

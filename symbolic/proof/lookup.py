@@ -8,10 +8,10 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Matrix, entries
 from ..errors import CheckError
 from ..expr import Expr
 from ..index import position
+from ..language.arithmetic import MP, Matrix, entries
 from ..network import Network
 from ..values import difference
 

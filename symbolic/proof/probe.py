@@ -17,13 +17,13 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Env, HighPrecision, Matrix
 from ..derive import Step
 from ..errors import SpecError
 from ..expr import Expr
 from ..functions import FUNCTIONS, definition
-from ..network import Network, sums_of_one
+from ..language.arithmetic import MP, Env, HighPrecision, Matrix
 from ..language.takes import MOVES
+from ..network import Network, sums_of_one
 from ..values import forward, shifted
 
 LARGEST = 8  # sizes above this are checked on a smaller copy of the network

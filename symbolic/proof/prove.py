@@ -20,9 +20,9 @@ from typing import Any
 import sympy as sp
 
 from .. import expr as ex
-from ..language.arithmetic import Arithmetic, Env, Matrix, entries, spread_out
 from ..expr import Expr
 from ..functions import FUNCTIONS, expand_rows
+from ..language.arithmetic import Arithmetic, Env, Matrix, entries, spread_out
 from ..language.takes import MOVES
 
 MOST_OPERATIONS = 600  # larger differences are left to the numeric check

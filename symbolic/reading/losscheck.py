@@ -5,11 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from .choices import short
 from ..errors import nearest
 from ..losses import LOSSES, PENALTIES
-from .numbers import ValueProblem
 from ..spec import Spec
+from .choices import short
+from .numbers import ValueProblem
 
 
 def check_loss(spec: Spec) -> None:

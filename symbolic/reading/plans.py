@@ -17,9 +17,9 @@ from fractions import Fraction
 from typing import Any
 
 from ..errors import nearest
+from ..optimizers import OPTIMIZERS, SCHEDULES, Optimizer, Option, Schedule
 from .choices import named
 from .numbers import Number, ValueProblem, leaf, whole
-from ..optimizers import OPTIMIZERS, SCHEDULES, Optimizer, Option, Schedule
 
 STEPS = 3        # without the key 'steps'
 MOST_STEPS = 60  # more rows than this nobody reads

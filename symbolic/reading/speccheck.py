@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from . import specmodels
-from .choices import short
 from ..claims.claimtext import check_formula, subject
 from ..errors import SpecError, nearest
+from ..spec import Layer, Size, Spec, expression_parser
+from . import specmodels
+from .choices import short
 from .givens import GIVEN
 from .losscheck import check_last, check_loss, class_indices
-from .numbers import Values, ValueProblem, shape
-from ..spec import Layer, Size, Spec, expression_parser
+from .numbers import ValueProblem, Values, shape
 from .yamltext import Step
 
 LONGEST_TITLE = 500
@@ -25,9 +25,9 @@ _GENERATED = {"W": "weights", "b": "bias", "z": "pre-activation", "a": "activati
 
 def _tables() -> dict[str, list[str]]:
     """The valid names of activations, layer types, losses and ways to draw."""
-    from ..models.initial import INITS
     from ..layers import LAYERS, activations
     from ..losses import LOSSES
+    from ..models.initial import INITS
 
     return {"activation": activations(), "layer type": list(LAYERS), "loss": list(LOSSES), "scheme": list(INITS)}
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from .choices import short
 from ..errors import SpecError, nearest
+from .choices import short
 from .numbers import ValueProblem, parse_values, shape
 
 if TYPE_CHECKING:
-    from ..spec import Layer, Spec
     from ..lectures.transforms import Step
+    from ..spec import Layer, Spec
 
 MOST_POINTS = 12
 
@@ -33,8 +33,8 @@ def fill(spec: Spec) -> None:
 def _fill_data(spec: Spec) -> None:
     """Sizes of the inputs and targets where the file leaves them to the data."""
     from ..numeric.datasets import DATASETS, options
-    from .training import check_source
     from ..spec import Size
+    from .training import check_source
 
     found = spec.data
     assert found is not None

@@ -8,11 +8,11 @@ from dataclasses import replace
 from ..errors import SpecError
 from ..layers import LAYERS, lay
 from ..models.layertypes import Place
+from ..models.stacked import first_place, network_of, plan_of
+from ..spec import Size, Spec
 from .losscheck import check_last
 from .numbers import ValueProblem, shape
-from ..spec import Size, Spec
 from .speccheck import Width, check_target
-from ..models.stacked import first_place, network_of, plan_of
 
 
 def check_stack(spec: Spec) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .. import expr as ex
 from ..errors import SpecError, nearest
 from ..expr import Expr
-from ..network import Network
 from ..language.parse import parse
+from ..network import Network
 
 if TYPE_CHECKING:
     from ..spec import Spec

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..catalogue.tables import Table, entries_of
 from ..catalogue.entry import Entry, Graph
+from ..catalogue.tables import Table, entries_of
 from ..errors import ChainruleError
 from ..pages.sheet import Sheet, TexLine, TexStep
 from . import words
@@ -16,8 +16,8 @@ from .cataloguetext import as_json, definition_lines, sheet_of
 from .documents import FALLBACK, make_environment, render
 from .engine import DETERMINISTIC, compile_pdf, find_engine, install_hint
 from .lines import fits
-from .sectionpages import frames, plain
 from .plots import frame, marked, plot, sample
+from .sectionpages import frames, plain
 from .text import escape, markdown
 from .view import SHEET, Row, Tex, View, rows_of, spaced, tall
 from .width import width

@@ -13,9 +13,9 @@ from .. import expr as ex
 from ..catalogue.entry import Entry, equation_text
 from ..lesson import Line, Shown
 from ..network import Network
-from ..problem import Problem
 from ..pages.sections import sections
 from ..pages.sheet import Sheet, TexLine, TexStep
+from ..problem import Problem
 from ..verify import Certified
 
 WIDTH = 100    # columns of a terminal

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+
 from .documents import FALLBACK, directed, make_environment, render, shortened
 from .engine import DETERMINISTIC
 from .lines import broken
@@ -55,7 +56,8 @@ def number(x: Any) -> str:
     return "" if x is None else x if isinstance(x, str) else f"{x:.4g}"
 
 
-def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name: Callable[[str], Any], formula: Callable[[Data, Data], Any], power: Callable[[float], Any]) -> dict[str, Any]:
+def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name: Callable[[str], Any],
+         formula: Callable[[Data, Data], Any], power: Callable[[float], Any]) -> dict[str, Any]:
     """What a page shows of a report. say, code, name, formula, power: how sentences, lines of code, gradients, formulas and powers of ten are written."""
     rows = data.get("gradients", [])
     causes = data.get("causes", [])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
 import re
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,14 +13,13 @@ import jinja2
 
 from ..errors import ChainruleError, TexError
 from ..latex import Printer
-from ..pages.sheet import Sheet, TexStep
+from ..pages.sheet import Sheet, TexLine, TexStep
 from . import figures, sectionpages, words
 from .engine import DETERMINISTIC, Engine, compile_pdf, find_engine, install_hint
 from .lines import FACTORS, TERMS, fits
 from .text import escape, markdown, needs_unicode
-from ..pages.sheet import TexLine
-from .width import height, width
 from .view import SHEET, SLIDE, Paper, Row, Tex, View, overlaid, pages_of, part_of, rows_of, spaced, tall
+from .width import height, width
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -134,7 +133,8 @@ def common(view: View) -> dict[str, Any]:
     problem = view.problem
     unicode = needs_unicode(" ".join([problem.title, *problem.notes]))
     long = len(problem.title) > 44
-    return {"title": Tex(directed(words.escape_title(problem))), "long_title": long, "foot": Tex(directed(escape(shortened(problem.title or "Derivation")))), "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
+    return {"title": Tex(directed(words.escape_title(problem))), "long_title": long, "foot": Tex(directed(escape(shortened(problem.title or "Derivation")))),
+            "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
             "fallback_fonts": Tex(FALLBACK), "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
             "notes": view.sheet.notes, "listed_title": "Jacobians" if view.printer.bar else "Larger values",
             "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
@@ -188,7 +188,7 @@ def _listed(view: View) -> list[list[Row]]:
 
 def _slides(view: View) -> dict[str, Any]:
     paper = view.paper
-    forward = [{"rows": overlaid(page)[0], "caption": "", "part": Tex("")} for page in pages_of(view.forward(), paper.height)]
+    forward: list[dict[str, Any]] = [{"rows": overlaid(page)[0], "caption": "", "part": Tex("")} for page in pages_of(view.forward(), paper.height)]
     for k, page in enumerate(forward):
         page["rows"] = spaced(page["rows"])
         page["part"] = part_of(k, len(forward))

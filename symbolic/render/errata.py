@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import expr as ex
-from ..claims.judge import Verdict
 from ..claims.claimtext import formula, slope_name
+from ..claims.judge import Verdict
 from ..errors import SpecError
 from ..latex import Printer
 from .documents import FALLBACK, directed, make_environment, render, shortened

@@ -6,8 +6,8 @@ from typing import Any
 
 from mpmath import mp
 
-from ..language.arithmetic import MP, entries
 from ..expr import is_samples, show_shape
+from ..language.arithmetic import MP, entries
 from ..latex import COLOURS, Printer
 from ..network import Network
 from ..pages.sheet import Sheet, TexStep

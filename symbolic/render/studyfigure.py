@@ -41,7 +41,8 @@ def _parameter(name: str, trials: Sequence[Trial], steps: str, epochs: int) -> C
     tame = [v for t in trials if t.verdict != "diverges" for v in t.places[name]] or [trials[0].places[name][0]]
     low, high = min(tame), max(tame)
     air = 0.25 * (high - low) or 1.0
-    lines = [Line(_until([(float(k), v) for k, v in enumerate(t.places[name])], low - 3 * air, high + 3 * air), "", COLOURS[k % len(COLOURS)], dashed=k >= len(COLOURS), marks=epochs <= 30) for k, t in enumerate(trials)]
+    lines = [Line(_until([(float(k), v) for k, v in enumerate(t.places[name])], low - 3 * air, high + 3 * air), "",
+                  COLOURS[k % len(COLOURS)], dashed=k >= len(COLOURS), marks=epochs <= 30) for k, t in enumerate(trials)]
     return Chart(lines, steps, f"${escape(name)}$", x=(0.0, float(epochs)), y=(low - air, high + air), width=100, height=38, whole=True)
 
 
@@ -67,7 +68,8 @@ def _label(name: str, t: Trial) -> str:
 def table(name: str, trials: Sequence[Trial]) -> list[tuple[str, ...]]:
     """Heads and rows: what was tried, loss before and after, accuracy, and what came of it."""
     right, held = any(t.rows[0].accuracy is not None for t in trials), any(t.rows[0].held_loss is not None for t in trials)
-    heads = [name.replace("-", " "), "steps", "first loss", "last loss", *(["right"] if right else []), *(["held-out loss"] if held else []), *(["held-out right"] if held and right else []), ""]
+    heads = [name.replace("-", " "), "steps", "first loss", "last loss", *(["right"] if right else []), *(["held-out loss"] if held else []),
+             *(["held-out right"] if held and right else []), ""]
     rows = [tuple(heads)]
     for t in trials:
         last = t.rows[-1]

@@ -16,6 +16,7 @@ from typing import NamedTuple, cast
 
 from .texmetrics import BIN, CLOSE, DESIGNS, GAPS, GLYPHS, GROWN, KERNS, OP, OPEN, ORD, PUNCT, REL, SCRIPTS, SIGMA, SYMBOLS
 
+
 class Box(NamedTuple):
     """A finished piece: width, height above and depth below the line, in points."""
 

@@ -52,9 +52,8 @@ class Setter(Sizes):
     def group(self, items: list[Item], style: int, font: str = "") -> Atom:
         """A braced group: one ordinary atom stays what it is, as in TeX."""
         atoms, end = self.atoms(items, style, font)
-        if len(atoms) == 1 and isinstance(only := atoms[0], Atom) and only.kind == ORD:
-            if only.sup is None and only.sub is None:
-                return only
+        if len(atoms) == 1 and isinstance(only := atoms[0], Atom) and only.kind == ORD and only.sup is None and only.sub is None:
+            return only
         return Atom(ORD, self.pack(atoms, end))
 
     def atoms(self, items: list[Item], style: int, font: str) -> tuple[list[Atom | float], int]:

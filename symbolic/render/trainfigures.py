@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy
 
-from ..pages.descentfigure import cut, joined
 from ..errors import SpecError
 from ..latex import COLOURS, Printer
 from ..network import entry_symbols
 from ..numeric.history import History
 from ..numeric.train import Run
+from ..pages.descentfigure import cut, joined
 from .chart import Cells, Chart, Dots, Line
 from .text import escape
 

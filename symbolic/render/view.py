@@ -12,9 +12,9 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
+from ..decimals import matrix
 from ..expr import show_shape
 from ..language.arithmetic import MP
-from ..decimals import matrix
 from ..latex import Printer
 from ..network import Symbol
 from ..pages.sheet import Sheet, TexLine, TexStep, Update

@@ -7,13 +7,13 @@ from fractions import Fraction
 from typing import Any
 
 from .. import expr as ex
-from ..language.arithmetic import Env
 from ..derive import Step, derived, rebuilt
 from ..errors import ChainruleError
 from ..expr import Expr, is_samples
+from ..language.arithmetic import Env
 from ..language.matrices import apply
-from ..network import Network, Symbol
 from ..models.primitives import primitive
+from ..network import Network, Symbol
 from ..rules import pull
 from ..ways import at_step, each, gathered
 from .changes import Changed

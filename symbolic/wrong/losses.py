@@ -10,11 +10,11 @@ from fractions import Fraction
 from typing import Any
 
 from .. import expr as ex
-from ..language.arithmetic import MP, Env
 from ..expr import Expr, is_samples
+from ..language.arithmetic import MP, Env
+from ..language.takes import convolve
 from ..losses import WEIGHTS
 from ..network import Equation, Network, Symbol
-from ..language.takes import convolve
 from ..ways import data_loss, gathered
 from .changes import Changed
 from .rules import turned

@@ -14,9 +14,9 @@ from .. import expr as ex
 from ..expr import Expr
 from ..functions import FUNCTIONS, slope_form
 from ..language.matrices import apply
+from ..language.takes import fixed, part
 from ..network import Equation, Network
 from ..rules import local_slope, put_in
-from ..language.takes import fixed, part
 from ..ways import activations, at, names_of, products, ruled
 from .changes import Changed, Pull
 
