@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 
 from . import expr as ex
 from .expr import Expr
@@ -183,6 +183,7 @@ def read(row: Optimizer, source: str, done: frozenset[str]) -> Expr:
     return parse(source, {n: ex.sym(timed(n)) for n in names_in(source)})
 
 
+@cache
 def formula(source: str) -> Expr:
     """The formula of a schedule as a tree of scalars."""
     return parse(source, {n: ex.sym(n) for n in names_in(source)})

@@ -20,7 +20,7 @@ from typing import Any
 
 from mpmath import mp
 
-from . import expr as ex, ways
+from . import expr as ex
 from .derive import Derivation, Step, derive, derived, rederive
 from .errors import ChainruleError
 from .expr import Expr
@@ -28,7 +28,7 @@ from .language.arithmetic import MP, Env, Matrix, entries, spread_out
 from .network import Network
 from .values import forward, gradients
 from .verify import AGREE
-from .wrong import gathered, losses, rules, steps
+from .wrong import gathered, losses, rules, steps, ways
 from .wrong.changes import Changed, Recall, Update, Ways, and_all, updated
 
 MOST_PLACES = 60  # of one slip in one network

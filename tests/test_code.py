@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -119,6 +120,18 @@ def numbers(text: str) -> dict[str, Any]:
     return {name: np.array(json.loads(value)) for name, value in lines}
 
 
+def one_program(paths: list[Path]) -> str:
+    """Many C programs as one, a form feed between what they print: every name has the number of its file."""
+    out, calls = [], []
+    for k, path in enumerate(paths):
+        declared = re.findall(r"^(?:static|const|double|void|int) [^=;({]+", path.read_text(), re.M)
+        names = sorted(set(re.findall(r"\b[A-Za-z_]\w*", " ".join(declared))) - {"static", "const", "double", "void", "int"})
+        assert "main" in names
+        out += [f"#define {n} {n}_{k}" for n in names] + [f'#include "{path}"'] + [f"#undef {n}" for n in names]
+        calls.append(f"main_{k}();")
+    return "\n".join(["#include <math.h>", "#include <stdio.h>", *out, "int main(void) {", ' putchar(12);\n'.join(calls), "return 0; }", ""])
+
+
 @cache
 def ran(to: str, folder: Path) -> dict[str, str]:
     """What every script of a language prints."""
@@ -127,11 +140,10 @@ def ran(to: str, folder: Path) -> dict[str, str]:
         paths[name] = folder / f"script{k}.{TARGETS[to].suffix}"
         paths[name].write_text(text)
     if to == "c":
-        out = {}
-        for name, path in paths.items():
-            subprocess.run([str(TOOLS["c"]), "-std=c99", "-Wall", "-Werror", "-O0", str(path), "-o", str(path.with_suffix("")), "-lm"], check=True)
-            out[name] = subprocess.run([path.with_suffix("")], check=True, capture_output=True, text=True).stdout
-        return out
+        (folder / "all.c").write_text(one_program(list(paths.values())))
+        subprocess.run([str(TOOLS["c"]), "-std=c99", "-Wall", "-Werror", "-O0", str(folder / "all.c"), "-o", str(folder / "all"), "-lm"], check=True)
+        said = subprocess.run([folder / "all"], check=True, capture_output=True, text=True).stdout.split("\f")
+        return dict(zip(paths, said, strict=True))
     runner = folder / ("run.js" if to == "javascript" else "run.py")
     runner.write_text(RUN_JS if to == "javascript" else RUN)
     start = [str(TOOLS["javascript"])] if to == "javascript" else [sys.executable, "-W", "error"]

@@ -80,6 +80,14 @@ def trained(network: Network) -> list[str]:
     return network.names("parameter")
 
 
+SUSPECTS: dict[int, Suspects] = {}
+
+
+def suspected(network: Network) -> Suspects:
+    """The slips of a network, each worked out once for all tests."""
+    return SUSPECTS.setdefault(id(network), Suspects(network, mp.mpf(RATE), trained(network)))
+
+
 def worked(working: Working, leaves: Any, key: Any = None) -> dict[Any, Matrix]:
     try:
         return working.values(leaves, mp.mpf(RATE), trained(working.network), key)
@@ -109,7 +117,7 @@ def test_a_planted_slip_is_found(name: str, network: Network, key: Any) -> None:
             continue  # made elsewhere, it does not reach this value
         shown = True
         cases = [Case(at, lambda m, w=w: same(w[key], m)) for at, w in zip(leaves, wrong, strict=True)]
-        found = Suspects(network, mp.mpf(RATE), trained(network)).explain(key, cases)
+        found = suspected(network).explain(key, cases)
         assert found is not None
         slip, said = found
         assert "{" not in said and said.endswith(".")
@@ -122,7 +130,7 @@ def test_a_planted_slip_is_found(name: str, network: Network, key: Any) -> None:
 def test_the_right_answer_is_never_a_slip(network: Network) -> None:
     """Many slips leave a value as it is; none of them explains it."""
     leaves = random_point(network, 5)
-    truth, suspects = worked(right(network), leaves), Suspects(network, mp.mpf(RATE), trained(network))
+    truth, suspects = worked(right(network), leaves), suspected(network)
     untouched = [k for k in truth if isinstance(k, str) and network.symbols[k].kind == "value"] + [k for k in truth if isinstance(k, tuple)][:3]
     for key in untouched:
         assert suspects.explain(key, [Case(leaves, lambda m, key=key: same(truth[key], m))]) is None

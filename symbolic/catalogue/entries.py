@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sympy as sp
@@ -77,7 +77,7 @@ def _graph(name: str, row: Row) -> Graph:
                 return float(entries(node, {"z": [[mp.mpf(x)]]}, MP)[0][0])
         return value
 
-    f, raw = at(call), at(slope)
+    f, raw = cache(at(call)), at(slope)
 
     def slope_of(x: float) -> float:
         """The slope, where there is a function to have one."""

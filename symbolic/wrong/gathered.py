@@ -15,8 +15,8 @@ from ..language.matrices import apply
 from ..models.primitives import primitive
 from ..network import Network, Symbol
 from ..rules import pull
-from ..ways import at_step, each, gathered
 from .changes import Changed
+from .ways import at_step, each, gathered
 
 MOST_VISITS = 300  # of a recursive engine
 BOUNDS = ("1", "5", "1/2", "1/10", "10")

@@ -15,9 +15,9 @@ from ..language.arithmetic import MP, Env
 from ..language.takes import convolve
 from ..losses import WEIGHTS
 from ..network import Equation, Network, Symbol
-from ..ways import data_loss, gathered
 from .changes import Changed
 from .rules import turned
+from .ways import data_loss, gathered
 
 EPSILONS = ("1e-5", "1e-6", "1e-7", "1e-8", "1e-9", "1e-10", "1e-12", "1e-15")  # what people put inside a logarithm
 

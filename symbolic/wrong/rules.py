@@ -17,8 +17,8 @@ from ..language.matrices import apply
 from ..language.takes import fixed, part
 from ..network import Equation, Network
 from ..rules import local_slope, put_in
-from ..ways import activations, at, names_of, products, ruled
 from .changes import Changed, Pull
+from .ways import activations, at, names_of, products, ruled
 
 LEAKS = (Fraction(1, 10), Fraction(1, 5), Fraction(3, 10), Fraction(1, 1000))  # slopes on the left that libraries and courses use
 

@@ -1,6 +1,6 @@
 """The ways to go wrong: each finds the places in a network where its mistake can be made, and says what changes there.
 
->>> from .network import from_equations
+>>> from ..network import from_equations
 >>> [c.places["v"] for c in overwritten(from_equations({"b": "4*a", "e": "a*b"}, {}))]
 ['a', 'a']
 """
@@ -12,15 +12,15 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from . import expr as ex
-from .derive import Derivation, Step, derived, rebuilt
-from .expr import Expr
-from .functions import FUNCTIONS
-from .language.arithmetic import MP, Env, Matrix, entries, spread_out
-from .losses import LOSSES, loss_equation
-from .network import Equation, Network
-from .rules import local_slope
-from .wrong.changes import Changed, Pull, Update, Ways, Wrong, updated
+from .. import expr as ex
+from ..derive import Derivation, Step, derived, rebuilt
+from ..expr import Expr
+from ..functions import FUNCTIONS
+from ..language.arithmetic import MP, Env, Matrix, entries, spread_out
+from ..losses import LOSSES, loss_equation
+from ..network import Equation, Network
+from ..rules import local_slope
+from .changes import Changed, Pull, Update, Ways, Wrong, updated
 
 # ---------------------------------------------------------------- changed rules
 
