@@ -26,20 +26,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from .claims.claimtext import Claim, read_claims, schema as claims_schema
 from .errors import SpecError, nearest
-from .reading import beyond, training
-from .reading.choices import (
-    NAMED,
-    braces,
-    expression as _expression,
-    extent as _extent,
-    named,
-    positive as _positive,
-    residual as _residual,
-    share as _share,
-    short,
-    truth as _truth,
-    weight as _weight,
-)
+from .reading import beyond, choices, training
+from .reading.choices import NAMED, braces, named, short
 from .reading.numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
 from .reading.yamltext import Located, Step, one_line, read, spoken
 
@@ -99,13 +87,13 @@ else:  # as pydantic sees them; Any with one function each keeps its start-up sh
     def _leaf(function, schema):
         return Annotated[Any, PlainValidator(function), WithJsonSchema(schema)]
 
-    Array, Scalar, Rate = _leaf(parse_values, _ARRAY), _leaf(leaf, _NUMBER), _leaf(_positive, _NUMBER)
-    Weight = _leaf(_weight, {"anyOf": [_NUMBER, {"type": "object", "maxProperties": 0}, {"type": "null"}]})
+    Array, Scalar, Rate = _leaf(parse_values, _ARRAY), _leaf(leaf, _NUMBER), _leaf(choices.positive, _NUMBER)
+    Weight = _leaf(choices.weight, {"anyOf": [_NUMBER, {"type": "object", "maxProperties": 0}, {"type": "null"}]})
     Whole, Batch = _leaf(whole, _WHOLE), _leaf(_batch, {"anyOf": [_WHOLE, _TEXT]})
     Seed = _leaf(lambda raw: whole(raw, 0, 2**32 - 1), {"type": "integer", "minimum": 0})
-    Truth, Expression = _leaf(_truth, {"type": "boolean"}), _leaf(_expression, {"anyOf": [_TEXT, {"type": "number"}]})
-    Residual, Share = _leaf(_residual, {"anyOf": [{"type": "boolean"}, _WHOLE]}), _leaf(_share, _NUMBER)
-    Extent = _leaf(_extent, {"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]})
+    Truth, Expression = _leaf(choices.truth, {"type": "boolean"}), _leaf(choices.expression, {"anyOf": [_TEXT, {"type": "number"}]})
+    Residual, Share = _leaf(choices.residual, {"anyOf": [{"type": "boolean"}, _WHOLE]}), _leaf(choices.share, _NUMBER)
+    Extent = _leaf(choices.extent, {"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]})
     Count = _leaf(lambda raw: whole(raw, 0), {"type": "integer", "minimum": 0})
     Named = _leaf(named, NAMED)
     Rivals, Moves = (_leaf(braces(x), {"type": "object"}) for x in ("{learning_rate: [0.1, 0.5], steps: 10}", "{by: [{scale: 0.5}, {rotate: 30}]}"))

@@ -12,11 +12,10 @@ from typing import Any
 
 import jinja2
 
-from .documents import FALLBACK, directed, make_environment, render, shortened
-from .engine import DETERMINISTIC
+from .documents import directed, head, make_environment, render, shortened
 from .lines import broken
 from .mathml import Html, mathml
-from .text import clean, escape, needs_unicode
+from .text import clean, escape, escape_within, needs_unicode
 from .view import Tex
 
 Data = Mapping[str, Any]
@@ -135,11 +134,9 @@ def fragment(data: Data) -> str:
 def tex_source(reports: Sequence[Data], own: Path | None = None) -> str:
     """The LaTeX source: one page or more a report."""
     first = reports[0]
-    title = first["subject"] or first["file"]
     everything = " ".join(_strings(list(reports)))
-    context = {"heading": f"Check of {shortened(first['file'], 40)}" if len(reports) == 1 else "Checks", "title": Tex(directed(escape(title))), "long_title": len(title) > 44,
-               "foot": Tex(directed(escape(shortened(title)))), "unicode": needs_unicode(everything), "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(FALLBACK),
-               "reports": [tex_view(d) for d in reports]}
+    context = {"heading": f"Check of {shortened(first['file'], 40)}" if len(reports) == 1 else "Checks",
+               **head(first["subject"] or first["file"], needs_unicode(everything)), "reports": [tex_view(d) for d in reports]}
     return render(make_environment(own), "check.tex", context)
 
 
@@ -162,7 +159,7 @@ def tex_view(data: Data) -> dict[str, Any]:
         def word(w: str) -> str:
             return f"${names[w]}$" if w in names else rf"\code{{{code(w)}}}"
 
-        return Tex("".join(word(p) if n % 2 else _spaced(p) for n, p in enumerate(said_parts(said))))
+        return Tex("".join(word(p) if n % 2 else directed(escape_within(p)) for n, p in enumerate(said_parts(said))))
 
     def formula(left: Data, right: Data) -> dict[str, Any]:
         if not left["latex"] or not right["latex"]:
@@ -184,12 +181,6 @@ def tex_view(data: Data) -> dict[str, Any]:
                 line["colour"] = Tex(COLOURS[line["kind"]])
     printed = [code(line) for line in data["printed"].strip().splitlines()[:20]]
     return {**out, "colour": Tex(COLOURS[out["kind"]]), "title": Tex(directed(escape(data["subject"] or data["file"]))), "printed": printed}
-
-
-def _spaced(text: str) -> str:
-    """Words with the spaces at their ends, which escaping takes away."""
-    body = directed(escape(text))
-    return (" " if text[:1] == " " else "") + body.strip() + (" " if text[-1:] == " " and body.strip() else "")
 
 
 def _slope(output: str, name: str, names: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from . import figures, sectionpages, words
 from .engine import DETERMINISTIC, Engine, compile_pdf, find_engine, install_hint
 from .lines import FACTORS, TERMS, fits
 from .text import escape, markdown, needs_unicode
-from .view import SHEET, SLIDE, Paper, Row, Tex, View, overlaid, pages_of, part_of, rows_of, spaced, tall
+from .view import SHEET, SLIDE, Paper, Row, Tex, View, numbered, overlaid, pages_of, part_of, portions, rows_of, spaced, tall
 from .width import height, width
 
 if TYPE_CHECKING:
@@ -128,14 +128,17 @@ def source_of(kind: str, problem: Problem, certified: Certified, request: Reques
     return render(environment or make_environment(request.templates), KINDS[kind], context)
 
 
+def head(title: str, unicode: bool) -> dict[str, Any]:
+    """Title, foot and fonts of a document; unicode: whether it has letters that pdfLaTeX does not print."""
+    return {"title": Tex(directed(escape(title))), "long_title": len(title) > 44, "foot": Tex(directed(escape(shortened(title)))), "unicode": unicode,
+            "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(FALLBACK)}
+
+
 def common(view: View) -> dict[str, Any]:
     """What every page says about itself: title, foot, fonts, how it was checked."""
     problem = view.problem
-    unicode = needs_unicode(" ".join([problem.title, *problem.notes]))
-    long = len(problem.title) > 44
-    return {"title": Tex(directed(words.escape_title(problem))), "long_title": long, "foot": Tex(directed(escape(shortened(problem.title or "Derivation")))),
-            "unicode": unicode, "deterministic": Tex(DETERMINISTIC),
-            "fallback_fonts": Tex(FALLBACK), "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
+    return {**head(problem.title or "Derivation", needs_unicode(" ".join([problem.title, *problem.notes]))),
+            "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
             "notes": view.sheet.notes, "listed_title": "Jacobians" if view.printer.bar else "Larger values",
             "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
 
@@ -166,64 +169,34 @@ def _graph_frames(view: View, width: float, height: float) -> list[dict[str, Tex
 def _tables(view: View, size: int) -> list[dict[str, Any]]:
     """The final table in portions that fit."""
     heads, rows = view.table()
-    pages: list[list[Row]] = []
-    room = 0.0
-    for row in rows:
-        need = max(14.0, *(height(c.strip("$")) + 11 for c in row["cells"] if c))
-        if pages and room + need <= size:
-            pages[-1].append(row)
-            room += need
-        else:
-            pages.append([row])
-            room = need
-    return [{"heads": [Tex(h) for h in heads], "rows": p, "part": part_of(k, len(pages))} for k, p in enumerate(pages)]
-
-
-def _listed(view: View) -> list[list[Row]]:
-    """Values whose matrices are too wide for a column of the table, line by line."""
-    return pages_of(view.too_wide(), view.paper.height)
+    pages = portions(rows, lambda row: max(14.0, *(height(c.strip("$")) + 11 for c in row["cells"] if c)), size)
+    return [{"heads": [Tex(h) for h in heads], "rows": p, "part": part} for part, p in numbered(pages)]
 
 
 # ---------------------------------------------------------------- slides
 
 def _slides(view: View) -> dict[str, Any]:
     paper = view.paper
-    forward: list[dict[str, Any]] = [{"rows": overlaid(page)[0], "caption": "", "part": Tex("")} for page in pages_of(view.forward(), paper.height)]
-    for k, page in enumerate(forward):
-        page["rows"] = spaced(page["rows"])
-        page["part"] = part_of(k, len(forward))
-        page["caption"] = "Each line is computed from the lines above it"
-    update = pages_of(view.update(), paper.height)
-    given = view.given()
-    listed = _listed(view)
+    forward, update, listed = (numbered(pages_of(rows, paper.height)) for rows in (view.forward(), view.update(), view.too_wide()))
     return {
         "network": figures.network_frame(view, 140, 58),
-        "given": _given_pages(given, paper),
+        "given": _given_pages(view.given(), paper),
         "given_caption": Tex("$\\eta$ is the learning rate" if view.problem.learning_rate is not None else ""),
-        "forward": forward,
+        "forward": [{"rows": spaced(overlaid(p)[0]), "part": part, "caption": "Each line is computed from the lines above it"} for part, p in forward],
         "steps": [frame for step in view.sheet.steps() for frame in _step_frames(view, step)],
         "graphs": _graph_frames(view, 140, 60),
-        "update": [{"rows": spaced(overlaid(p)[0]), "part": part_of(k, len(update)),
-                    "caption": Tex(r"New value = old value $-$ learning rate $\times$ gradient")} for k, p in enumerate(update)],
+        "update": [{"rows": spaced(overlaid(p)[0]), "part": part, "caption": Tex(r"New value = old value $-$ learning rate $\times$ gradient")} for part, p in update],
         "sections": sectionpages.frames(view),
         "table": _tables(view, 150),
-        "listed": [{"rows": spaced(p), "part": part_of(k, len(listed))} for k, p in enumerate(listed)],
+        "listed": [{"rows": spaced(p), "part": part} for part, p in listed],
     }
 
 
 def _given_pages(given: list[TexLine], paper: Paper) -> list[dict[str, Any]]:
     """Given numbers flow like text; as many on a frame as its area holds."""
-    pages: list[list[Row]] = []
-    room = 0.0
-    for row in rows_of(given, paper.width):
-        area = (width(row["left"]) + width(row["right"]) + 24) * (height(row["right"]) + 12)
-        if pages and room + area <= GIVEN_AREA * paper.width * paper.height:
-            pages[-1].append(row)
-            room += area
-        else:
-            pages.append([row])
-            room = area
-    return [{"rows": p, "part": part_of(k, len(pages))} for k, p in enumerate(pages)]
+    pages = portions(rows_of(given, paper.width), lambda row: (width(row["left"]) + width(row["right"]) + 24) * (height(row["right"]) + 12),
+                     GIVEN_AREA * paper.width * paper.height)
+    return [{"rows": p, "part": part} for part, p in numbered(pages)]
 
 
 def _step_frames(view: View, step: TexStep) -> list[dict[str, Any]]:

@@ -11,10 +11,9 @@ from ..claims.claimtext import formula, slope_name
 from ..claims.judge import Verdict
 from ..errors import SpecError
 from ..latex import Printer
-from .documents import FALLBACK, directed, make_environment, render, shortened
-from .engine import DETERMINISTIC
+from .documents import directed, head, make_environment, render
 from .lines import broken
-from .text import escape, needs_unicode
+from .text import escape, escape_within, needs_unicode
 from .view import Tex
 from .width import width
 
@@ -36,10 +35,8 @@ def needs_lualatex(problem: Problem, verdicts: Sequence[Verdict]) -> bool:
 
 def source(problem: Problem, verdicts: Sequence[Verdict], counted: str, notes: Sequence[str], request: Request) -> str:
     """The LaTeX source of the errata page."""
-    title = problem.title or "Published values"
     page = _Page(problem)
-    context = {"heading": "Errata", "title": Tex(directed(escape(title))), "long_title": len(title) > 44, "foot": Tex(directed(escape(shortened(title)))),
-               "unicode": needs_lualatex(problem, verdicts), "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(FALLBACK),
+    context = {"heading": "Errata", **head(problem.title or "Published values", needs_lualatex(problem, verdicts)),
                "counted": counted, "notes": list(notes), "wide": WIDE, "rows": [page.row(v) for v in verdicts]}
     return render(make_environment(request.templates), "errata.tex", context)
 
@@ -112,7 +109,7 @@ class _Page:
     def sentence(self, text: str) -> Tex:
         """Sentences in which names between backticks become formulas."""
         parts = text.split("`")
-        return Tex("".join(self.inline(part) if k % 2 else directed(escape_in_words(part)) for k, part in enumerate(parts)))
+        return Tex("".join(self.inline(part) if k % 2 else directed(escape_within(part)) for k, part in enumerate(parts)))
 
     def inline(self, text: str) -> str:
         if slope := re.fullmatch(r"d(\w+)/d(\w+)", text):
@@ -125,12 +122,6 @@ class _Page:
 
 def typed(text: str) -> Tex:
     """Text as it was typed; it may be broken after a comma or a sign."""
-    return Tex(escape_in_words(text))
-
-
-def escape_in_words(text: str) -> str:
-    """Text of a person or a sentence of ours; the space at its ends stays."""
-    body = escape(text)
-    return (" " if text[:1] == " " else "") + body.strip() + (" " if text[-1:] == " " and body.strip() else "")
+    return Tex(escape_within(text))
 
 

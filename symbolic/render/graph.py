@@ -111,7 +111,7 @@ def _tikz(part: Part, laid: Layout, style: Style, repeated: Collection[str]) -> 
         lines.append(rf"\draw[{wire}] " + " -- ".join(f"({x:g},{y:g})" for x, y in points) + ";")
     for node in nodes:
         lines.append(_tikz_node(node, laid.nodes[node.id], node.id in repeated))
-    for edge, box in zip(edges, laid.labels, strict=True):
+    for edge, box in zip(edges, laid.labels, strict=False):
         if box and edge.above:
             lines.append(rf"\cgvalue{{{box.x:g}}}{{{round(box.y + CLEAR, 2):g}}}{{{edge.above}}}")
         if box and edge.below:

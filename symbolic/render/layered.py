@@ -232,7 +232,7 @@ def _spread(column: Sequence[_Vertex], wanted: Sequence[float], gap: float, room
     for upper, lower in pairwise(column):
         offsets.append(offsets[-1] + upper.down + gap + lower.up)
     blocks: list[tuple[float, int]] = []  # (mean, members), means rising
-    for want, offset in zip(wanted, offsets, strict=True):
+    for want, offset in zip(wanted, offsets, strict=False):
         mean, members = want - offset, 1
         while blocks and blocks[-1][0] >= mean:
             before, count = blocks.pop()
@@ -241,7 +241,7 @@ def _spread(column: Sequence[_Vertex], wanted: Sequence[float], gap: float, room
         blocks.append((mean, members))
     shifts = [mean for mean, members in blocks for _ in range(members)]
     least, most = column[0].up, room - offsets[-1] - column[-1].down
-    for vertex, shift, offset in zip(column, shifts, offsets, strict=True):
+    for vertex, shift, offset in zip(column, shifts, offsets, strict=False):
         vertex.y = max(min(shift, most), least) + offset
 
 
@@ -296,7 +296,7 @@ def _across(vertices: Sequence[_Vertex], chains: Sequence[Sequence[int]], column
     share = 1.0 if more <= 0 else max(0.0, min(1.0, (width - least) / more))
     borders: list[tuple[float, float]] = []
     x = 0.0
-    for own, lane in zip(widths, [*lanes, 0.0], strict=True):
+    for own, lane in zip(widths, [*lanes, 0.0], strict=False):
         borders.append((x, x + own))
         x += own + style.lane + share * (lane - style.lane)
     return borders
@@ -327,10 +327,10 @@ def layout(nodes: Sequence[Node], edges: Sequence[Edge], style: Style = ROOMY, *
         leaf = index < len(nodes) and nodes[index].plain  # leaves end where their column ends
         x = right - vertex.width / 2 if leaf else (left + right) / 2
         boxes.append(Box(*(round(size, 2) for size in (x, used - vertex.y, vertex.width, vertex.up, vertex.down))))
-    wires = tuple(_wire(edge, chain, nodes, boxes, vertices, columns, borders) for edge, chain in zip(edges, chains, strict=True))
-    labels = tuple(boxes[mark] if edge.above or edge.below else None for edge, mark in zip(edges, marks, strict=True))
+    wires = tuple(_wire(edge, chain, nodes, boxes, vertices, columns, borders) for edge, chain in zip(edges, chains, strict=False))
+    labels = tuple(boxes[mark] if edge.above or edge.below else None for edge, mark in zip(edges, marks, strict=False))
     ends = [borders[-1][1], *(wire[-1][0] for wire in wires)]
-    return Layout({node.id: box for node, box in zip(nodes, boxes, strict=True)}, labels, wires, round(max(ends), 2), round(used, 2))
+    return Layout({node.id: box for node, box in zip(nodes, boxes, strict=False)}, labels, wires, round(max(ends), 2), round(used, 2))
 
 
 def _wire(edge: Edge, chain: Sequence[int], nodes: Sequence[Node], boxes: Sequence[Box],

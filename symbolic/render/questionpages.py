@@ -9,9 +9,9 @@ from typing import Any
 from ..pages.sheet import TexLine
 from ..problems.question import Line, Part, Question
 from ..problems.wording import Piece
-from .documents import FALLBACK, directed, make_environment, render, shortened
-from .engine import DETERMINISTIC, Engine, compile_pdf
-from .text import escape, needs_unicode
+from .documents import directed, head, make_environment, render
+from .engine import Engine, compile_pdf
+from .text import escape, escape_within, needs_unicode
 from .view import SHEET, Row, Tex, rows_of, spaced
 from .width import height, width
 
@@ -44,8 +44,8 @@ def words(runs: Sequence[tuple[str, str]]) -> Tex:
         if kind == "formula":
             out += f"${text}$"
             continue
-        body = directed(escape(text))
-        out += (" " if text[:1] == " " and out else "") + body.strip() + (" " if text[-1:] == " " and body.strip() else "")
+        body = directed(escape_within(text))
+        out += body if out else body.lstrip()
     return Tex(out)
 
 
@@ -153,8 +153,7 @@ def source(questions: Sequence[Question], title: str, templates: Path | None = N
     """The LaTeX source of a preview: the questions, then their keys."""
     letters = title + " ".join(t for q in questions for p in q.parts for kind, t in p.say if kind == "words")
     letters += " ".join(t for q in questions for piece in q.stem for kind, t in piece.runs if kind == "words")
-    context = {"heading": "Preview", "title": Tex(directed(escape(title))), "long_title": len(title) > 44, "foot": Tex(directed(escape(shortened(title)))),
-               "unicode": needs_unicode(letters), "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(FALLBACK),
+    context = {"heading": "Preview", **head(title, needs_unicode(letters)),
                "checked": "Every key was worked out by a proved derivation and compared with central differences of the forward pass.",
                "questions": [laid_out(q) for q in questions]}
     return render(make_environment(templates), "bank.tex", context)

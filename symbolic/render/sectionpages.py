@@ -7,7 +7,7 @@ from typing import Any
 from ..pages.sections import sections
 from ..pages.sheet import Section
 from .text import markdown
-from .view import Tex, View, pages_of, part_of, rows_of, spaced, tall
+from .view import Tex, View, pages_of, part_of, portions, rows_of, spaced, tall
 from .width import height, width
 
 TOGETHER = 300.0  # points: a first piece of at most this height stays with its heading
@@ -60,16 +60,8 @@ def _high(cell: str) -> float:
 
 
 def _table_pages(cells: list[tuple[str, ...]], room: float) -> list[list[list[Tex]]]:
-    pages: list[list[list[Tex]]] = []
-    used = 0.0
-    for row in cells:
-        need = max(TABLE_ROW, *map(_high, row))
-        if not pages or used + need > room - TABLE_ROW:
-            pages.append([])
-            used = 0.0
-        pages[-1].append([Tex(c) for c in row])
-        used += need
-    return pages
+    pages = portions(cells, lambda row: max(TABLE_ROW, *map(_high, row)), room - TABLE_ROW)
+    return [[[Tex(c) for c in row] for row in page] for page in pages]
 
 
 def blanks(view: View) -> list[dict[str, Any]]:

@@ -77,6 +77,16 @@ def escape(text: str) -> str:
     return _PART.join("".join(_SPECIAL.get(c, c) for c in piece) for piece in pieces)
 
 
+def escape_within(text: str) -> str:
+    """TeX source of words inside a sentence: the space at their ends stays.
+
+    >>> escape_within(" and 5% ")
+    ' and 5\\\\% '
+    """
+    body = escape(text).strip()
+    return (" " if text[:1] == " " else "") + body + (" " if text[-1:] == " " and body else "")
+
+
 def needs_unicode(text: str) -> bool:
     """Whether ``text`` has a character beyond what pdfLaTeX prints (T1, TS1), so LuaLaTeX is needed.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from mpmath import mp
 
@@ -102,6 +102,27 @@ def _starting(rows: Sequence[Row], begins: Callable[[Row], bool]) -> list[list[R
         else:
             out.append([row])
     return out
+
+
+T = TypeVar("T")
+
+
+def portions(items: Iterable[T], need: Callable[[T], float], room: float) -> list[list[T]]:
+    """Items in portions that together need no more than the room; one that needs more stands alone."""
+    out: list[list[T]] = []
+    used = 0.0
+    for item in items:
+        used += need(item)
+        if not out or used > room:
+            out.append([])
+            used = need(item)
+        out[-1].append(item)
+    return out
+
+
+def numbered(pages: Sequence[T]) -> list[tuple[Tex, T]]:
+    """Every page with its part_of."""
+    return [(part_of(k, len(pages)), page) for k, page in enumerate(pages)]
 
 
 def part_of(k: int, count: int) -> Tex:

@@ -11,7 +11,6 @@ from ..network import LayerPlan, Network, Symbol
 from ..problem import Problem
 from ..values import DIGITS, downstream
 from ..verify import Certified
-from .text import escape
 
 RULE_WORDS = {
     "sum": "sum rule", "constant-multiple": "constant factor", "product": "product rule", "quotient": "quotient rule",
@@ -123,8 +122,3 @@ def checked(certified: Certified) -> str:
         worst = f"1e{floor(log10(certified.worst))}"
     return (f"{told}; every line and every gradient also agreed with differences of the forward pass in {DIGITS}-digit arithmetic "
             f"(largest difference {worst}).")
-
-
-def escape_title(problem: Problem) -> str:
-    """The title as TeX, with a word for files that have none."""
-    return escape(problem.title or "Derivation")
