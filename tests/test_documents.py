@@ -69,13 +69,12 @@ WRITTEN = {
         convention: rows
         """,
     "deep": """
-        title: Four layers of eight units, drawn at random, with a title of some length
+        title: Three layers of eight units, drawn at random, with a title of some length
         inputs: {x: [0.1, -0.2, 0.3, 0.4, -0.5, 0.6, 0.7, 0.8]}
         targets: {y: [0, 1, 0, 1, 0, 1, 0, 1]}
         layers:
           - {units: 8, activation: tanh}
           - {units: 8, activation: relu}
-          - {units: 8, activation: tanh}
           - {units: 8, activation: sigmoid}
         loss: squared_error
         init: {scheme: glorot_uniform, seed: 0}

@@ -131,7 +131,7 @@ def test_the_right_answer_is_never_a_slip(network: Network) -> None:
     """Many slips leave a value as it is; none of them explains it."""
     leaves = random_point(network, 5)
     truth, suspects = worked(right(network), leaves), suspected(network)
-    untouched = [k for k in truth if isinstance(k, str) and network.symbols[k].kind == "value"] + [k for k in truth if isinstance(k, tuple)][:3]
+    untouched = [k for k in truth if isinstance(k, str) and network.symbols[k].kind == "value"][-3:] + [k for k in truth if isinstance(k, tuple)][:2]
     for key in untouched:
         assert suspects.explain(key, [Case(leaves, lambda m, key=key: same(truth[key], m))]) is None
         assert suspects.explain(key, [Case(leaves, lambda m: True)]) is not None or key == (network.output, network.output)
