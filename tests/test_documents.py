@@ -325,7 +325,7 @@ def test_overlays_reveal_line_after_line() -> None:
 def fresh(args: list[str], cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **env}
-    return subprocess.run([sys.executable, "-m", "symbolic", *args], cwd=cwd, env=variables, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([sys.executable, "-m", "symbolic", *args], cwd=cwd, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_same_bytes_in_every_process(tmp_path: Path, folder: Path) -> None:
