@@ -6,6 +6,7 @@ r"""Small parts of a formula on paper: numbers, brackets, the signs of matrix fu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -34,21 +35,30 @@ def parens(body: str) -> str:
 
 
 def number(value: Any, *, decimal: bool = False) -> str:
-    """An exact number: integers and terminating decimals as such, fractions and roots as written.
+    """An exact number: integers and terminating decimals as such, fractions, roots and logarithms as written, the positive term first.
 
     >>> number(Fraction(1, 3)), number(Fraction(1, 4), decimal=True), number(Fraction(-3))
     ('\\\\frac{1}{3}', '0.25', '-3')
+    >>> import sympy
+    >>> number(sympy.log(3) - 5), number(-sympy.log(2)/2 - 4)
+    ('\\\\ln 3 - 5', '-4 - \\\\frac{\\\\ln 2}{2}')
     """
     if not isinstance(value, Fraction):
-        import sympy
-
-        return str(sympy.latex(value, ln_notation=True))
+        return _irrational(value)
     if value.denominator == 1:
         return str(value.numerator)
     if (decimal or value.denominator > LARGEST_BELOW) and (text := terminating(value)):
         return text
     sign = "-" if value < 0 else ""
     return rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
+
+
+def _irrational(value: Any) -> str:
+    import sympy
+
+    terms = sorted(sympy.Add.make_args(value), key=lambda t: (t.could_extract_minus_sign(), not t.is_Rational, str(t)))
+    told = [re.sub(r"\\ln\{\\left\((\d+) \\right\)\}", r"\\ln \1", sympy.latex(t, ln_notation=True)) for t in terms]
+    return told[0] + "".join(f" - {t[1:].strip()}" if t.startswith("-") else f" + {t}" for t in told[1:])
 
 
 def terminating(value: Fraction) -> str:

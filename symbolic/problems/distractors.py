@@ -5,7 +5,7 @@ Which mistakes matter for a question is found once for its structure, at random 
 >>> from ..spec import build as spec
 >>> from ..problem import build
 >>> from .worked import work
->>> w = work(build(spec({"equations": {"z": "3*x", "y": "sigmoid(z)"}, "at": {"x": 2}})), [("y", "x")])
+>>> w = work(build(spec({"equations": {"z": "w*x", "y": "sigmoid(z)"}, "at": {"w": 3, "x": 2}})), [("y", "x")])
 >>> for m in mistakes(w, ("y", "x"), count=2): print(m.slip, "|", m.said)
 hidden-slope | The slope of the sigmoid is missing: `dy/dz` is `dy/dy` times that slope.
 own-factor | The slope of a product with respect to one factor is the other factor; the factor itself was taken.
@@ -15,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from mpmath import mp
 
+from .. import expr as ex
 from ..derive import Derivation
 from ..errors import ChainruleError
 from ..language.arithmetic import MP, Env, Matrix
@@ -31,9 +33,13 @@ from .worked import Key, Work, evaluated, updated
 
 LISTED = 5        # common errors of one part, where the file names none
 SPARE = 10        # more that are found, for variants at which some change nothing
-POINTS = 2        # at which mistakes have to differ from the truth and from each other
+POINTS = 4        # at one of which mistakes have to differ from the truth and from each other
+TRIES = 12        # random points looked at for them
 DIFFERENT = 0.02  # the least relative difference of two answers
 WORKING = 60      # digits of wrong numbers
+FILLER = "operand"  # any two names taken for each other: listed only where nothing better is known
+# Mistakes of programs, or that nobody makes by hand: only where a file names them.
+UNLIKELY = frozenset({"resent", "assigned", "backward-twice", "not-stored", "clipped", "error-clipped", "log-epsilon", "mask-of-gradient", "updated-first", "inverse", "other-loss"})
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,9 @@ def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTE
 
 def _found(work: Work, key: Key, names: Sequence[str], count: int, formula: Callable[[Derivation], str] | None) -> tuple[Mistake, ...]:
     network = work.network
-    points = _points(work)
-    truth = [_evaluated(work, Mistake("", Working(network, work.machine.long), ""), p, key) for p in points]
+    right = Mistake("", Working(network, work.machine.long), "")
+    points = _points(work, lambda p: _not_zero(_evaluated(work, right, p, key)))
+    truth = [_evaluated(work, right, p, key) for p in points]
     seen, used = [truth], set[str]()
     kept: list[Mistake] = []
     told = {formula(d) for d in (work.machine.lesson.derivation, work.machine.long)} if formula else set()
@@ -78,7 +85,7 @@ def _found(work: Work, key: Key, names: Sequence[str], count: int, formula: Call
         answers = [_evaluated(work, mistake, p, key) for p in points]
         if any(not _differ(answers, s) for s in seen):
             continue
-        if mistake.slip in used and not names:  # another place for the same mistake: only where nothing else is left
+        if mistake.slip in used:  # another place for the same mistake: only where nothing else is left
             later.append((mistake, answers, text))
             continue
         used.add(mistake.slip)
@@ -93,22 +100,30 @@ def _found(work: Work, key: Key, names: Sequence[str], count: int, formula: Call
     return tuple(kept)
 
 
-def _points(work: Work) -> list[Env]:
-    """Points at which mistakes are told from each other: random ones, so that what is found does not depend on the variant that came first."""
-    network = work.network
+def _points(work: Work, good: Callable[[Env], bool]) -> list[Env]:
+    """Points at which mistakes are told from each other: random ones, so that what is found does not depend on the variant that came first.
+
+    good: what is preferred of a point; where all units are off, most mistakes change nothing.
+    """
     nodes = sorted((n for n in work.values if not isinstance(n, (str, tuple))), key=str)
     points: list[Env] = []
-    for k in range(POINTS):
-        point, draw = random_point(network, k), Draw(f"mistakes/{k}")
-        points.append({n: point[n] for n in network.symbols if n in point and n in work.problem.leaves} | {node: draw.matrix(()) for node in nodes})
-    return points
+    for k in range(TRIES):
+        point, draw = random_point(work.network, k), Draw(f"mistakes/{k}")
+        points.append({n: point[n] for n in work.network.symbols if n in point and n in work.problem.leaves} | {node: draw.matrix(()) for node in nodes})
+        if sum(map(good, points)) == POINTS:
+            break
+    return sorted(points, key=good, reverse=True)[:POINTS]
+
+
+def _not_zero(value: Matrix | None) -> bool:
+    return value is not None and any(v for row in value for v in row)
 
 
 def _candidates(work: Work, key: Key, names: Sequence[str]) -> Iterator[Mistake]:
     """Every way to make every mistake that can move a key, in the order of the table or of the file."""
     network, plan = work.network, work.problem.descent
     kinds = _kinds(network, key, named=plan is not None and not plan.plain)
-    tried = names or [n for group in kinds for n, s in SLIPS.items() if s.kind in group]
+    tried = names or sorted((n for group in kinds for n, s in SLIPS.items() if s.kind in group and n not in UNLIKELY and FITS.get(n, _always)(work, key)), key=lambda n: n == FILLER)
     for name in tried:
         if not any(SLIPS[name].kind in group for group in kinds):
             continue
@@ -119,6 +134,28 @@ def _candidates(work: Work, key: Key, names: Sequence[str]) -> Iterator[Mistake]
             continue
         for working in SLIPS[name].apply(network):
             yield Mistake(name, working, working.said)
+
+
+def _always(work: Work, key: Key) -> bool:
+    return True
+
+
+def _divides(work: Work, key: Key) -> bool:
+    """Whether a factor below 1 stands in the equations that a mistake could have forgotten."""
+    return any(x.op == "div" or (x.op == "num" and isinstance(x.data, Fraction) and x.data.denominator > 1) for eq in work.network.equations for x in ex.walk(eq.rhs))
+
+
+def _squares(work: Work, key: Key) -> bool:
+    return any(x.op == "pow" or x.data == "norm" for eq in work.network.equations for x in ex.walk(eq.rhs))
+
+
+def _in_a_matrix(work: Work, key: Key) -> bool:
+    """Whether rows and columns matter: a vector lying down is no mistake worth a line."""
+    return min(len(work.value(key)), len(work.value(key)[0])) > 1
+
+
+# Where the sentence of a mistake makes sense.
+FITS: dict[str, Callable[[Work, Key], bool]] = {"factor-doubled": _divides, "mean-forgotten": _divides, "mean-twice": _divides, "factor-halved": _squares, "transposed": _in_a_matrix}
 
 
 def _kinds(network: Network, key: Key, *, named: bool) -> tuple[tuple[str, ...], ...]:
@@ -133,8 +170,9 @@ def _kinds(network: Network, key: Key, *, named: bool) -> tuple[tuple[str, ...],
 
 
 def _differ(a: Sequence[Matrix | None], b: Sequence[Matrix | None]) -> bool:
-    """Whether two answers differ at every point."""
-    return all(x is not None and y is not None and _apart(x, y) for x, y in zip(a, b, strict=True))
+    """Whether two answers exist at every point and differ at one: where units are on, their slope changes nothing."""
+    pairs = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
+    return len(pairs) == len(a) and any(_apart(x, y) for x, y in pairs)
 
 
 def _apart(x: Matrix, y: Matrix) -> bool:

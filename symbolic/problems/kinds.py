@@ -7,6 +7,7 @@ True
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,12 +17,13 @@ from mpmath import nstr
 from .. import expr as ex
 from ..derive import Derivation
 from ..errors import SpecError, nearest
+from ..functions import FUNCTIONS
 from ..language.arithmetic import Matrix
 from ..language.plain import text as plain
 from ..latex import Printer
 from ..network import Network
 from ..numpytree import tree_code
-from .distractors import LISTED, Mistake, mistakes, moved, values
+from .distractors import FILLER, LISTED, Mistake, mistakes, moved, values
 from .format import Ask, ProblemFile
 from .question import SIGNIFICANT, Answer, CommonError, Line, Option
 from .solution import cells, lines_of, printed
@@ -92,6 +94,10 @@ def _type(value: Matrix) -> str:
     return "numeric" if len(value) == 1 == len(value[0]) else "vector" if 1 in (len(value), len(value[0])) else "matrix"
 
 
+SPOKEN = {n: m[1] for n, row in FUNCTIONS.items() if (m := re.fullmatch(r"\\operatorname\{(\w+)\}", row.tex)) and m[1].lower() == n and m[1] != n}  # relu: ReLU
+_NAMES = re.compile(r"\b(" + "|".join(SPOKEN) + r")\b")
+
+
 def said(sentence: str, work: Work) -> tuple[tuple[str, str], ...]:
     """A marker's sentence with its names as formulas; a name that the network does not know stays as it is."""
     if ("said", sentence) not in work.machine.memo:
@@ -104,14 +110,14 @@ def _said(sentence: str, network: Network) -> tuple[tuple[str, str], ...]:
     out: list[tuple[str, str]] = []
     for k, part in enumerate(sentence.split("`")):
         try:
-            out += runs(f"`{part}`", network) if k % 2 else [("words", part)] if part else []
+            out += runs(f"`{part}`", network) if k % 2 else [("words", _NAMES.sub(lambda m: SPOKEN[m[0]], part))] if part else []
         except (SpecError, KeyError):
             out.append(("words", part))
     return tuple(out)
 
 
-def solution(a: Asking, keys: Sequence[Key]) -> tuple[Line, ...]:
-    """The lines of a part, with the marks that the file gives, or all points at the last line."""
+def solution(a: Asking, keys: Sequence[Key], *, symbols: bool = False) -> tuple[Line, ...]:
+    """The lines of a part, with the marks that the file gives, or all points at the last line. symbols: gradients without their numbers."""
     wanted = needed(a.work, keys)
     named = {spoken(k, a.work.network): k for k in wanted}
     named |= {alias: named[name] for alias, name in a.work.network.aliases.items() if name in named}
@@ -121,7 +127,7 @@ def solution(a: Asking, keys: Sequence[Key]) -> tuple[Line, ...]:
             raise SpecError(f"ask, entry {a.place + 1}: marks: {key!r} is no step of this solution", where=a.file.where_is("ask", a.place, "marks", key),
                             hint=nearest(key, named))
     marks = {named[k]: v for k, v in a.ask.marks.items()} if a.ask.marks else {keys[-1]: a.ask.worth}
-    return lines_of(a.work, wanted, marks)
+    return lines_of(a.work, [k for k in wanted if not symbols or not isinstance(k, str)], marks, symbols=symbols)
 
 
 def _find(a: Asking) -> Made:
@@ -136,8 +142,10 @@ def _find(a: Asking) -> Made:
         wrong = a.values(m).get(key)
         if wrong is not None and not moved(wrong, value):
             continue  # it changes nothing at these numbers
-        if len(errors) == LISTED and not a.ask.mistakes:
+        if not a.ask.mistakes and (len(errors) == LISTED or (m.slip == FILLER and errors)):
             break
+        if a.ask.mistakes and m.slip in {e.slip for e in errors}:
+            continue  # each that is named stands once
         if wrong is None or not apart(wrong, value, tolerance):
             raise Rejected(f"the mistake {m.slip} comes too near to the right answer")
         error = CommonError(m.slip, said(m.said, a.work), printed(a.work, wrong, a.file.digits), rows(wrong))
@@ -195,7 +203,7 @@ def _formula(a: Asking) -> Made:
     step = a.work.machine.lesson.derivation.steps[wrt]
     printer = Printer(a.work.network)
     answer = Answer("symbolic", f"{printer.gradient_name(of, wrt)} = {printer(step.result)}", text=plain(step.result))
-    return Made(answer, solution=solution(a, [(of, wrt)]))
+    return Made(answer, solution=solution(a, [(of, wrt)], symbols=True))
 
 
 def _choose_formula(a: Asking) -> Made:
@@ -213,7 +221,7 @@ def _choose_formula(a: Asking) -> Made:
                         where=a.file.where_is("ask", a.place, a.ask.kind), hint=f"write options: {max(len(found) + 1, 2)}")
     options = [Option((("formula", shown(a.work.machine.lesson.derivation)),), True)]
     options += [Option((("formula", shown(m.working.derivation)),), False, said(m.said, a.work), m.slip) for m in found]
-    return Made(_choice(a, options), solution=solution(a, [(of, wrt)]))
+    return Made(_choice(a, options), solution=solution(a, [(of, wrt)], symbols=True))
 
 
 # ---------------------------------------------------------------- statements, order, errors
@@ -252,7 +260,7 @@ def _order(a: Asking) -> Made:
     pieces = [Option((("formula", f"{printer.gradient_name(*way[k])} = {printer(steps[way[k][1]].result)}"),), True) for k in mixed]
     at = {way[k]: place for place, k in enumerate(mixed)}
     before = tuple(sorted((at[e.data], at[key]) for key in way for e in ex.walk(steps[key[1]].result) if e.op == "grad" and e.data in at))
-    return Made(Answer("ordering", options=tuple(pieces), right=tuple(at[k] for k in way), before=before), solution=solution(a, [way[-1]]))
+    return Made(Answer("ordering", options=tuple(pieces), right=tuple(at[k] for k in way), before=before), solution=solution(a, [way[-1]], symbols=True))
 
 
 def _error_in(a: Asking) -> Made:

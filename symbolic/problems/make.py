@@ -17,7 +17,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +28,7 @@ from ..reading.numbers import ValueProblem
 from .format import Ask, ProblemFile
 from .distractors import Mistake, moved
 from .kinds import ROWS, Asking, Made, said
-from .question import Carried, Figures, Part, Question
+from .question import Carried, Figures, Line, Part, Question
 from .solution import name_of, printed, stated
 from .tolerance import tolerances
 from .variants import Variants, canonical, conditions_met, figures
@@ -172,7 +173,7 @@ class Maker:
 
     def _part(self, a: Asking, made: Made, before: list[tuple[str, Mistake]], shown: set[tuple[str, str, str]]) -> Part:
         """A part with its key; lines that an earlier part has shown are left out, unless marks stand at them."""
-        solution = tuple(x for x in made.solution if x.marks or (x.key, x.left, x.right) not in shown)
+        solution = _kept(made.solution, shown)
         shown.update((x.key, x.left, x.right) for x in made.solution)
         carried = tuple(c for label, m in before if (c := self._carried(a, m, label)).cells) if made.behind else ()
         return Part(LETTERS[a.place], a.ask.target if a.ask.kind != "select" else "", self._said(a.place, a.given, a.work.network), a.ask.worth, made.answer, self.file.digits, solution,
@@ -190,3 +191,17 @@ class Maker:
             if wrong is not None and moved(wrong, right):
                 cells_of.append((spoken(key, a.work.network), name_of(a.work, key), printed(a.work, wrong, self.file.digits)))
         return Carried(mistake.slip, said(mistake.said, a.work), tuple(cells_of), label)
+
+
+def _kept(lines: Sequence[Line], shown: set[tuple[str, str, str]]) -> tuple[Line, ...]:
+    """The lines of a solution that have not been shown, or where marks stand; one that continues a line left out says again what it is."""
+    out: list[Line] = []
+    left, follows = "", False
+    for x in lines:
+        left = x.left or left
+        if x.marks or (x.key, x.left, x.right) not in shown:
+            out.append(x if follows else replace(x, left=left))
+            follows = True
+        else:
+            follows = False
+    return tuple(out)

@@ -42,8 +42,8 @@ def name_of(work: Work, key: Key) -> str:
     return _new(printer.name(key[1])) if key[0] is None else printer.fraction(printer.name(key[0]), printer.name(key[1]))
 
 
-def lines_of(work: Work, keys: Sequence[Key], marks: Mapping[Key, int]) -> tuple[Line, ...]:
-    """The lines that work out some keys, in their order; the marks of a key stand at its last line."""
+def lines_of(work: Work, keys: Sequence[Key], marks: Mapping[Key, int], *, symbols: bool = False) -> tuple[Line, ...]:
+    """The lines that work out some keys, in their order; the marks of a key stand at its last line. symbols: gradients without their numbers."""
     forward = {name: (symbols, numbers) for name, symbols, numbers in work.forward_lines} if any(isinstance(k, str) for k in keys) else {}
     shown = {s.wrt: s for s in work.machine.lesson.steps if not s.parent}
     out: list[Line] = []
@@ -56,7 +56,7 @@ def lines_of(work: Work, keys: Sequence[Key], marks: Mapping[Key, int]) -> tuple
             found = [TexLine(_jacobian_name(work, key), printed(work, work.value(key), work.sheet.digits))]
         else:
             step = work.sheet.step(shown[key[1]])
-            found = [*step.lines, *step.numbers]
+            found = [*step.lines, *(() if symbols else step.numbers)]
         name = spoken(key, work.network)
         for k, x in enumerate(found):
             last = k == len(found) - 1

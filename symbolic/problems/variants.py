@@ -264,8 +264,10 @@ class _Counting(HighPrecision):
         return super().pow(x, y)
 
     def dot(self, xs: Any, ys: Any) -> Any:
-        self.count += 2 * len(xs) - 1
-        return super().dot(xs, ys)
+        after = self.count + 2 * len(xs) - 1
+        out = super().dot(xs, ys)
+        self.count = after  # however a sum of exactly 0 is made sure of
+        return out
 
     def call(self, name: str, args: Any) -> Any:
         self.count += 1

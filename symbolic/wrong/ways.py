@@ -75,8 +75,10 @@ def chain_broken(network: Network) -> Iterator[Changed]:
 
 def own_factor(network: Network) -> Iterator[Changed]:
     """The factor itself as the slope of a product, in place of the other one."""
-    for eq in (e for e in network.equations if any(n.op == "mul" for n in ex.walk(e.rhs))):
-        nodes = set(ex.walk(eq.rhs))
+    for eq in network.equations:
+        nodes = {n for n in ex.walk(eq.rhs) if n.op == "mul" and not any(a.op == "num" for a in n.args)}  # nobody takes the slope of 2x to be x
+        if not nodes:
+            continue
         yield ruled({"at": eq.name}, "mul", eq.name, lambda e, g, k, pull, nodes=nodes: ex.mul(g, e.args[k]) if e in nodes else pull(e, g, k))
 
 
