@@ -29,7 +29,7 @@ from ..calculus import Pass, differentiate, tidied
 from ..derive import Derivation, derive
 from ..errors import CheckError
 from ..expr import Expr
-from ..language.arithmetic import MP, Matrix, entries
+from ..language.arithmetic import MP, Arithmetic, Matrix, entries
 from ..network import Equation, Network, Symbol
 from ..proof.lookup import AGREE, Lookup, agreement
 from ..proof.probe import Draw, random_point
@@ -72,8 +72,8 @@ class Twice:
             out[n][i][j] = v
         return out
 
-    def flat(self, parts: Mapping[str, Matrix]) -> list[Any]:
-        return [parts[n][i][j] if n in parts else mp.mpf(0) for n, i, j in self.places()]
+    def flat(self, parts: Mapping[str, Matrix], zero: Any = mp.mpf(0)) -> list[Any]:
+        return [parts[n][i][j] if n in parts else zero for n, i, j in self.places()]
 
     def gradient(self, leaves: Mapping[Any, Matrix]) -> list[Any]:
         """The gradient at the leaves, one number a place."""
@@ -81,17 +81,18 @@ class Twice:
         found = gradients(first, forward(self.base, leaves))
         return self.flat({n: found[self.base.output, n] for n in self.wrt if (self.base.output, n) in found})
 
-    def product(self, leaves: Mapping[Any, Matrix], v: Sequence[Any]) -> list[Any]:
-        """The Hessian times v at the leaves."""
+    def product(self, leaves: Mapping[Any, Matrix], v: Sequence[Any], arithmetic: Arithmetic = MP) -> list[Any]:
+        """The Hessian times v at the leaves, in any arithmetic."""
         parts = self.parts(v)
         given = {**leaves, **{self.vectors[n]: m for n, m in parts.items() if n in self.vectors}}
-        found = gradients(self.derivation, forward(self.network, given))
-        return self.flat({n: found[self.network.output, n] for n in self.wrt if (self.network.output, n) in found})
+        found = gradients(self.derivation, forward(self.network, given, arithmetic), None, arithmetic)
+        return self.flat({n: found[self.network.output, n] for n in self.wrt if (self.network.output, n) in found}, arithmetic.number(0))
 
-    def hessian(self, leaves: Mapping[Any, Matrix]) -> Matrix:
+    def hessian(self, leaves: Mapping[Any, Matrix], arithmetic: Arithmetic = MP) -> Matrix:
         """All second derivatives at the leaves, one row a place."""
         count = len(self.places())
-        return [list(column) for column in zip(*(self.product(leaves, [mp.mpf(i == k) for i in range(count)]) for k in range(count)), strict=True)]
+        units = [[arithmetic.number(int(i == k)) for i in range(count)] for k in range(count)]
+        return [list(column) for column in zip(*(self.product(leaves, u, arithmetic) for u in units), strict=True)]
 
 
 def differentiated_again(derivation: Derivation, wrt: tuple[str, ...]) -> Twice:

@@ -10,6 +10,7 @@ from mpmath import mp
 
 from .. import expr as ex
 from ..decimals import Numbers, matrix
+from ..derive import Derivation
 from ..expr import Expr, Shape
 from ..language.arithmetic import MP, Matrix
 from ..latex import Printer
@@ -119,7 +120,7 @@ def _labels(twice: Twice, printer: Printer) -> list[str]:
     return [printer.symbol(entry_symbols(twice.base.symbols[n])[i][j]) for n, i, j in twice.places()]
 
 
-class _Writer:
+class Writer:
     """Numbers as this page prints them."""
 
     def __init__(self, sheet: Sheet) -> None:
@@ -164,11 +165,11 @@ def _second(f: str, x: str, y: str, *, inline: bool = False) -> str:
 
 def _hessian(sheet: Sheet) -> Iterator[Section]:
     twice = _twice(sheet, sheet.problem.wanted.hessian)
-    writer = _Writer(sheet)
+    writer = Writer(sheet)
     point, entries = _here(sheet, twice, "hessian"), _entries(sheet, twice)
     labels, f = _labels(twice, writer.printer), writer.printer.name(sheet.network.output)
     if entries:
-        yield _in_symbols(writer, *entries)
+        yield in_symbols(writer, *entries)
     lines: list[TexLine] = []
     cells: tuple[tuple[str, ...], ...] = ()
     heads: tuple[str, ...] = ()
@@ -198,17 +199,20 @@ def _hessian(sheet: Sheet) -> Iterator[Section]:
 
 def _entries(sheet: Sheet, twice: Twice) -> tuple[Mapping[str, Expr], list[Entry], str] | None:
     """Gradient and second derivatives in the leaves, where they are short enough; how they were checked."""
-    def make() -> Any:
-        gradient = gradient_in_leaves(sheet.lesson.derivation, twice.wrt)
-        if gradient is None:
-            return None
-        found = second_entries(gradient)
-        return gradient, found, check_entries(sheet.network, gradient, found)
-
-    return remembered(sheet, ("entries", twice.wrt), make)
+    return remembered(sheet, ("entries", twice.wrt), lambda: checked_entries(sheet.network, sheet.lesson.derivation, twice.wrt))
 
 
-def _in_symbols(writer: _Writer, gradient: Mapping[str, Expr], entries: Sequence[Entry], checked: str) -> Section:
+def checked_entries(network: Network, derivation: Derivation, names: Sequence[str]) -> tuple[Mapping[str, Expr], list[Entry], str] | None:
+    """Gradient and second derivatives in the leaves, where they are short enough; how they were checked. Raises CheckError."""
+    gradient = gradient_in_leaves(derivation, names)
+    if gradient is None:
+        return None
+    found = second_entries(gradient)
+    return gradient, found, check_entries(network, gradient, found)
+
+
+def in_symbols(writer: Writer, gradient: Mapping[str, Expr], entries: Sequence[Entry], checked: str) -> Section:
+    """The second derivatives, line by line."""
     p, f, names = writer.printer, writer.sheet.network.output, list(gradient)
     lines = []
     for x, slope in gradient.items():
@@ -224,7 +228,7 @@ def _in_symbols(writer: _Writer, gradient: Mapping[str, Expr], entries: Sequence
     return Section("Second derivatives", "Each first derivative is a function again, and it is differentiated once more, by the same rules.", tuple(lines), checked=checked)
 
 
-def _eigenvalues(writer: _Writer, found: Curvature, labels: Sequence[str]) -> Section:
+def _eigenvalues(writer: Writer, found: Curvature, labels: Sequence[str]) -> Section:
     vectors = len(labels) <= MOST_IN_BRACKETS
     heads = ("eigenvalue", "direction", "along it")[:: 1 if vectors else 2]
     least = max(map(abs, found.values)) * mp.mpf(10) ** -AGREE
@@ -257,7 +261,7 @@ def _verdict(found: Curvature) -> str:
 def _direction(sheet: Sheet) -> Section:
     given = sheet.problem.wanted.direction
     twice = _twice(sheet, tuple(given))
-    point, writer = _here(sheet, twice, "direction"), _Writer(sheet)
+    point, writer = _here(sheet, twice, "direction"), Writer(sheet)
     if point is None:
         raise sheet.problem.refused("direction", "a name has no number, so there is no slope to compute")
     v = twice.flat({n: [[MP.number(x) for x in row] for row in rows] for n, rows in given.items()})
@@ -283,7 +287,7 @@ def _direction(sheet: Sheet) -> Section:
 
 def _newton(sheet: Sheet) -> Iterator[Section]:
     names = sheet.problem.wanted.newton
-    twice, writer = _twice(sheet, names), _Writer(sheet)
+    twice, writer = _twice(sheet, names), Writer(sheet)
     path = remembered(sheet, ("newton", names), lambda: _newton_path(sheet, twice))
     labels = _labels(twice, writer.printer)
     first, alone = path[0], len(labels) == 1
@@ -355,7 +359,7 @@ def _product(sheet: Sheet) -> Iterator[Section]:
         of, wrt, tree = shown.of, shown.wrt, shown.source.result
         filled, result = page.numbers(page.printer).line(tree, page.values[of, wrt])
         steps += [TexLine(page.printer.gradient_name(of, wrt), page.printer(tree)), TexLine("", result if filled == result else f"{filled} = {result}", kind="numbers")]
-    writer = _Writer(sheet)
+    writer = Writer(sheet)
     product = twice.flat({n: page.values[twice.network.output, n] for n in names if (twice.network.output, n) in page.values})
     v = twice.flat({n: [[MP.number(x) for x in row] for row in rows] for n, rows in given.items()})
     _check_product(sheet, twice, v, product)

@@ -29,6 +29,7 @@ from ..optimizers import Optimizer
 from ..proof.probe import Draw, random_point
 from ..slips import SLIPS, Working
 from ..values import DIGITS, forward
+from .second import QUANTITIES, quantity
 from .worked import Key, Work, evaluated, updated
 
 LISTED = 5        # common errors of one part, where the file names none
@@ -44,12 +45,14 @@ UNLIKELY = frozenset({"resent", "assigned", "backward-twice", "not-stored", "cli
 
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake in one network: the name of its slip, the working with it, and what a marker writes; row: the optimizer as it leaves it."""
+    """A mistake in one network: the name of its slip, the working with it, and what a marker writes; row: the optimizer as it leaves it; put: equations
+    of a quantity that it replaces."""
 
     slip: str
     working: Working
     said: str
     row: Optimizer | None = None
+    put: Mapping[str, str] | None = None
 
 
 def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTED + SPARE, formula: Callable[[Derivation], str] | None = None) -> tuple[Mistake, ...]:
@@ -122,6 +125,8 @@ def _not_zero(value: Matrix | None) -> bool:
 def _candidates(work: Work, key: Key, names: Sequence[str]) -> Iterator[Mistake]:
     """Every way to make every mistake that can move a key, in the order of the table or of the file."""
     network, plan = work.network, work.problem.descent
+    for wrong in QUANTITIES[key[1]].wrong if isinstance(key, tuple) and key[0] == "" and not names else ():
+        yield Mistake(wrong.name, Working(network, work.machine.long), wrong.said, put=wrong.put)
     kinds = _kinds(network, key, named=plan is not None and not plan.plain)
     tried = names or sorted((n for group in kinds for n, s in SLIPS.items() if s.kind in group and n not in UNLIKELY and FITS.get(n, _always)(work, key)), key=lambda n: n == FILLER)
     for name in tried:
@@ -202,6 +207,7 @@ def everything(work: Work, mistake: Mistake, leaves: Env, keys: Sequence[Key]) -
     if network.symbols[network.output].shape:
         return evaluated(work.problem, working.derivation, leaves, keys)
     env = working.values(leaves)
+    env |= {k: quantity(work.problem, working.derivation, env, k[1], put=mistake.put) for k in keys if isinstance(k, tuple) and k[0] == ""}
     plan = work.problem.descent
     if plan is None or not any(isinstance(k, tuple) and k[0] is None for k in keys):
         return env

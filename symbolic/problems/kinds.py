@@ -193,7 +193,7 @@ def _choice(a: Asking, options: Sequence[Option], *, several: bool = False, **mo
 
 def _gradient(a: Asking) -> tuple[str, str]:
     key = a.key
-    if isinstance(key, str) or key[0] is None or a.work.network.symbols[a.work.network.output].shape:
+    if isinstance(key, str) or not key[0] or a.work.network.symbols[a.work.network.output].shape:
         raise SpecError("expected a gradient of a single number", where=a.file.where_is("ask", a.place, a.ask.kind), hint="as in dL/dW1")
     return str(key[0]), key[1]
 

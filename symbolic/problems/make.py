@@ -29,6 +29,7 @@ from .format import Ask, ProblemFile
 from .distractors import Mistake, moved
 from .kinds import ROWS, Asking, Made, said
 from .question import Carried, Figures, Line, Part, Question
+from .second import QUANTITIES
 from .solution import name_of, printed, stated
 from .tolerance import tolerances
 from .variants import Variants, canonical, conditions_met, figures
@@ -57,7 +58,8 @@ class Maker:
     def _say(self, k: int, ask: Ask) -> Wording:
         """The words of a part: its own, or those of its kind."""
         try:
-            return Wording(ask.say or ROWS[ask.kind].say.format(target=ask.target), list(self.file.parameters))
+            asked = QUANTITIES[ask.target].say if ask.kind == "find" and ask.target in QUANTITIES else ROWS[ask.kind].say.format(target=ask.target)
+            return Wording(ask.say or asked, list(self.file.parameters))
         except ValueProblem as e:
             raise SpecError(f"ask, entry {k + 1}, say: {e.sentence}", where=self.file.where_is("ask", k, "say"), hint=e.hint) from None
 

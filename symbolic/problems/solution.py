@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mpmath import mp
@@ -12,11 +13,13 @@ from ..decimals import decimal, matrix
 from ..language.arithmetic import MP, Matrix
 from ..latex import Printer
 from ..lectures.descent import run
+from ..pages.curvature import Writer, checked_entries, in_symbols
 from ..pages.descentpages import first_step_section
 from ..pages.sheet import TexLine
 from ..pages.texparts import number
 from ..values import DIGITS
 from .question import Line
+from .second import QUANTITIES, given, names_of
 from .worked import Key, Work, rational, spoken
 
 WIDEST = 8
@@ -39,6 +42,8 @@ def name_of(work: Work, key: Key) -> str:
     printer = Printer(work.network)
     if isinstance(key, str):
         return printer.name(key)
+    if key[0] == "":
+        return QUANTITIES[key[1]].symbol
     return _new(printer.name(key[1])) if key[0] is None else printer.fraction(printer.name(key[0]), printer.name(key[1]))
 
 
@@ -50,6 +55,8 @@ def lines_of(work: Work, keys: Sequence[Key], marks: Mapping[Key, int], *, symbo
     for key in keys:
         if isinstance(key, str):
             found = _forward(work, key, *forward[key])
+        elif key[0] == "":
+            found = _quantity(work, key)
         elif key[0] is None:
             found = _updated(work, key[1])
         elif work.network.symbols[work.network.output].shape:
@@ -73,6 +80,24 @@ def _forward(work: Work, name: str, symbols: TexLine, numbers: TexLine | None) -
     if numbers is None or whole:
         return [TexLine(symbols.left, symbols.right), TexLine("", printed(work, work.value(name), work.sheet.digits))]
     return [TexLine(symbols.left, symbols.right), TexLine("", numbers.right)]
+
+
+def _quantity(work: Work, key: Any) -> list[TexLine]:
+    """The second derivatives in symbols and the Hessian, or the equations of a quantity with their numbers."""
+    derivation, name = work.machine.lesson.derivation, key[1]
+    writer, row = Writer(work.sheet), QUANTITIES[name]
+    if name == "hessian":
+        where = ("entries", names_of(work.problem, name))
+        if where not in work.machine.memo:
+            work.machine.memo[where] = checked_entries(work.network, derivation, where[1])
+        found = work.machine.memo[where]
+        lines = list(in_symbols(writer, *found).lines) if found else []
+        return [*lines, TexLine(row.symbol, printed(work, work.value(key), work.sheet.digits))]
+    with mp.workdps(DIGITS):
+        lines, _ = writer.worked(row.equations, given(work.problem, derivation, work.values, name))
+    names = [n for n in row.equations for _ in range(2)]
+    told = [replace(x, because=row.because.get(n, "") if x.left else "") for x, n in zip(lines, names, strict=True)]
+    return told if len(row.answer) == 1 else [*told, TexLine(row.symbol, printed(work, work.value(key), work.sheet.digits))]
 
 
 def _updated(work: Work, name: str) -> list[TexLine]:

@@ -31,11 +31,13 @@ from ..proof.probe import Draw, kinks
 from ..values import DIGITS, difference, downstream, forward, gradients, inner
 from ..proof.lookup import AGREE
 from ..verify import Certified, certify
+from .second import QUANTITIES, names_of, quantity
+from .second import checked as checked_quantity
 
 LARGEST_BELOW, LARGEST_ABOVE = 1000, 10**6  # of fractions that are printed as such
 SHARP = 40  # digits to which a number agrees with its fraction
 
-# What is asked for: a value by its name, a gradient or Jacobian (of, wrt), what an update leads to (None, name).
+# What is asked for: a value by its name, a gradient or Jacobian (of, wrt), what an update leads to (None, name), a quantity of problems.second ("", name).
 Key: TypeAlias = "str | tuple[str | None, str]"
 
 
@@ -114,7 +116,7 @@ class Work:
     @cached_property
     def sheet(self) -> Sheet:
         """The lines of the worked solution."""
-        known = {k: v for k, v in self.values.items() if not (isinstance(k, tuple) and k[0] is None)}
+        known = {k: v for k, v in self.values.items() if not (isinstance(k, tuple) and not k[0])}
         exact = {k: rational(m) for k, m in known.items() if not isinstance(k, Expr) and k not in self.problem.leaves} if self.problem.exact else {}
         return Sheet(self.problem, Certified(self.machine.lesson, known, max(self.machine.worst, self.worst or 0)), digits=4, widest=8, exact=exact)
 
@@ -188,7 +190,7 @@ def evaluated(problem: Problem, derivation: Derivation, leaves: Env, keys: Seque
         after = updated(problem, derivation, env, leaves, arithmetic)
         env.update({(None, n): m for n, m in after.items()})
         env[None, network.output] = forward(network, {**leaves, **after}, arithmetic)[network.output]
-    return env
+    return env | {key: quantity(problem, derivation, env, key[1], arithmetic) for key in keys if isinstance(key, tuple) and key[0] == ""}
 
 
 def _jacobians(derivation: Derivation, env: Env, keys: Sequence[Any], arithmetic: Arithmetic) -> dict[Any, Matrix]:
@@ -249,6 +251,8 @@ def _checked(problem: Problem, derivation: Derivation, values: Mapping[Any, Matr
     for key in keys:
         if isinstance(key, tuple) and key[0] is None and key[1] in problem.moved:
             worst = max(worst, _step_checked(problem, values, key[1], network))
+        elif isinstance(key, tuple) and key[0] == "":
+            worst = max(worst, checked_quantity(problem, derivation, values, key[1]))
     return float(worst)
 
 
@@ -307,6 +311,9 @@ def key_of(text: str, network: Network, problem: Problem) -> Key:
     names = [*network.symbols, *network.aliases]
     if text in names:
         return network.resolve(text)
+    if text in QUANTITIES:
+        names_of(problem, text)
+        return "", text
     if text.endswith("_new") and problem.descent is not None:
         own = [*problem.moved, network.output]
         if (name := network.resolve(text[:-4])) in own:
@@ -321,7 +328,7 @@ def key_of(text: str, network: Network, problem: Problem) -> Key:
 
 def spoken(key: Key, network: Network) -> str:
     """A key as a person writes it."""
-    return key if isinstance(key, str) else f"{key[1]}_new" if key[0] is None else "d{}/d{}".format(*key)
+    return key if isinstance(key, str) else f"{key[1]}_new" if key[0] is None else "d{}/d{}".format(*key) if key[0] else key[1]
 
 
 def needed(work: Work, keys: Iterable[Key]) -> list[Key]:
@@ -343,6 +350,9 @@ def _needed(work: Work, keys: Iterable[Key]) -> list[Key]:
         elif key[0] is None:
             after.append(key)
             slopes.update(n for n in (work.problem.moved if key[1] == network.output else [key[1]]))
+        elif not key[0]:
+            after.append(key)
+            slopes.update(names_of(work.problem, key[1]))
         else:
             slopes.add(key[1])
     for name, step in reversed(list(derivation.steps.items())):

@@ -1,0 +1,160 @@
+"""What is asked of a point beyond its gradient: the Hessian, its eigenvalues, slope and curvature along a direction.
+
+Each is a few equations in the language itself, over the gradient g, the Hessian H and the direction v of the spec, so that the same rows
+give its value in any arithmetic, its lines, and what a wrong gradient or a wrong equation makes of it.
+
+>>> from ..spec import build as spec
+>>> from ..problem import build
+>>> from .worked import work
+>>> w = work(build(spec({"equations": {"f": "x**2*y"}, "at": {"x": 3, "y": 4}, "hessian": ["x", "y"], "direction": {"x": 3, "y": 4}})), [("", "hessian"), ("", "slope")])
+>>> [[int(v) for v in row] for row in w.value(("", "hessian"))], int(w.value(("", "slope"))[0][0]*5)
+([[8, 6], [6, 0]], 108)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mpmath import mp
+
+from ..derive import Derivation
+from ..errors import SpecError
+from ..language.arithmetic import MP, Arithmetic, Env, Matrix
+from ..lectures.second import Twice, checked_hessian, close, curvature, differentiated_again, leaves_of, output_at, second_difference, size_of
+from ..network import Network, from_equations
+from ..problem import Problem
+from ..values import difference, forward
+
+
+@dataclass(frozen=True)
+class Point:
+    """A function at a point, for checks that know nothing of derivatives: its output as a function of all places, and the unit direction."""
+
+    twice: Twice
+    leaves: Env
+    unit: list[Any]
+
+    def slope(self, u: Sequence[Any]) -> Any:
+        f, at = output_at(self.twice, self.leaves), self.twice.flat(self.leaves)
+        return difference(lambda m: [[f([x + m[0][0] * d for x, d in zip(at, u, strict=True)])]], [[mp.mpf(0)]], [[mp.mpf(1)]])[0][0]
+
+    def steepest(self) -> Any:
+        count = len(self.twice.places())
+        return mp.norm([self.slope([mp.mpf(i == k) for i in range(count)]) for k in range(count)])
+
+    def eigenvalues(self) -> list[Any]:
+        hessian = checked_hessian(self.twice, self.leaves)
+        return list(curvature(hessian, self.twice.gradient(self.leaves), size_of(forward(self.twice.base, self.leaves))).values)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A mistake in one of the equations: what stands there, and what a marker writes."""
+
+    name: str
+    put: Mapping[str, str]
+    said: str
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One thing to ask. equations: from g, H and v; answer: the names of its entries; because: reasons, by name; check: a second opinion."""
+
+    say: str
+    symbol: str
+    equations: Mapping[str, str]
+    answer: tuple[str, ...]
+    check: Callable[[Point], list[Any]]
+    because: Mapping[str, str]
+    wrong: tuple[Wrong, ...] = ()
+
+
+_UNSCALED = Wrong("direction-unscaled", {"u": "v"}, "The direction was not scaled to length 1.")
+_SCALED = {"u": "the direction at length 1"}
+
+QUANTITIES: dict[str, Quantity] = {
+    "hessian": Quantity("Compute the Hessian matrix.", "H", {}, (),
+                        lambda p: [v for row in checked_hessian(p.twice, p.leaves) for v in row], {}),
+    "eigenvalues": Quantity("Compute the eigenvalues of the Hessian, the smaller one first.", r"\lambda", {"m": "trace(H)/2", "d": "sqrt(m**2 - det(H))", "low": "m - d", "high": "m + d"},
+                            ("low", "high"), Point.eigenvalues, {"m": "the mean of the eigenvalues", "d": "half their distance"},
+                            (Wrong("root-of-eigenvalues", {"d": "m**2 - det(H)"}, "The root was not taken."),
+                             Wrong("trace-whole", {"m": "trace(H)"}, "The trace was not halved."),
+                             Wrong("diagonal-of-hessian", {"d": "sqrt(m**2 - H[0,0]*H[1,1])"}, "These are the entries on the diagonal; the mixed derivative counts too."))),
+    "slope": Quantity("Compute the directional derivative.", "D", {"u": "v/norm(v)", "D": "dot(g, u)"}, ("D",), lambda p: [p.slope(p.unit)],
+                      {**_SCALED, "D": "the gradient along it"}, (_UNSCALED,)),
+    "curvature": Quantity("Compute the second derivative along the direction.", "k", {"u": "v/norm(v)", "k": "dot(u, H @ u)"}, ("k",),
+                          lambda p: [second_difference(output_at(p.twice, p.leaves), p.twice.flat(p.leaves), p.unit, p.unit)],
+                          {**_SCALED, "k": "the Hessian along it, twice"}, (_UNSCALED,)),
+    "steepest": Quantity("Compute the length of the gradient.", r"\|g\|", {"r": "norm(g)"}, ("r",), lambda p: [p.steepest()], {"r": "the length of the gradient"},
+                         (Wrong("squares-not-rooted", {"r": "norm(g)**2"}, "The root was not taken."),)),
+}
+
+
+def names_of(problem: Problem, name: str) -> tuple[str, ...]:
+    """The variables that a quantity is about. Raises SpecError where the spec does not say."""
+    wanted = problem.wanted
+    names = wanted.hessian or tuple(wanted.direction)
+    uses = " ".join(QUANTITIES[name].equations.values())
+    if not names or ("v" in uses.replace("(", " ").replace("/", " ").split() and not wanted.direction):
+        raise SpecError(f"{name!r} needs a key in the spec", hint="as in hessian: [x, y] and direction: {x: 3, y: 4}")
+    if name == "eigenvalues" and sum(1 for _ in _places(problem.network, names)) != 2:
+        raise SpecError("eigenvalues are asked for of two numbers only", hint="name two in hessian: [x, y]")
+    return names
+
+
+def _places(network: Network, names: Sequence[str]) -> list[tuple[str, int, int]]:
+    return Twice(network, network, tuple(names), {}).places()
+
+
+_seen: dict[int, tuple[Derivation, Twice]] = {}
+
+
+def twice_of(derivation: Derivation, names: tuple[str, ...]) -> Twice:
+    """The derivation differentiated again, once."""
+    found = _seen.get(id(derivation))
+    if found is None or found[0] is not derivation or found[1].wrt != names:
+        found = _seen[id(derivation)] = derivation, differentiated_again(derivation, names)
+    return found[1]
+
+
+def given(problem: Problem, derivation: Derivation, env: Env, name: str, arithmetic: Arithmetic = MP) -> dict[str, Matrix]:
+    """The gradient, the Hessian and the direction at a point, in any arithmetic, as far as a quantity uses them."""
+    names, zero = names_of(problem, name), arithmetic.number(0)
+    places, output = _places(derivation.network, names), derivation.network.output
+    out = {"g": [[env[output, n][i][j] if (output, n) in env else zero] for n, i, j in places]}
+    if problem.wanted.direction:
+        out["v"] = [[arithmetic.number(problem.wanted.direction[n][i][j]) if n in problem.wanted.direction else zero] for n, i, j in places]
+    if name == "hessian" or any("H" in e for e in QUANTITIES[name].equations.values()):
+        out["H"] = twice_of(derivation, names).hessian(leaves_of(derivation.network, env), arithmetic)
+    return out
+
+
+def equations(name: str, start: Mapping[str, Matrix], put: Mapping[str, str] | None = None) -> Network:
+    """The equations of a quantity as a network, those that are put in place of others included."""
+    return from_equations({**QUANTITIES[name].equations, **(put or {})}, {n: (len(m), len(m[0])) for n, m in start.items()})
+
+
+def quantity(problem: Problem, derivation: Derivation, env: Env, name: str, arithmetic: Arithmetic = MP, put: Mapping[str, str] | None = None) -> Matrix:
+    """A quantity at a point where values and gradients are known; put: wrong equations."""
+    start = given(problem, derivation, env, name, arithmetic)
+    if name == "hessian":
+        return start["H"]
+    found = forward(equations(name, start, put), start, arithmetic)
+    return [found[n][0] for n in QUANTITIES[name].answer]
+
+
+def checked(problem: Problem, derivation: Derivation, values: Env, name: str) -> Any:
+    """A quantity against first or second differences of the forward pass, the largest difference. Raises CheckError."""
+    names = names_of(problem, name)
+    twice = twice_of(derivation, names)
+    v = [row[0] for row in given(problem, derivation, values, "slope")["v"]] if problem.wanted.direction else []
+    point = Point(twice, leaves_of(derivation.network, values), [x / mp.norm(v) for x in v])
+    got = [x for row in values["", name] for x in row]
+    scale = size_of(values, *got)
+    worst = mp.mpf(0)
+    for x, y in zip(got, QUANTITIES[name].check(point), strict=True):
+        close(x, y, scale, name)
+        worst = max(worst, abs(x - y) / max(abs(x), mp.mpf(1)))
+    return worst
