@@ -295,9 +295,11 @@ def _error_in(a: Asking) -> Made:
 def _count(a: Asking) -> Made:
     if a.ask.target not in COUNTS:
         raise SpecError(f"{a.ask.target!r} cannot be counted", where=a.file.where_is("ask", a.place, "count"), hint=nearest(a.ask.target, COUNTS))
-    total, terms = COUNTS[a.ask.target](a)
+    total, terms = COUNTS[a.ask.target].make(a)
     working = Line(r"\text{" + a.ask.target + "}", " + ".join(terms) + f" = {total}" if len(terms) > 1 else str(total), key=a.ask.target, marks=a.ask.worth)
-    return Made(Answer("numeric", str(total), ((str(total),),), ((ZERO,),)), solution=(working,))
+    wrong = [(name, n, sentence) for name, count, sentence in COUNTS[a.ask.target].wrong if (n := count(a)) not in (0, total)]
+    errors = tuple(CommonError(name, (("words", sentence),), str(n), ((str(n),),)) for name, n, sentence in wrong)
+    return Made(Answer("numeric", str(total), ((str(total),),), ((ZERO,),)), errors, solution=(working,))
 
 
 def _parameters(a: Asking) -> tuple[int, list[str]]:
@@ -313,18 +315,46 @@ def _size(shape: ex.Shape) -> int:
     return out
 
 
-COUNTS: dict[str, Callable[[Asking], tuple[int, list[str]]]] = {
-    "parameters": _parameters,
-    "equations": lambda a: (len(a.work.network.equations), []),
-    "values": lambda a: (sum(_size(s.shape) for s in a.work.network.symbols.values() if s.kind == "value"), []),
+def _unbiased(a: Asking) -> int:
+    """The parameters that are multiplied by another name."""
+    n = a.work.network
+    multiplied = {name for eq in n.equations for e in ex.walk(eq.rhs) if e.op in ("mul", "matmul") and len(e.names) > 1 for name in e.names}
+    return sum(_size(n.symbols[p].shape) for p in n.names("parameter") if p in multiplied)
+
+
+@dataclass(frozen=True)
+class Count:
+    """One thing to count: the sum with its terms, and wrong counts with what a marker writes."""
+
+    make: Callable[[Asking], tuple[int, list[str]]]
+    wrong: tuple[tuple[str, Callable[[Asking], int], str], ...] = ()
+
+
+COUNTS: dict[str, Count] = {
+    "parameters": Count(_parameters, (("biases-uncounted", _unbiased, "The biases were not counted."),)),
+    "equations": Count(lambda a: (len(a.work.network.equations), [])),
+    "values": Count(lambda a: (sum(_size(s.shape) for s in a.work.network.symbols.values() if s.kind == "value"), [])),
 }
 
 
+def _shape_keys(ask: Ask, network: Network, problem: Any) -> list[Key]:
+    """No number is worked out for a shape; its name is looked up all the same."""
+    key_of(ask.target, network, problem)
+    return []
+
+
 def _shape(a: Asking) -> Made:
-    value = a.work.value(a.key)
-    found = (str(len(value)), str(len(value[0])))
+    """A gradient has the shape of what it is taken for; a Jacobian a row for each entry above and a column for each below."""
+    symbols, key = a.work.network.symbols, a.key
+    above = symbols[a.work.network.output].shape
+    if isinstance(key, tuple) and key[0] and above:
+        found = (str(_size(above)), str(_size(symbols[key[1]].shape)))
+    else:
+        found = tuple(str(int(d)) for d in symbols[key if isinstance(key, str) else key[1]].shape) or ("1", "1")
     answer = Answer("vector", rf"{found[0]} \times {found[1]}", (found,), ((ZERO, ZERO),))
-    return Made(answer, solution=(Line(r"\text{shape}", answer.latex, key=a.ask.target, marks=a.ask.worth),))
+    turned = tuple(reversed(found))
+    errors = () if turned == found else (CommonError("shape-turned", (("words", "Rows and columns are exchanged."),), rf"{turned[0]} \times {turned[1]}", (turned,)),)
+    return Made(answer, errors, solution=(Line(r"\text{shape}", answer.latex, key=a.ask.target, marks=a.ask.worth),))
 
 
 def _code(a: Asking) -> Made:
@@ -373,5 +403,5 @@ ROWS: dict[str, Row] = {
     "error_in": Row("One line of this derivation is wrong, and those below follow from it. Which line is the first wrong one, and what should it say?", _target, _error_in),
     "code": Row("Write a NumPy function {target} that returns the gradients. It is tried on the numbers above.", _code_keys, _code),
     "count": Row("Count the {target}.", _none, _count),
-    "shape": Row("Give the shape of `{target}` as rows and columns.", _target, _shape),
+    "shape": Row("Give the shape of `{target}` as rows and columns.", _shape_keys, _shape),
 }

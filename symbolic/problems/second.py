@@ -60,10 +60,11 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Quantity:
-    """One thing to ask. equations: from g, H and v; answer: the names of its entries; because: reasons, by name; check: a second opinion."""
+    """One thing to ask. uses: which of g, H and v; equations: from these; answer: the names of its entries; because: reasons, by name; check: a second opinion."""
 
     say: str
     symbol: str
+    uses: str
     equations: Mapping[str, str]
     answer: tuple[str, ...]
     check: Callable[[Point], list[Any]]
@@ -75,19 +76,19 @@ _UNSCALED = Wrong("direction-unscaled", {"u": "v"}, "The direction was not scale
 _SCALED = {"u": "the direction at length 1"}
 
 QUANTITIES: dict[str, Quantity] = {
-    "hessian": Quantity("Compute the Hessian matrix.", "H", {}, (),
+    "hessian": Quantity("Compute the Hessian matrix.", "H", "H", {}, (),
                         lambda p: [v for row in checked_hessian(p.twice, p.leaves) for v in row], {}),
-    "eigenvalues": Quantity("Compute the eigenvalues of the Hessian, the smaller one first.", r"\lambda", {"m": "trace(H)/2", "d": "sqrt(m**2 - det(H))", "low": "m - d", "high": "m + d"},
-                            ("low", "high"), Point.eigenvalues, {"m": "the mean of the eigenvalues", "d": "half their distance"},
+    "eigenvalues": Quantity("Compute the eigenvalues of the Hessian, the smaller one first.", r"\lambda", "H", {"m": "trace(H)/2", "d": "sqrt(m**2 - det(H))", "lambda1": "m - d", "lambda2": "m + d"},
+                            ("lambda1", "lambda2"), Point.eigenvalues, {"m": "the mean of the eigenvalues", "d": "half their distance"},
                             (Wrong("root-of-eigenvalues", {"d": "m**2 - det(H)"}, "The root was not taken."),
                              Wrong("trace-whole", {"m": "trace(H)"}, "The trace was not halved."),
                              Wrong("diagonal-of-hessian", {"d": "sqrt(m**2 - H[0,0]*H[1,1])"}, "These are the entries on the diagonal; the mixed derivative counts too."))),
-    "slope": Quantity("Compute the directional derivative.", "D", {"u": "v/norm(v)", "D": "dot(g, u)"}, ("D",), lambda p: [p.slope(p.unit)],
+    "slope": Quantity("Compute the directional derivative.", "D", "gv", {"u": "v/norm(v)", "D": "dot(g, u)"}, ("D",), lambda p: [p.slope(p.unit)],
                       {**_SCALED, "D": "the gradient along it"}, (_UNSCALED,)),
-    "curvature": Quantity("Compute the second derivative along the direction.", "k", {"u": "v/norm(v)", "k": "dot(u, H @ u)"}, ("k",),
+    "curvature": Quantity("Compute the second derivative along the direction.", "k", "Hv", {"u": "v/norm(v)", "k": "dot(u, H @ u)"}, ("k",),
                           lambda p: [second_difference(output_at(p.twice, p.leaves), p.twice.flat(p.leaves), p.unit, p.unit)],
-                          {**_SCALED, "k": "the Hessian along it, twice"}, (_UNSCALED,)),
-    "steepest": Quantity("Compute the length of the gradient.", r"\|g\|", {"r": "norm(g)"}, ("r",), lambda p: [p.steepest()], {"r": "the length of the gradient"},
+                          {**_SCALED, "k": "the curvature along it"}, (_UNSCALED,)),
+    "steepest": Quantity("Compute the length of the gradient.", r"\|g\|", "g", {"r": "norm(g)"}, ("r",), lambda p: [p.steepest()], {"r": "the length of the gradient"},
                          (Wrong("squares-not-rooted", {"r": "norm(g)**2"}, "The root was not taken."),)),
 }
 
@@ -96,8 +97,7 @@ def names_of(problem: Problem, name: str) -> tuple[str, ...]:
     """The variables that a quantity is about. Raises SpecError where the spec does not say."""
     wanted = problem.wanted
     names = wanted.hessian or tuple(wanted.direction)
-    uses = " ".join(QUANTITIES[name].equations.values())
-    if not names or ("v" in uses.replace("(", " ").replace("/", " ").split() and not wanted.direction):
+    if not names or ("v" in QUANTITIES[name].uses and not wanted.direction):
         raise SpecError(f"{name!r} needs a key in the spec", hint="as in hessian: [x, y] and direction: {x: 3, y: 4}")
     if name == "eigenvalues" and sum(1 for _ in _places(problem.network, names)) != 2:
         raise SpecError("eigenvalues are asked for of two numbers only", hint="name two in hessian: [x, y]")
@@ -123,17 +123,24 @@ def given(problem: Problem, derivation: Derivation, env: Env, name: str, arithme
     """The gradient, the Hessian and the direction at a point, in any arithmetic, as far as a quantity uses them."""
     names, zero = names_of(problem, name), arithmetic.number(0)
     places, output = _places(derivation.network, names), derivation.network.output
-    out = {"g": [[env[output, n][i][j] if (output, n) in env else zero] for n, i, j in places]}
-    if problem.wanted.direction:
-        out["v"] = [[arithmetic.number(problem.wanted.direction[n][i][j]) if n in problem.wanted.direction else zero] for n, i, j in places]
-    if name == "hessian" or any("H" in e for e in QUANTITIES[name].equations.values()):
+    out, uses = dict[str, Matrix](), QUANTITIES[name].uses
+    if "g" in uses:
+        out["g"] = [[env[output, n][i][j] if (output, n) in env else zero] for n, i, j in places]
+    if "v" in uses:
+        out["v"] = [[arithmetic.number(x)] for x in _direction(problem, places)]
+    if "H" in uses:
         out["H"] = twice_of(derivation, names).hessian(leaves_of(derivation.network, env), arithmetic)
     return out
 
 
+def _direction(problem: Problem, places: Sequence[tuple[str, int, int]]) -> list[Any]:
+    along = problem.wanted.direction
+    return [along[n][i][j] if n in along else 0 for n, i, j in places]
+
+
 def equations(name: str, start: Mapping[str, Matrix], put: Mapping[str, str] | None = None) -> Network:
-    """The equations of a quantity as a network, those that are put in place of others included."""
-    return from_equations({**QUANTITIES[name].equations, **(put or {})}, {n: (len(m), len(m[0])) for n, m in start.items()})
+    """The equations of a quantity as a network, with those that are put in place of its own."""
+    return from_equations({n: (put or {}).get(n, e) for n, e in QUANTITIES[name].equations.items()}, {n: (len(m), len(m[0])) for n, m in start.items()})
 
 
 def quantity(problem: Problem, derivation: Derivation, env: Env, name: str, arithmetic: Arithmetic = MP, put: Mapping[str, str] | None = None) -> Matrix:
@@ -149,8 +156,8 @@ def checked(problem: Problem, derivation: Derivation, values: Env, name: str) ->
     """A quantity against first or second differences of the forward pass, the largest difference. Raises CheckError."""
     names = names_of(problem, name)
     twice = twice_of(derivation, names)
-    v = [row[0] for row in given(problem, derivation, values, "slope")["v"]] if problem.wanted.direction else []
-    point = Point(twice, leaves_of(derivation.network, values), [x / mp.norm(v) for x in v])
+    v = [MP.number(x) for x in _direction(problem, twice.places())]
+    point = Point(twice, leaves_of(derivation.network, values), [x / (mp.norm(v) or 1) for x in v])
     got = [x for row in values["", name] for x in row]
     scale = size_of(values, *got)
     worst = mp.mpf(0)

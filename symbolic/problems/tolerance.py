@@ -117,6 +117,8 @@ class Rounded(Arithmetic):
 
 def intervals(work: Work, digits: int = DIGITS) -> dict[Key, Matrix]:
     """For every key that is asked for, the intervals of what a right method may come to. Raises Rejected where rounding undoes a decision."""
+    if not work.keys:
+        return {}
     before, iv.dps = iv.dps, WORKING
     try:
         with mp.workdps(WORKING):

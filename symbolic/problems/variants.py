@@ -230,7 +230,7 @@ def _answers_large(file: ProblemFile, work: Work, asked: list[Key]) -> None:
 
 def _not_saturated(work: Work) -> None:
     """Activations with pieces may be off; smooth ones may not be flat."""
-    for eq in work.network.equations:
+    for eq in work.network.equations if work.values else ():
         call = eq.rhs
         if call.op != "call" or not FUNCTIONS[call.data].activation or FUNCTIONS[call.data].kinks or call.data in ("step", "identity"):
             continue
@@ -283,9 +283,10 @@ def figures(work: Work, asked: list[Key]) -> Figures:
 
     counting = _Counting()
     with mp.workdps(20):
-        evaluated(work.problem, work.machine.lesson.derivation, numbers(work.problem, counting), work.keys, counting)
+        if work.values:
+            evaluated(work.problem, work.machine.lesson.derivation, numbers(work.problem, counting), work.keys, counting)
     active = sum(v > 0 for eq in work.network.equations if eq.rhs.op == "call" and FUNCTIONS[eq.rhs.data].kinks
-                 for row in work.values[eq.name] for v in row)
+                 for row in work.values.get(eq.name, ()) for v in row)
     digits = max((_digits(v) for cells in work.problem.leaves.values() for row in cells for v in row), default=0)
     return Figures(len(needed(work, asked)), counting.count, digits, active)
 

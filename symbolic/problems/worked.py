@@ -135,6 +135,9 @@ def unchecked(problem: Problem, keys: Iterable[Key]) -> Work:
     """All numbers of a variant, by its proved derivation; many draws are turned down before their numbers are worth the check."""
     wanted = tuple(dict.fromkeys(keys))
     leaves = problem.numbers()
+    if leaves is None and not wanted:  # shapes and counts: no number is worked out
+        found = machine(problem)
+        return Work(replace(problem, network=found.network), found, (), {})
     if leaves is None:
         raise SpecError("the spec of a problem needs numbers", where=problem.spec.where() if problem.spec else "")
     with mp.workdps(DIGITS):
@@ -238,6 +241,8 @@ def _checked(problem: Problem, derivation: Derivation, values: Mapping[Any, Matr
     Raises CheckError. Differences know nothing of any derivative table.
     """
     network, worst = derivation.network, mp.mpf(0)
+    if not values:
+        return float(worst)
     if network.symbols[network.output].shape:
         for of, wrt in (k for k in keys if isinstance(k, tuple)):
             worst = max(worst, _jacobian_checked(network, values, (of, wrt)))
@@ -352,7 +357,8 @@ def _needed(work: Work, keys: Iterable[Key]) -> list[Key]:
             slopes.update(n for n in (work.problem.moved if key[1] == network.output else [key[1]]))
         elif not key[0]:
             after.append(key)
-            slopes.update(names_of(work.problem, key[1]))
+            if not network.is_scalar or "g" in QUANTITIES[key[1]].uses:
+                slopes.update(names_of(work.problem, key[1]))
         else:
             slopes.add(key[1])
     for name, step in reversed(list(derivation.steps.items())):
