@@ -127,6 +127,7 @@ problems.spaces
 problems.format
 problems.starter
 problems.wording
+problems.second
 problems.worked
 problems.tolerance
 problems.distractors

@@ -44,6 +44,7 @@ BANK = Bank()
 NAMES = sorted(BANK.makers)
 SEEDS = 2
 ALL = [(name, seed) for name in NAMES for seed in range(SEEDS)]
+NUMBERED = [(name, seed) for name, seed in ALL if any(a.kind not in ("shape", "count") for a in BANK[name].file.ask)]
 
 
 @cache
@@ -102,12 +103,37 @@ def same(ours: Matrix, theirs: Any, digits: int = 12) -> bool:
     return any(x.shape == b.shape and np.allclose(x, b, rtol=10.0**-digits, atol=1e-15) for x in (a, a.T, a.reshape(-1, 1)))
 
 
+def beyond(f: Forward, name: str) -> Any:
+    """Hessian, eigenvalues, slopes and curvatures of two numbers, from values at points nearby alone."""
+    names, h = f.spec["wrt"], mp.mpf(10) ** -15
+    assert len(names) == 2
+
+    def at(*steps: Any) -> Any:
+        moved = {n: f.leaves[n] + s for n, s in zip(names, steps, strict=True)}
+        return f.run({**f.leaves, **moved})[f.output].item()
+
+    def along(u: Any) -> tuple[Any, Any]:
+        up, here, down = (at(*(s * h * x for x in u)) for s in (1, 0, -1))
+        return (up - down) / (2 * h), (up - 2 * here + down) / h**2
+
+    corners = (at(h, h) - at(h, -h) - at(-h, h) + at(-h, -h)) / (4 * h**2)
+    a, b, c = along((1, 0))[1], corners, along((0, 1))[1]
+    g = [along((1, 0))[0], along((0, 1))[0]]
+    v = [mp.mpf(f.spec["direction"][n]) for n in names] if "direction" in f.spec else [1, 0]
+    u = [x / mp.hypot(*v) for x in v]
+    root = mp.sqrt((a - c) ** 2 / 4 + b * b)
+    return {"hessian": [[a, b], [b, c]], "eigenvalues": [[(a + c) / 2 - root], [(a + c) / 2 + root]], "slope": [[along(u)[0]]],
+            "curvature": [[along(u)[1]]], "steepest": [[mp.hypot(*g)]]}[name]
+
+
 def second(f: Forward, name: str, key: Any, rate: Fraction | None, optimizer: str) -> Any:
     """A value, gradient, Jacobian or new parameter by the oracle alone."""
     with mp.workdps(ORACLE_DIGITS):
         values = f.run(f.leaves)
         if isinstance(key, str):
             return values[key]
+        if key[0] == "":
+            return beyond(f, key[1])
         if key[0] is None:
             slope = f.differences(key[1], values)
             moved = slope if optimizer == "gradient_descent" else np.vectorize(lambda g: g / (abs(g) + mp.mpf(10) ** -8), otypes=[object])(slope)
@@ -127,7 +153,7 @@ def second(f: Forward, name: str, key: Any, rate: Fraction | None, optimizer: st
         return np.array(columns, dtype=object).T
 
 
-@pytest.mark.parametrize(("name", "seed"), ALL)
+@pytest.mark.parametrize(("name", "seed"), NUMBERED)
 def test_keys_agree_with_differences_of_an_independent_forward_pass(name: str, seed: int) -> None:
     f, work = opinion(name, seed), work_of(name, seed)
     plan = work.problem.descent
@@ -210,7 +236,7 @@ class Backwards(Rounder):
         return super().add(list(reversed(terms)))
 
 
-@pytest.mark.parametrize(("name", "seed"), ALL)
+@pytest.mark.parametrize(("name", "seed"), NUMBERED)
 @pytest.mark.parametrize("person", [Rounder(4), Backwards(4), Rounder(6)])
 def test_whoever_keeps_four_digits_passes(name: str, seed: int, person: Rounder) -> None:
     work = work_of(name, seed)
@@ -222,7 +248,7 @@ def test_whoever_keeps_four_digits_passes(name: str, seed: int, person: Rounder)
 
 def test_whoever_keeps_two_digits_may_fail_and_no_tolerance_is_needlessly_wide() -> None:
     failed, shares = 0, []
-    for name, seed in ALL:
+    for name, seed in NUMBERED:
         work = work_of(name, seed)
         allowed = tolerance.tolerances(work)
         try:
@@ -232,7 +258,7 @@ def test_whoever_keeps_two_digits_may_fail_and_no_tolerance_is_needlessly_wide()
             continue
         failed += any(not tolerance.passes(found[key], work.value(key), allowed[key]) for key in work.keys)
         shares += [t / abs(v) for key in work.keys for ts, vs in zip(allowed[key], work.value(key), strict=True) for t, v in zip(ts, vs, strict=True) if v]
-    assert failed >= len(ALL) // 3 and max(shares) < 0.2 and sorted(shares)[len(shares) // 2] < 0.01
+    assert failed >= len(NUMBERED) // 3 and max(shares) < 0.2 and sorted(shares)[len(shares) // 2] < 0.01
 
 
 # ---------------------------------------------------------------- checks that can fail
@@ -271,7 +297,7 @@ def test_a_mistake_near_the_truth_rejects_the_draw(monkeypatch: pytest.MonkeyPat
         maker.at(index)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES[::5])
 def test_a_question_does_not_depend_on_those_before_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A paper that is printed again is alone; the first time it was one of many."""
     later = [as_json(BANK[name].make(trial_seed(k))) for k in (3, 2)]

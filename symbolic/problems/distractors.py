@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from mpmath import mp
@@ -33,7 +34,7 @@ from .second import QUANTITIES, quantity
 from .worked import Key, Work, evaluated, updated
 
 LISTED = 5        # common errors of one part, where the file names none
-SPARE = 10        # more that are found, for variants at which some change nothing
+SPARE = 4         # more that are found, for variants at which some change nothing
 POINTS = 4        # at one of which mistakes have to differ from the truth and from each other
 TRIES = 12        # random points looked at for them
 DIFFERENT = 0.02  # the least relative difference of two answers
@@ -74,19 +75,16 @@ def _found(work: Work, key: Key, names: Sequence[str], count: int, formula: Call
     network = work.network
     right = Mistake("", Working(network, work.machine.long), "")
     points = _points(work, lambda p: _not_zero(_evaluated(work, right, p, key)))
-    truth = [_evaluated(work, right, p, key) for p in points]
-    seen, used = [truth], set[str]()
+    seen, used = [_Answers(work, right, points, key)], set[str]()
     kept: list[Mistake] = []
     told = {formula(d) for d in (work.machine.lesson.derivation, work.machine.long)} if formula else set()
-    later: list[tuple[Mistake, list[Any], str]] = []
+    later: list[tuple[Mistake, _Answers, str]] = []
     for mistake in _candidates(work, key, names):
         if len(kept) >= count:
             break
         text = formula(mistake.working.derivation) if formula else mistake.said
-        if text in told:
-            continue
-        answers = [_evaluated(work, mistake, p, key) for p in points]
-        if any(not _differ(answers, s) for s in seen):
+        answers = _Answers(work, mistake, points, key)
+        if text in told or not all(answers.differ(s) for s in seen):
             continue
         if mistake.slip in used:  # another place for the same mistake: only where nothing else is left
             later.append((mistake, answers, text))
@@ -96,11 +94,24 @@ def _found(work: Work, key: Key, names: Sequence[str], count: int, formula: Call
         seen.append(answers)
         kept.append(mistake)
     for mistake, answers, text in later:
-        if len(kept) < count and text not in told and all(_differ(answers, s) for s in seen):
+        if len(kept) < count and text not in told and all(answers.differ(s) for s in seen):
             told.add(text)
             seen.append(answers)
             kept.append(mistake)
     return tuple(kept)
+
+
+class _Answers:
+    """What one key comes to at each of some points with a mistake, worked out when it is needed."""
+
+    def __init__(self, work: Work, mistake: Mistake, points: Sequence[Env], key: Key) -> None:
+        self.at = cache(lambda k: _evaluated(work, mistake, points[k], key))
+        self.count = len(points)
+
+    def differ(self, other: _Answers) -> bool:
+        """Whether both exist and differ at one point at least: where units are on, their slope changes nothing."""
+        pairs = ((self.at(k), other.at(k)) for k in range(self.count))
+        return any(x is not None and y is not None and _apart(x, y) for x, y in pairs)
 
 
 def _points(work: Work, good: Callable[[Env], bool]) -> list[Env]:
@@ -174,12 +185,6 @@ def _kinds(network: Network, key: Key, *, named: bool) -> tuple[tuple[str, ...],
     return (("optimizer",) if named else ("update",), *gradient) if key[0] is None else gradient
 
 
-def _differ(a: Sequence[Matrix | None], b: Sequence[Matrix | None]) -> bool:
-    """Whether two answers exist at every point and differ at one: where units are on, their slope changes nothing."""
-    pairs = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
-    return len(pairs) == len(a) and any(_apart(x, y) for x, y in pairs)
-
-
 def _apart(x: Matrix, y: Matrix) -> bool:
     if (len(x), len(x[0])) != (len(y), len(y[0])):
         return True
@@ -206,7 +211,8 @@ def everything(work: Work, mistake: Mistake, leaves: Env, keys: Sequence[Key]) -
     working, network = mistake.working, mistake.working.network
     if network.symbols[network.output].shape:
         return evaluated(work.problem, working.derivation, leaves, keys)
-    env = working.values(leaves)
+    only = keys[0] if len(keys) == 1 and (isinstance(keys[0], str) or keys[0][0]) else None
+    env = working.values(leaves, key=only)
     env |= {k: quantity(work.problem, working.derivation, env, k[1], put=mistake.put) for k in keys if isinstance(k, tuple) and k[0] == ""}
     plan = work.problem.descent
     if plan is None or not any(isinstance(k, tuple) and k[0] is None for k in keys):

@@ -140,8 +140,8 @@ def _find(a: Asking) -> Made:
     behind: list[Mistake] = []
     for m in listed:
         wrong = a.values(m).get(key)
-        if wrong is not None and not moved(wrong, value):
-            continue  # it changes nothing at these numbers
+        if not moved(wrong, value) if wrong is not None else not a.ask.mistakes:
+            continue  # at these numbers it changes nothing, or leads to no number
         if not a.ask.mistakes and (len(errors) == LISTED or (m.slip == FILLER and errors)):
             break
         if a.ask.mistakes and m.slip in {e.slip for e in errors}:

@@ -304,6 +304,7 @@ def canonical(problem: Problem) -> str:
     """A name for what a variant asks, whatever the draw that led to it: its equations and exact numbers."""
     parts = [str(eq) for eq in problem.network.equations] + sorted(f"{n} = {cells}" for n, cells in problem.leaves.items())
     parts += [f"{node} = {v}" for node, v in problem.known.items()] + [f"rate = {problem.learning_rate}", f"plan = {problem.descent and problem.descent.optimizer.name}"]
+    parts += [f"{n}: {x.shape}" for n, x in sorted(problem.network.symbols.items())] if not problem.leaves else []
     parts += [f"direction = {dict(problem.wanted.direction)}"] if problem.wanted.direction else []
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
