@@ -68,6 +68,7 @@ class Library:
             "ones": lambda r, c: self.each(self.number, np.ones((r, c), dtype=object)), "pi": self.number(sp.pi),
         }
         f |= self._activations(f)
+        f |= {"norm": lambda x: f["sqrt"]((x * x).sum(axis=None, keepdims=True)), "huber": lambda e, d: huber(f, e, d)}
         for name, row in FUNCTIONS.items():  # a row added later: its formula, compiled by SymPy
             if name not in f and len(row.args) == 1:
                 f[name] = lambda x, row=row: self.each(lambda v: self.formula(row.expand(sp.Symbol("t", real=True)), v), x)
