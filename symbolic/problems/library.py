@@ -81,7 +81,7 @@ class Trial:
         return bool(self.made) and not self.failures
 
 
-TWICE = 3  # seeds at which a variant is made again, to be the same bytes
+TWICE = 1  # seeds at which a variant is made again, to be the same bytes
 Check = Callable[[Question], Iterator[str]]
 
 
