@@ -70,9 +70,15 @@ def test_every_kind_of_question_and_of_space_is_in_use() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_question_is_sound(name: str) -> None:
-    found = trial(BANK[name], SEEDS)
-    assert found.passed, found.failures
-    assert found.distinct == SEEDS and len({question(name, s).figures.operations for s in range(SEEDS)}) == 1
+    made = [question(name, s) for s in range(SEEDS)]
+    assert [told for q in made for told in sound(q)] == []
+    assert as_json(BANK[name].at(made[0].index, trial_seed(0))) == as_json(made[0])
+    assert len({q.canonical for q in made}) == SEEDS and len({q.figures.operations for q in made}) == 1
+
+
+def test_a_trial_counts_what_it_made() -> None:
+    found = trial(BANK["graph-fork"], 3)
+    assert found.passed and found.made == 3 == found.distinct
 
 
 # ---------------------------------------------------------------- keys: a second opinion
@@ -237,7 +243,7 @@ class Backwards(Rounder):
 
 
 @pytest.mark.parametrize(("name", "seed"), NUMBERED)
-@pytest.mark.parametrize("person", [Rounder(4), Backwards(4), Rounder(6)])
+@pytest.mark.parametrize("person", [Rounder(4), Backwards(4)])
 def test_whoever_keeps_four_digits_passes(name: str, seed: int, person: Rounder) -> None:
     work = work_of(name, seed)
     allowed = tolerance.tolerances(work)

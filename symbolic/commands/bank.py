@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,22 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     Console(width=None if sys.stdout.isatty() else 160, highlight=False).print(table)
 
 
-def _opened(folders: tuple[Path, ...], *, loud: bool = True) -> Any:
+def _opened(folders: tuple[Path, ...]) -> Any:
     """The bank; what is broken in it is said on standard error."""
     from ..problems.library import Bank
 
     found = Bank(folders)
-    for sentence in found.broken if loud else ():
+    for sentence in found.broken:
         click.echo(f"chainrule: {sentence}", err=True)
     return found
+
+
+def _maker(folders: tuple[Path, ...], name: str) -> Any:
+    """One problem, without reading the others where it is found."""
+    from ..problems.library import Bank
+
+    alone = Bank(folders, escape(name))
+    return (alone if name in alone.makers else Bank(folders))[name]
 
 
 @click.group()
@@ -68,7 +77,7 @@ def show(name: str, folders: tuple[Path, ...], seeds: int, as_data: bool) -> Non
     from ..problems.library import trial_seed
     from ..problems.question import as_json
 
-    maker = _opened(folders, loud=False)[name]
+    maker = _maker(folders, name)
     made = [maker.make(trial_seed(k)) for k in range(1 if as_data else seeds)]
     if as_data:
         click.echo(as_json(made[0]), nl=False)
@@ -103,7 +112,7 @@ def preview(name: str, folders: tuple[Path, ...], folder: Path, seed: int, form:
     from ..render.engine import compile_pdf, find_engine, install_hint
     from ..render.questionpages import source
 
-    q = _opened(folders, loud=False)[name].make(trial_seed(seed))
+    q = _maker(folders, name).make(trial_seed(seed))
     path = folder / f"{name}-{seed}.{form}"
     if form == "json":
         data = as_json(q).encode()
