@@ -40,6 +40,8 @@ ask: each part has one of these keys, then ``points`` (or ``marks: {z1: 1, dL/dz
     wanted ``say`` (the question in words, a template too) and ``mistakes`` (names from ``symbolic.slips.SLIPS``):
     ``find: NAME``            numbers; numeric, vector or matrix by its shape. NAME: a value (``y_hat``, ``z1``, ``L``), a gradient (``dL/dW1``), a
                               Jacobian where the last equation is a vector (``dp/dz``), or after one optimizer step ``W1_new``, ``L_new``.
+                              With ``hessian: [x, y]`` (and ``direction: {x: 3, y: 4}``) in the spec also ``hessian``, ``eigenvalues``, ``slope`` (along the
+                              direction at length 1), ``curvature`` (the second derivative along it), ``steepest`` (the length of the gradient).
     ``choose: NAME``          the same as single choice; the wrong options are what real mistakes give (``options: 4`` counts all).
     ``formula: dL/dz1``       a gradient in symbols.      ``choose_formula: dL/dW1``   the same as single choice.
     ``select: [{say: ..., when: "z1[0] > 0", because: ...}, ...]``   multiple choice; the condition decides what is true. One statement
@@ -47,11 +49,11 @@ ask: each part has one of these keys, then ``points`` (or ``marks: {z1: 1, dL/dz
     ``order: dL/dW1``         the steps back to a gradient, to be put in order (at least three).
     ``error_in: dL/dW1``      a derivation with one mistake; which line is the first wrong one? (``mistakes`` names what is drawn from.)
     ``code: backward``        write the function in NumPy; stub, model answer and hidden numbers come from the spec.
-    ``count: parameters``     also equations, values.     ``shape: dL/dW1``   rows and columns.
+    ``count: parameters``     also equations, values.     ``shape: dL/dW1``   rows and columns. A spec asked only for these needs no numbers.
 
 Try a file with ``chainrule bank preview NAME --bank DIR`` and test it with ``chainrule bank test NAME --seeds 50``. If draws run out, the
 sentence says which condition refused most of them.
 
-The rooms: format (the model of the file), spaces, wording, worked (proof once, numbers per variant), tolerance, distractors, variants
+The rooms: format (the model of the file), spaces, wording, second (Hessians and directions), worked (proof once, numbers per variant), tolerance, distractors, variants
 (walks, conditions, difficulty), solution, kinds (one row a kind of question), make (file and seed to question), library (the bank).
 """
