@@ -7,7 +7,6 @@ True
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,6 @@ from mpmath import nstr
 from .. import expr as ex
 from ..derive import Derivation
 from ..errors import SpecError, nearest
-from ..functions import FUNCTIONS
 from ..language.arithmetic import Matrix
 from ..language.plain import text as plain
 from ..latex import Printer
@@ -26,7 +24,7 @@ from ..numpytree import tree_code
 from .distractors import FILLER, LISTED, Mistake, mistakes, moved, values
 from .format import Ask, ProblemFile
 from .question import SIGNIFICANT, Answer, CommonError, Line, Option
-from .solution import cells, lines_of, printed
+from .solution import cells, lines_of, printed, said
 from .spaces import Value
 from .tolerance import apart
 from .variants import judge, placed
@@ -92,28 +90,6 @@ def rows(value: Matrix) -> tuple[tuple[str, ...], ...]:
 
 def _type(value: Matrix) -> str:
     return "numeric" if len(value) == 1 == len(value[0]) else "vector" if 1 in (len(value), len(value[0])) else "matrix"
-
-
-SPOKEN = {n: m[1] for n, row in FUNCTIONS.items() if (m := re.fullmatch(r"\\operatorname\{(\w+)\}", row.tex)) and m[1].lower() == n and m[1] != n}  # relu: ReLU
-_NAMES = re.compile(r"\b(" + "|".join(SPOKEN) + r")\b")
-
-
-def said(sentence: str, work: Work) -> tuple[tuple[str, str], ...]:
-    """A marker's sentence with its names as formulas; a name that the network does not know stays as it is."""
-    if ("said", sentence) not in work.machine.memo:
-        work.machine.memo["said", sentence] = _said(sentence, work.network)
-    found: tuple[tuple[str, str], ...] = work.machine.memo["said", sentence]
-    return found
-
-
-def _said(sentence: str, network: Network) -> tuple[tuple[str, str], ...]:
-    out: list[tuple[str, str]] = []
-    for k, part in enumerate(sentence.split("`")):
-        try:
-            out += runs(f"`{part}`", network) if k % 2 else [("words", _NAMES.sub(lambda m: SPOKEN[m[0]], part))] if part else []
-        except (SpecError, KeyError):
-            out.append(("words", part))
-    return tuple(out)
 
 
 def solution(a: Asking, keys: Sequence[Key], *, symbols: bool = False) -> tuple[Line, ...]:

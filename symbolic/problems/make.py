@@ -27,10 +27,10 @@ from ..language.arithmetic import Matrix
 from ..reading.numbers import ValueProblem
 from .format import Ask, ProblemFile
 from .distractors import Mistake, moved
-from .kinds import ROWS, Asking, Made, said
+from .kinds import ROWS, Asking, Made
 from .question import Carried, Figures, Line, Part, Question
 from .second import QUANTITIES
-from .solution import name_of, printed, stated
+from .solution import name_of, printed, said, stated
 from .tolerance import tolerances
 from .variants import Variants, canonical, conditions_met, figures
 from .wording import Wording

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,9 +11,12 @@ from mpmath import mp
 
 from .. import expr as ex
 from ..decimals import decimal, matrix
+from ..errors import SpecError
+from ..functions import FUNCTIONS
 from ..language.arithmetic import MP, Matrix
 from ..latex import Printer
 from ..lectures.descent import run
+from ..network import Network
 from ..pages.curvature import Writer, checked_entries, in_symbols
 from ..pages.descentpages import first_step_section
 from ..pages.sheet import TexLine
@@ -20,6 +24,7 @@ from ..pages.texparts import number
 from ..values import DIGITS
 from .question import Line
 from .second import QUANTITIES, given, names_of
+from .wording import runs
 from .worked import Key, Work, rational, spoken
 
 WIDEST = 8
@@ -147,3 +152,27 @@ def _given(work: Work, name: str) -> str:
     """A given number in full, whatever its size: the reader has to work with it."""
     exact = work.sheet.exact.get(name)
     return cells(work.problem.numbers()[name], 12, exact)  # type: ignore[index]
+
+
+# ---------------------------------------------------------------- sentences
+
+SPOKEN = {n: m[1] for n, row in FUNCTIONS.items() if (m := re.fullmatch(r"\\operatorname\{(\w+)\}", row.tex)) and m[1].lower() == n and m[1] != n}  # relu: ReLU
+_NAMES = re.compile(r"\b(" + "|".join(SPOKEN) + r")\b")
+
+
+def said(sentence: str, work: Work) -> tuple[tuple[str, str], ...]:
+    """A marker's sentence with its names as formulas; a name that the network does not know stays as it is."""
+    if ("said", sentence) not in work.machine.memo:
+        work.machine.memo["said", sentence] = _said(sentence, work.network)
+    found: tuple[tuple[str, str], ...] = work.machine.memo["said", sentence]
+    return found
+
+
+def _said(sentence: str, network: Network) -> tuple[tuple[str, str], ...]:
+    out: list[tuple[str, str]] = []
+    for k, part in enumerate(sentence.split("`")):
+        try:
+            out += runs(f"`{part}`", network) if k % 2 else [("words", _NAMES.sub(lambda m: SPOKEN[m[0]], part))] if part else []
+        except (SpecError, KeyError):
+            out.append(("words", part))
+    return tuple(out)
