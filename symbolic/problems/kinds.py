@@ -324,7 +324,7 @@ def _shape(a: Asking) -> Made:
     symbols, key = a.work.network.symbols, a.key
     above = symbols[a.work.network.output].shape
     if isinstance(key, tuple) and key[0] and above:
-        found = (str(_size(above)), str(_size(symbols[key[1]].shape)))
+        found: tuple[str, ...] = (str(_size(above)), str(_size(symbols[key[1]].shape)))
     else:
         found = tuple(str(int(d)) for d in symbols[key if isinstance(key, str) else key[1]].shape) or ("1", "1")
     answer = Answer("vector", rf"{found[0]} \times {found[1]}", (found,), ((ZERO, ZERO),))
