@@ -236,6 +236,12 @@ ENTRY_LOSSES = {  # name: (entry, factor, mean over outputs); an entry may look 
 PENALTIES = {"l2": lambda f, W: W * W / 2, "ridge": lambda f, W: W * W, "l1": lambda f, W: f["abs"](W)}
 
 
+def slid(x: Any, w: Any) -> Any:
+    """A kernel along a row, place by place, without padding."""
+    width = w.shape[1]
+    return np.array([[sum(x[0, j + k] * w[0, k] for k in range(width)) for j in range(x.shape[1] - width + 1)]], dtype=object)
+
+
 class Forward:
     """The forward pass of a spec (a dict as YAML gives it), always in the layout of the file."""
 
@@ -279,7 +285,7 @@ class Forward:
         a = env[x]
         for i, layer in enumerate(self.spec["layers"], 1):
             W = env[f"W{i}"]
-            z = a @ (W if by_rows else W.T)
+            z = slid(a, W) if layer.get("type") == "conv1d" else a @ (W if by_rows else W.T)
             z = z + env[f"b{i}"] if f"b{i}" in env else z
             env[f"z{i}"] = z = held.get(f"z{i}", z)
             name = layer.get("activation", "identity")

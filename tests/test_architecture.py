@@ -127,7 +127,7 @@ problems.spaces
 problems.format
 problems.starter
 problems.wording
-problems.second
+problems.second problems.stepping
 problems.worked
 problems.tolerance
 problems.distractors
@@ -135,6 +135,8 @@ problems.question
 problems.variants
 problems.solution
 problems.kinds
+problems.programs
+problems.verdicts
 problems.make
 problems.library
 render.questionpages

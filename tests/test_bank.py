@@ -25,8 +25,7 @@ from oracle import Forward
 from symbolic.cli import main
 from symbolic.errors import CheckError, SpecError
 from symbolic.language.arithmetic import HighPrecision, Matrix
-from symbolic.optimizers import OPTIMIZERS
-from symbolic.problems import kinds, tolerance, worked
+from symbolic.problems import kinds, stepping, tolerance, verdicts, worked
 from symbolic.problems.format import read_text
 from symbolic.problems.library import Bank, sound, trial, trial_seed
 from symbolic.problems.make import Maker
@@ -38,6 +37,7 @@ from symbolic.problems.wording import Wording
 from symbolic.problems.worked import Rejected, key_of
 from symbolic.render.engine import compile_pdf, find_engine
 from symbolic.render.questionpages import source
+from test_optimizers import BY_HAND
 from trees import well_formed
 
 BANK = Bank()
@@ -129,10 +129,28 @@ def beyond(f: Forward, name: str) -> Any:
     u = [x / mp.hypot(*v) for x in v]
     root = mp.sqrt((a - c) ** 2 / 4 + b * b)
     return {"hessian": [[a, b], [b, c]], "eigenvalues": [[(a + c) / 2 - root], [(a + c) / 2 + root]], "slope": [[along(u)[0]]],
-            "curvature": [[along(u)[1]]], "steepest": [[mp.hypot(*g)]]}[name]
+            "curvature": [[along(u)[1]]], "steepest": [[mp.hypot(*g)]],
+            "newton": [[f.leaves[n].item() - d] for n, d in zip(names, mp.lu_solve(mp.matrix([[a, b], [b, c]]), mp.matrix(g)), strict=True)]}[name]
 
 
-def second(f: Forward, name: str, key: Any, rate: Fraction | None, optimizer: str) -> Any:
+def stepped(f: Forward, work: Any) -> dict[str, Any]:
+    """What the parameters are after the steps of a plan, by the transcriptions of the optimizers and differences alone."""
+    plan, state = work.problem.descent, {}
+    options = {n: float(v) for n, v in plan.options.items()}
+    here = {n: f.leaves[n] for n in work.problem.moved}
+    for t in range(1, (plan.steps if plan.named else 1) + 1):
+        parts = {key: {n: [rows[k] for k in plan.batches[t - 1]] for n, rows in f.spec[key].items()} for key in ("inputs", "targets")} if plan.batches else {}
+        one = Forward({**f.spec, **parts})
+        ahead = options["beta"] if plan.optimizer.name == "nesterov_lookahead" else 0
+        one.leaves |= {n: m + ahead * np.array([[state.get((n, i, j), {}).get("velocity", 0) for j in range(m.shape[1])] for i in range(m.shape[0])]) for n, m in here.items()}
+        slopes = {n: one.differences(n) for n in here}
+        here = {n: np.array([[BY_HAND[plan.optimizer.name](m[i, j], slopes[n][i, j], state.setdefault((n, i, j), {}), t, float(plan.rate), **options)
+                              for j in range(m.shape[1])] for i in range(m.shape[0])]) for n, m in here.items()}
+    assert plan.schedule.name == "constant"
+    return here
+
+
+def second(f: Forward, work: Any, key: Any) -> Any:
     """A value, gradient, Jacobian or new parameter by the oracle alone."""
     with mp.workdps(ORACLE_DIGITS):
         values = f.run(f.leaves)
@@ -141,10 +159,7 @@ def second(f: Forward, name: str, key: Any, rate: Fraction | None, optimizer: st
         if key[0] == "":
             return beyond(f, key[1])
         if key[0] is None:
-            slope = f.differences(key[1], values)
-            moved = slope if optimizer == "gradient_descent" else np.vectorize(lambda g: g / (abs(g) + mp.mpf(10) ** -8), otypes=[object])(slope)
-            assert optimizer in ("gradient_descent", "adam") and OPTIMIZERS[optimizer].states.keys() <= {"m", "v"}
-            return values[key[1]] - mp.mpf(rate.numerator) / rate.denominator * moved
+            return stepped(f, work)[key[1]]
         if values[f.output].shape == (1, 1):
             return f.differences(key[1], values)
         columns = []
@@ -162,10 +177,8 @@ def second(f: Forward, name: str, key: Any, rate: Fraction | None, optimizer: st
 @pytest.mark.parametrize(("name", "seed"), NUMBERED)
 def test_keys_agree_with_differences_of_an_independent_forward_pass(name: str, seed: int) -> None:
     f, work = opinion(name, seed), work_of(name, seed)
-    plan = work.problem.descent
     for key in work.keys:
-        theirs = second(f, name, key, plan and plan.rate, plan.optimizer.name if plan else "")
-        assert same(work.value(key), theirs), key
+        assert same(work.value(key), second(f, work, key)), key
     for part, ask in zip(question(name, seed).parts, BANK[name].file.ask, strict=True):
         if ask.kind in ("find", "choose"):
             assert same(part.answer.value, [[float(v) for v in row] for row in work.value(key_of(ask.target, work.network, work.problem))], 11)
@@ -182,10 +195,11 @@ def test_programs_pass_their_own_hidden_check(name: str) -> None:
     hidden, space_of = dict(answer.hidden), {}
     exec(answer.text, space_of)  # noqa: S102  (our own source)
     arrays = {n: np.array(v, dtype=float) for n, v in hidden["given"].items()}
-    function = next(v for k, v in space_of.items() if k in answer.stub.split("(")[0])
-    for n, got in function(**arrays).items():
-        assert np.all(abs(np.array(hidden["gradients"][n], dtype=float) - got) <= np.array(hidden["tolerance"][n], dtype=float))
-    assert compile(answer.stub, "stub", "exec") and "..." in answer.stub
+    name = answer.stub.rpartition("def ")[2].partition("(")[0]
+    returned = space_of[name](**arrays)
+    for (n, right), got in zip(hidden["returns"].items(), returned if isinstance(returned, tuple) else (returned,), strict=True):
+        assert np.all(abs(np.array(right, dtype=float) - got) <= np.array(hidden["tolerance"][n], dtype=float))
+    assert compile(answer.stub, "stub", "exec") and answer.stub.count("...") == 1 and answer.text.startswith(answer.stub.partition("    ...")[0])
 
 
 def test_symbolic_answers_are_the_gradient() -> None:
@@ -193,6 +207,77 @@ def test_symbolic_answers_are_the_gradient() -> None:
     values = work_of("cross-entropy-formula", 0).values
     claimed = eval(part.answer.text, {n: np.array(m, dtype=float) for n, m in values.items() if isinstance(n, str)})
     assert np.allclose(claimed, np.array(values["L", "z1"], dtype=float))
+
+
+# ---------------------------------------------------------------- verdicts
+
+GATES = {"AND": lambda a, b: a & b, "OR": lambda a, b: a | b, "NAND": lambda a, b: 1 - (a & b), "NOR": lambda a, b: 1 - (a | b), "XOR": lambda a, b: a ^ b,
+         "XNOR": lambda a, b: 1 - (a ^ b), "x1 and not x2": lambda a, b: a & (1 - b), "x2 and not x1": lambda a, b: b & (1 - a), "always 0": lambda a, b: 0, "always 1": lambda a, b: 1}
+VERDICT_SEEDS = 6
+
+
+def chosen(part: Any) -> str:
+    """The words of the right option."""
+    return next(o.runs[0][1] for o in part.answer.options if o.right)
+
+
+@pytest.mark.parametrize("name", ["gate-of-a-perceptron", "xor-hidden-units"])
+@pytest.mark.parametrize("seed", range(VERDICT_SEEDS))
+def test_the_gate_is_the_one_that_is_named(name: str, seed: int) -> None:
+    outputs = [int(v > 0) for row in work_of(name, seed).values["z"] for v in row]
+    said = chosen(question(name, seed).parts[-1])
+    assert outputs == [GATES[said](a, b) for a in (0, 1) for b in (0, 1)]
+
+
+@pytest.mark.parametrize("seed", range(VERDICT_SEEDS))
+def test_a_table_is_separable_where_some_weights_of_a_grid_part_it(seed: int) -> None:
+    table = np.array([float(v) for v in work_of("separable-or-not", seed).values["y"][0]])
+    grid = np.stack(np.meshgrid(*[np.arange(-3, 4)] * 3, np.arange(-6.5, 7)), -1).reshape(-1, 4)
+    rows = np.array([[*map(int, f"{k:03b}"), 1] for k in range(8)])
+    part = question("separable-or-not", seed).parts[1]
+    assert chosen(part).startswith("Yes") == bool((((grid @ rows.T) > 0) == table).all(axis=1).any())
+    assert sum(x.marks for x in part.solution) == part.points
+
+
+@pytest.mark.parametrize("seed", range(VERDICT_SEEDS))
+def test_the_fate_of_a_rate_is_what_ten_steps_do(seed: int) -> None:
+    work = work_of("learning-rate-fate", seed)
+    c, m, w = (float(work.values[n][0][0]) for n in "cmw")
+    gaps = [w - m]
+    for _ in range(10):
+        gaps.append(gaps[-1] - float(work.problem.descent.rate) * c * gaps[-1])
+    sides, left = gaps[1] * gaps[0] < 0, abs(gaps[-1] / gaps[0])
+    said = chosen(question("learning-rate-fate", seed).parts[1])
+    assert said.startswith("It jumps" if sides else "It c") and ("further" in said) == (left > 1) and ("half of the way" in said) == (0.5 < left < 1 and not sides)
+
+
+@pytest.mark.parametrize(("name", "rate"), [
+    ("learning-rate-schedule", lambda eta, t, o: eta * o["factor"] ** ((t - 1) // o["every"])),
+    ("cosine-schedule", lambda eta, t, o: o["least"] + (eta - o["least"]) * (1 + np.cos(np.pi * (t - 1) / o["period"])) / 2)])
+def test_the_rate_of_a_step_by_its_formula(name: str, rate: Any) -> None:
+    for seed in range(SEEDS):
+        plan = work_of(name, seed).problem.descent
+        expected = rate(float(plan.rate), plan.steps, {n: float(v) for n, v in plan.schedule_options.items()})
+        assert abs(float(question(name, seed).parts[0].answer.value[0][0]) - expected) < 1e-12
+
+
+@pytest.mark.parametrize("seed", range(VERDICT_SEEDS))
+def test_some_lines_are_right_and_wrong_ones_say_why(seed: int) -> None:
+    options = question("true-or-false-lines", seed).parts[0].answer.options
+    assert {o.right for o in options} == {True, False} and all(bool(o.said) != o.right for o in options)
+
+
+def test_without_a_mistake_no_line_can_be_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "mistakes", lambda *a, **more: ())
+    with pytest.raises(Rejected, match="no line is wrong"):
+        BANK["true-or-false-lines"].at(question("true-or-false-lines", 0).index)
+
+
+def test_a_batch_that_is_not_used_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = stepping.updated
+    monkeypatch.setattr(stepping, "updated", lambda problem, *a, **more: honest(problem, *a, **{**more, "plan": replace(problem.descent, batches=())}))
+    with pytest.raises(CheckError, match="do not agree"):
+        BANK["mini-batch-epoch"].at(question("mini-batch-epoch", 0).index)
 
 
 # ---------------------------------------------------------------- tolerances: people who round
@@ -248,7 +333,7 @@ def test_whoever_keeps_four_digits_passes(name: str, seed: int, person: Rounder)
     work = work_of(name, seed)
     allowed = tolerance.tolerances(work)
     for derivation in (work.machine.lesson.derivation, work.machine.long):
-        found = worked.evaluated(work.problem, derivation, worked.numbers(work.problem, person), work.keys, person)
+        found = worked.evaluated(work.problem, derivation, stepping.numbers(work.problem, person), work.keys, person)
         assert all(tolerance.passes(found[key], work.value(key), allowed[key]) for key in work.keys)
 
 
@@ -258,7 +343,7 @@ def test_whoever_keeps_two_digits_may_fail_and_no_tolerance_is_needlessly_wide()
         work = work_of(name, seed)
         allowed = tolerance.tolerances(work)
         try:
-            found = worked.evaluated(work.problem, work.machine.long, worked.numbers(work.problem, Rounder(2)), work.keys, Rounder(2))
+            found = worked.evaluated(work.problem, work.machine.long, stepping.numbers(work.problem, Rounder(2)), work.keys, Rounder(2))
         except ArithmeticError:  # so few digits leave a zero to divide by
             failed += 1
             continue
@@ -288,10 +373,10 @@ def test_a_wrong_gradient_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_wrong_step_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = worked.entry_step
-    monkeypatch.setattr(worked, "entry_step", lambda row, env, arithmetic: {"w@t": honest(row, env, arithmetic)["w@t"] + mp.mpf("0.001")})
+    honest = stepping.entry_step
+    monkeypatch.setattr(stepping, "entry_step", lambda row, env, arithmetic: (out := honest(row, env, arithmetic)) | {"w@t": out["w@t"] + mp.mpf("0.001")})
     with pytest.raises(CheckError, match="do not agree"):
-        BANK["adam-step"].at(question("adam-step", 0).index)
+        BANK["adam-two-steps"].at(question("adam-two-steps", 0).index)
 
 
 def test_a_mistake_near_the_truth_rejects_the_draw(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -449,7 +534,7 @@ def test_the_starter_works() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_formulas_are_well_formed(name: str) -> None:
     q = question(name, 0)
-    lines = [*q.equations, *q.numbers, *(x for p in q.parts for x in (*p.solution, *p.lines))]
+    lines = [*(x for lines in q.blocks.values() for x in lines), *(x for p in q.parts for x in (*p.solution, *p.lines))]
     runs = [r for p in q.parts for r in (*p.say, *(r for o in p.answer.options for r in o.runs), *(r for e in p.errors for r in e.said))]
     assert lines and all(well_formed(x.left or "x") and well_formed(x.right) for x in lines)
     assert all(well_formed(text) for kind, text in [*runs, *(r for piece in q.stem for r in piece.runs)] if kind == "formula")

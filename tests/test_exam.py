@@ -436,7 +436,7 @@ def test_variants_have_letters_and_a_line_for_the_name(tmp_path: Path) -> None:
 
 
 def test_html_holds_what_the_paper_holds(tmp_path: Path) -> None:
-    exam = small("graph-fork", "relu-pattern", "order-the-steps", "batch-numpy", "adam-step", "softmax-jacobian", title="Quiz <b>", cover="a & b")
+    exam = small("graph-fork", "relu-pattern", "order-the-steps", "batch-numpy", "adam-two-steps", "softmax-jacobian", title="Quiz <b>", cover="a & b")
     out = produce(work.Job(exam, ("html",)), [Student("7", "<i>O'Brien</i> שרה")], tmp_path)
     paper, key = ((tmp_path / f / "7.html").read_text() for f in ("papers", "keys"))
     assert out.made == 1 and "&lt;i&gt;O&#39;Brien&lt;/i&gt; שרה" in paper and "Quiz &lt;b&gt;" in key and "a &amp; b" in paper

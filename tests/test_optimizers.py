@@ -79,9 +79,9 @@ def _rms(w: float, g: float, s: State, t: int, eta: float, rho: float = 0.9, eps
 BY_HAND: dict[str, Callable[..., float]] = {
     "gradient_descent": lambda w, g, s, t, eta: w - eta * g,
     "momentum": _torch_sgd, "momentum_velocity": _keras_sgd, "momentum_average": _average,
-    "nesterov": lambda *a: _torch_sgd(*a, nesterov=True), "nesterov_lookahead": _keras_sgd,
-    "adagrad": _adagrad, "rmsprop": _rms, "rmsprop_inside": lambda *a: _rms(*a, epsilon=1e-7, inside=True),
-    "adam": _adam, "adamw": lambda *a: _adam(*a, lam=0.01),
+    "nesterov": lambda *a, **more: _torch_sgd(*a, nesterov=True, **more), "nesterov_lookahead": _keras_sgd,
+    "adagrad": _adagrad, "rmsprop": _rms, "rmsprop_inside": lambda *a, **more: _rms(*a, **{"epsilon": 1e-7, **more}, inside=True),
+    "adam": _adam, "adamw": lambda *a, **more: _adam(*a, **{"lam": 0.01, **more}),
 }
 
 

@@ -4,7 +4,7 @@
 >>> adam = OPTIMIZERS["adam"]
 >>> wrong = walk(next(row for _, row in rows(adam)), {}, 0.1, [[1.0]], [[[2.0]]])
 >>> explain_steps(adam, {}, 0.1, [[1.0]], [[[2.0]]], wrong)[0]
-'The running averages start at 0 and were not corrected for it: they are to be divided by 1 - beta^t.'
+'The running averages start at 0 and were not corrected for it: they are to be divided by 1 minus the power of beta.'
 """
 
 from __future__ import annotations

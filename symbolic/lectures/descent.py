@@ -60,20 +60,20 @@ class Path:
         return self.moments[-1]
 
 
-def rate_at(plan: Plan, t: int) -> Any:
+def rate_at(plan: Plan, t: int, arithmetic: Arithmetic = MP) -> Any:
     """The learning rate of step t (from 1) by the schedule.
 
     Raises ArithmeticError where the formula has no value.
     """
-    return scheduled(plan.schedule, {"eta": plan.rate, **plan.schedule_options}, t)
+    return scheduled(plan.schedule, {"eta": plan.rate, **plan.schedule_options}, t, arithmetic)
 
 
-def scheduled(row: Schedule, options: Mapping[str, Any], t: float) -> Any:
+def scheduled(row: Schedule, options: Mapping[str, Any], t: float, arithmetic: Arithmetic = MP) -> Any:
     """The formula of a schedule at step t (a picture asks for what lies between steps)."""
-    env = {name: MP.number(v) for name, v in options.items()} | {"t": mp.mpf(t)}
-    for name, source in row.whole.items():
-        env[name] = mp.floor(MP.scalar(formula(source), env))
-    return MP.scalar(formula(row.rate), env)
+    exact = {name: MP.number(v) for name, v in options.items()} | {"t": mp.mpf(t)}
+    env = {name: arithmetic.number(v) for name, v in options.items()} | {"t": arithmetic.number(mp.mpf(t))}
+    env |= {name: arithmetic.number(mp.floor(MP.scalar(formula(source), exact))) for name, source in row.whole.items()}
+    return arithmetic.scalar(formula(row.rate), env)
 
 
 # ---------------------------------------------------------------- one step

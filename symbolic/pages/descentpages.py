@@ -23,6 +23,7 @@ from .descentfigure import figure
 from .sheet import Section, Sheet, TexLine
 
 MOST_COLUMNS = 8  # more numbers than this are shown by their norms
+HERE = "@here"     # what the name of a parameter ends in where its gradient is taken
 MOST_WORKED = 6   # parameters whose first step is worked out
 
 
@@ -51,6 +52,7 @@ def timed(tex: str, time: str) -> str:
 def _plainly(name: str) -> str:
     """The letter of a state or an option."""
     body, below = letter(name)
+    body = rf"\text{{{body}}}" if len(body) > 1 and body.isalpha() else body  # a word
     return f"{body}_{{{below}}}" if below else body
 
 
@@ -98,14 +100,13 @@ def _equations(sheet: Sheet, plan: Plan) -> list[Section]:
     row = plan.optimizer
     words = Words(plan, sheet.printer)
     first = words.prints(1)
-    lines = _lines(plan, words)
+    lines = update_lines(plan, words)
     said = [row.because, *([plan.schedule.because] if plan.schedule.name != "constant" else []), "Every line holds for each parameter w, entry by entry."]
     source = f"{row.convention} Source: {row.source}."
     data = {"optimizer": row.name, "equations": [f"{target} = {source}" for target, source in row.equations.items()], "gradient_at": row.at,
             "first_step": row.first, "options": {o: _plain(v) for o, v in plan.options.items()}, "source": row.source, "convention": row.convention}
-    start = [(timed(words.states[s], "0"), number(v)) for s, v in row.states.items()]
-    start += [(_plainly(o), _exactly(v, sheet.digits)) for o, v in {**plan.options, **plan.schedule_options}.items()]
-    given = [TexLine(start[0][0], r",\quad ".join([start[0][1], *(f"{left}={right}" for left, right in start[1:])]))] if start else []
+    start = stated(plan, words, sheet.digits)
+    given = [TexLine(start[0].left, r",\quad ".join([start[0].right, *(f"{x.left}={x.right}" for x in start[1:])]))] if start else []
     if row.first == row.equations["w"]:  # nothing is remembered, so the first step is like every other
         return [Section(row.title, " ".join([*said, source]), (*lines, *given), checked="proved", data=data)]
     one = TexLine(first.name("w" + AFTER), first(read(row, row.first, frozenset())))
@@ -113,11 +114,15 @@ def _equations(sheet: Sheet, plan: Plan) -> list[Section]:
             Section(f"{row.title}: its convention", f"{source} The first step in one formula:", (*given, one), checked="proved")]
 
 
-def _lines(plan: Plan, words: Words) -> list[TexLine]:
+def stated(plan: Plan, words: Words, digits: int) -> list[TexLine]:
+    """The first values of the states, and the options."""
+    return [TexLine(timed(words.states[s], "0"), number(v)) for s, v in plan.optimizer.states.items()] + [TexLine(_plainly(o), _exactly(v, digits)) for o, v in {**plan.options, **plan.schedule_options}.items()]
+
+
+def update_lines(plan: Plan, words: Words) -> list[TexLine]:
     """The learning rate where it changes, the gradient, and the update equations."""
     table, prints, printer = words.table(None), words.prints(None), words.printer
-    loss = printer.fraction(printer.name(printer.network.output), "w")
-    gradient = TexLine(table["g" + AFTER], f"{loss}({prints(plan.optimizer.point)})")
+    gradient = TexLine(table["g" + AFTER], f"{printer.fraction(printer.name(printer.network.output), 'w')}({prints(plan.optimizer.point)})")
     return [*_schedule_lines(plan, words), gradient, *(TexLine(table[target], prints(rhs)) for target, rhs in plan.optimizer.trees)]
 
 
@@ -128,7 +133,7 @@ def row_lines(optimizer: str, schedule: str = "constant") -> list[TexLine]:
     ['v_{t} = \\\\beta\\\\,v_{t-1} + g_{t}', 'w_{t} = w_{t-1} - \\\\eta\\\\,v_{t}']
     """
     plan = planned({"name": optimizer}, {"name": schedule}, Fraction(OPTIMIZERS[optimizer].rate), None)
-    return _lines(plan, Words(plan, Printer(from_equations({"L": "w"}, {}))))
+    return update_lines(plan, Words(plan, Printer(from_equations({"L": "w"}, {}))))
 
 
 def _schedule_lines(plan: Plan, words: Words) -> list[TexLine]:
@@ -153,35 +158,35 @@ def _first_steps(sheet: Sheet, plan: Plan) -> list[Section]:
     if len(path.moments) < 2:
         return []
     names = sheet.problem.moved
-    return [first_step_section(sheet, plan, path, name) for name in names[:MOST_WORKED]]
+    return [step_section(sheet, plan, path, name) for name in names[:MOST_WORKED]]
 
 
-def first_step_section(sheet: Sheet, plan: Plan, path: Path, name: str) -> Section:
-    """The first step of an optimizer in numbers, worked at the first entry of a parameter."""
+def step_section(sheet: Sheet, plan: Plan, path: Path, name: str, t: int = 1) -> Section:
+    """A step of an optimizer in numbers, worked at the first entry of a parameter."""
     row, symbol = plan.optimizer, sheet.network.symbols[name]
-    start, moment = path.moments[0], path.moments[1]
+    start, moment = path.moments[t - 1], path.moments[t]
     entry = entry_symbols(symbol)[0][0]
     own = sheet.printer.symbol(entry)
     words = Words(plan, sheet.printer, own)
-    prints, values = words.prints(1), _numbers_of(plan, start, moment, name)
+    prints, values = words.prints(t), _numbers_of(plan, start, moment, name)
     numbers = Numbers(prints, values, sheet.digits)
     loss = sheet.printer.name(sheet.network.output)
-    lines = [TexLine(prints.name("g" + AFTER), f"{sheet.printer.fraction(loss, own)} = {numbers.value('g' + AFTER)}")]
+    place = f"({prints(row.point)})" if t > 1 or row.point.op != "sym" else ""
+    lines = [TexLine(prints.name("g" + AFTER), f"{sheet.printer.fraction(loss, own)}{place} = {_slope_filled(sheet, name, values)}{numbers.value('g' + AFTER)}")]
     if plan.schedule.name != "constant":
         lines.insert(0, TexLine(prints.name("eta"), numbers.value("eta")))
-    targets = row.trees
-    for target, rhs in targets:
-        filled, result = numbers.line(_at_one(rhs), values[target])
-        parts = [prints(_at_one(rhs)), *([filled] if filled != result else []), result]
+    for target, rhs in row.trees:
+        filled, result = numbers.line(_at(rhs, t), values[target])
+        parts = [prints(_at(rhs, t)), *([filled] if filled != result else []), result]
         lines.append(TexLine(prints.name(target), " = ".join(parts)))
     if symbol.shape:
         whole = sheet.printer.name(name)
-        lines.append(TexLine(timed(whole, "1"), matrix([[decimal(v, sheet.digits) for v in r] for r in moment.values[name]], sheet.widest)))
+        lines.append(TexLine(timed(whole, str(t)), matrix([[decimal(v, sheet.digits) for v in r] for r in moment.values[name]], sheet.widest)))
     said = "Worked at the first entry; every other one goes the same way." if symbol.shape else ""
     if moment.examples:
         said = f"The gradient is that of {listed(moment.examples)}. {said}".strip()
-    blanks = () if sheet.problem.ask else tuple((prints.name(target), ()) for target, _ in targets)
-    return Section(f"{row.title}: step 1 for {_name_of(symbol)}", said, tuple(lines), checked="30 digits", blanks=blanks)
+    blanks = () if sheet.problem.ask else tuple((prints.name(target), ()) for target, _ in row.trees)
+    return Section(f"{row.title}: step {t} for {_name_of(symbol)}", said, tuple(lines), checked="30 digits", blanks=blanks)
 
 
 def _name_of(symbol: Symbol) -> str:
@@ -196,21 +201,32 @@ def listed(examples: tuple[int, ...]) -> str:
     return f"example{'s' * (len(examples) > 1)} " + ", ".join(str(k + 1) for k in examples)
 
 
-def _at_one(e: Expr) -> Expr:
-    """The tree with the number 1 for the step t."""
+def _at(e: Expr, t: int) -> Expr:
+    """The tree with the number of the step for t."""
     if e.op == "sym" and e.data == "t":
-        return ex.ONE
-    return Expr(e.op, tuple(map(_at_one, e.args)), e.data, e.shape, e.role) if e.args else e
+        return ex.num(t)
+    return Expr(e.op, tuple(_at(a, t) for a in e.args), e.data, e.shape, e.role) if e.args else e
+
+
+def _slope_filled(sheet: Sheet, name: str, values: Mapping[str, Matrix]) -> str:
+    """The gradient with numbers put in, where it is one formula in a single number that is learned and in given ones."""
+    step, leaves = sheet.lesson.derivation.steps[name], sheet.problem.leaves
+    if step.shape or len(sheet.problem.moved) > 1 or not step.result.names <= leaves.keys() or any(e.op == "grad" for e in ex.walk(step.result)):
+        return ""
+    point = dict(sheet.problem.numbers() or {}) | {name: values["w" + HERE]}
+    filled, result = Numbers(sheet.printer, point, sheet.digits).line(step.result, values["g" + AFTER])
+    return f"{filled} = " * (filled != result)
 
 
 def _numbers_of(plan: Plan, start: Moment, moment: Moment, name: str) -> dict[str, Matrix]:
-    """The numbers behind the names of the first step, at the first entry."""
+    """The numbers behind the names of a step, at the first entry."""
     def first(m: Matrix) -> Matrix:
         return [[m[0][0]]]
 
     out = {o: [[MP.number(v)]] for o, v in plan.options.items()} | {"eta": [[moment.rate]]}
     out |= {"w" + BEFORE: first(start.values[name]), "w" + AFTER: first(moment.values[name]), "g" + AFTER: first(moment.gradient[name])}
-    out |= {s + BEFORE: [[MP.number(v)]] for s, v in plan.optimizer.states.items()}
+    out |= {s + BEFORE: first(start.state[name][s]) if start.state else [[MP.number(v)]] for s, v in plan.optimizer.states.items()}
+    out["w" + HERE] = [[MP.scalar(plan.optimizer.point, {n: m[0][0] for n, m in out.items()})]]
     return out | {s + AFTER: first(m) for s, m in moment.state[name].items()}
 
 

@@ -32,28 +32,31 @@ where: ``LEFT SIGN RIGHT`` with < > <= >= == !=; a side is an expression of para
     gradient (``z1``, ``dL/dW1``, ``abs(z1)``, ``z1[0]``, ``W1[0][1]``), which then holds for every entry. Always checked without being asked
     for: no value at a kink, no saturated activation (slope under 0.002), answers at least 0.0001 in size and not zero, listed mistakes
     at least twice the tolerance away, the same number of steps, operations and active units as in the other variants.
-text: a template. ``{{ x }}`` is a parameter, ``{{ equations }}`` and ``{{ numbers }}`` display the spec's equations and given numbers (each
+text: a template. ``{{ x }}`` is a parameter, ``{{ equations }}``, ``{{ numbers }}`` and ``{{ update }}`` display the spec's equations, given numbers and optimizer (each
     in a paragraph of its own), ``{% if f == "tanh" %}...{% endif %}`` works; nothing else of Jinja does. Between backticks stands a formula
     in the language of the spec, over its names: `` `y_hat` ``, `` `dL/dW1` ``, `` `z = w*x + b` ``, `` `x = {{ x }}` ``, `` `a -> b` ``, ``[[1, 2], [3, 4]]``.
     Everything else is plain text and is escaped; there is no TeX.
 ask: each part has one of these keys, then ``points`` (or ``marks: {z1: 1, dL/dz1: 2}``, points at the steps of the solution), and if
     wanted ``say`` (the question in words, a template too) and ``mistakes`` (names from ``symbolic.slips.SLIPS``):
     ``find: NAME``            numbers; numeric, vector or matrix by its shape. NAME: a value (``y_hat``, ``z1``, ``L``), a gradient (``dL/dW1``), a
-                              Jacobian where the last equation is a vector (``dp/dz``), or after one optimizer step ``W1_new``, ``L_new``.
-                              With ``hessian: [x, y]`` (and ``direction: {x: 3, y: 4}``) in the spec also ``hessian``, ``eigenvalues``, ``slope`` (along the
-                              direction at length 1), ``curvature`` (the second derivative along it), ``steepest`` (the length of the gradient).
+                              Jacobian where the last equation is a vector (``dp/dz``), or after the optimizer's ``steps`` (one without an optimizer) ``W1_new``, ``L_new``.
+                              With ``hessian: [x, y]`` (and ``direction: {x: 3, y: 4}``) in the spec also ``hessian``, ``eigenvalues``, ``newton`` (a step of the method),
+                              ``slope`` (along the direction at length 1), ``curvature`` (the second derivative along it), ``steepest`` (the length of the gradient).
     ``choose: NAME``          the same as single choice; the wrong options are what real mistakes give (``options: 4`` counts all).
     ``formula: dL/dz1``       a gradient in symbols.      ``choose_formula: dL/dW1``   the same as single choice.
     ``select: [{say: ..., when: "z1[0] > 0", because: ...}, ...]``   multiple choice; the condition decides what is true. One statement
                               alone is true or false.
     ``order: dL/dW1``         the steps back to a gradient, to be put in order (at least three).
     ``error_in: dL/dW1``      a derivation with one mistake; which line is the first wrong one? (``mistakes`` names what is drawn from.)
-    ``code: backward``        write the function in NumPy; stub, model answer and hidden numbers come from the spec.
+    ``code: backward``        write this function of what ``chainrule code`` prints; stub, model answer and hidden numbers come from the spec.
+    ``gate: y``               which gate a truth table is.     ``separable: y``   whether any perceptron computes it, with weights or a proof.
+    ``fate: L``               what gradient descent does on a quadratic in the ``steps`` of the optimizer.     ``rate: last``   the rate of its last step.
+    ``judge: dL/dW1``         lines on the way to a gradient, some as a mistake leaves them: which are right?
     ``count: parameters``     also equations, values.     ``shape: dL/dW1``   rows and columns. A spec asked only for these needs no numbers.
 
 Try a file with ``chainrule bank preview NAME --bank DIR`` and test it with ``chainrule bank test NAME --seeds 50``. If draws run out, the
 sentence says which condition refused most of them.
 
-The rooms: format (the model of the file), spaces, wording, second (Hessians and directions), worked (proof once, numbers per variant), tolerance, distractors, variants
-(walks, conditions, difficulty), solution, kinds (one row a kind of question), make (file and seed to question), library (the bank).
+The rooms: format (the model of the file), spaces, wording, second (Hessians and directions), stepping (optimizers), worked (proof once, numbers per variant), tolerance,
+distractors, variants (walks, conditions, difficulty), solution, kinds, programs, verdicts (one row a kind of question), make (file and seed to question), library (the bank).
 """

@@ -14,7 +14,7 @@ own-factor | The slope of a product with respect to one factor is the other fact
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -26,12 +26,14 @@ from ..derive import Derivation
 from ..errors import ChainruleError
 from ..language.arithmetic import MP, Env, Matrix
 from ..network import Network
-from ..optimizers import Optimizer
+from ..reading.plans import Plan
 from ..proof.probe import Draw, random_point
 from ..slips import SLIPS, Working
 from ..values import DIGITS, forward
 from .second import QUANTITIES, quantity
-from .worked import Key, Work, evaluated, updated
+from .stepping import count as steps_of
+from .stepping import updated
+from .worked import Key, Work, evaluated
 
 LISTED = 5        # common errors of one part, where the file names none
 SPARE = 4         # more that are found, for variants at which some change nothing
@@ -44,15 +46,22 @@ FILLER = "operand"  # any two names taken for each other: listed only where noth
 UNLIKELY = frozenset({"resent", "assigned", "backward-twice", "not-stored", "clipped", "error-clipped", "log-epsilon", "mask-of-gradient", "updated-first", "inverse", "other-loss"})
 
 
+# Mistakes in how steps are taken, by name: the plan as they leave it (None where they change nothing), and what a marker writes.
+PLAN_SLIPS: dict[str, tuple[Callable[[Plan], Plan | None], str]] = {
+    "whole-batch": (lambda p: replace(p, batches=()) if p.batches else None, "All examples were used in every step, and not those of its mini-batch."),
+    "step-missing": (lambda p: replace(p, steps=p.steps - 1) if steps_of(p) > 1 else None, "The last step was not taken."),
+}
+
+
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake in one network: the name of its slip, the working with it, and what a marker writes; row: the optimizer as it leaves it; put: equations
+    """A mistake in one network: the name of its slip, the working with it, and what a marker writes; plan: the steps as it leaves them; put: equations
     of a quantity that it replaces."""
 
     slip: str
     working: Working
     said: str
-    row: Optimizer | None = None
+    plan: Plan | None = None
     put: Mapping[str, str] | None = None
 
 
@@ -62,8 +71,7 @@ def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTE
     formula: how the key's line is printed, where mistakes have to change that line itself, each differently.
     """
     memo = work.machine.memo
-    plan = work.problem.descent
-    where = ("mistakes", key, tuple(names), count, formula is not None, plan and (plan.optimizer.name, plan.rate) if not isinstance(key, str) and key[0] is None else None)
+    where = ("mistakes", key, tuple(names), count, formula is not None, repr(work.problem.descent) if not isinstance(key, str) and key[0] is None else None)
     if where not in memo:
         with mp.workdps(DIGITS):
             memo[where] = _found(work, key, names, count, formula)
@@ -105,7 +113,7 @@ class _Answers:
     """What one key comes to at each of some points with a mistake, worked out when it is needed."""
 
     def __init__(self, work: Work, mistake: Mistake, points: Sequence[Env], key: Key) -> None:
-        self.at = cache(lambda k: _evaluated(work, mistake, points[k], key))
+        self.at = cache(lambda k: _moved_by(work, mistake, points[k], key))
         self.count = len(points)
 
     def differ(self, other: _Answers) -> bool:
@@ -136,9 +144,13 @@ def _not_zero(value: Matrix | None) -> bool:
 def _candidates(work: Work, key: Key, names: Sequence[str]) -> Iterator[Mistake]:
     """Every way to make every mistake that can move a key, in the order of the table or of the file."""
     network, plan = work.network, work.problem.descent
+    if plan is not None and not isinstance(key, str) and key[0] is None:
+        for name, (change, sentence) in ({} if names else PLAN_SLIPS).items():
+            if (other := change(plan)) is not None:
+                yield Mistake(name, Working(network, work.machine.long), sentence, other)
     for wrong in QUANTITIES[key[1]].wrong if isinstance(key, tuple) and key[0] == "" and not names else ():
         yield Mistake(wrong.name, Working(network, work.machine.long), wrong.said, put=wrong.put)
-    kinds = _kinds(network, key, named=plan is not None and not plan.plain)
+    kinds = _kinds(network, key, named=plan is not None and not _once(plan))
     tried = names or sorted((n for group in kinds for n, s in SLIPS.items() if s.kind in group and n not in UNLIKELY and FITS.get(n, _always)(work, key)), key=lambda n: n == FILLER)
     for name in tried:
         if not any(SLIPS[name].kind in group for group in kinds):
@@ -146,10 +158,15 @@ def _candidates(work: Work, key: Key, names: Sequence[str]) -> Iterator[Mistake]
         if SLIPS[name].kind == "optimizer" and plan is not None:
             for changed in SLIPS[name].change(network):
                 if changed.row is not None and (row := changed.row(plan.optimizer)) is not None:
-                    yield Mistake(name, Working(network, work.machine.long), SLIPS[name].said(changed), row)
+                    yield Mistake(name, Working(network, work.machine.long), SLIPS[name].said(changed), replace(plan, optimizer=row))
             continue
         for working in SLIPS[name].apply(network):
             yield Mistake(name, working, working.said)
+
+
+def _once(plan: Plan) -> bool:
+    """Whether it is one step of gradient descent on all examples."""
+    return plan.plain and steps_of(plan) == 1
 
 
 def _always(work: Work, key: Key) -> bool:
@@ -206,6 +223,15 @@ def _evaluated(work: Work, mistake: Mistake, leaves: Env, key: Key) -> Matrix | 
         return None
 
 
+def _moved_by(work: Work, mistake: Mistake, leaves: Env, key: Key) -> Matrix | None:
+    """The same; of an updated parameter only how far it has moved: beside its own size mistakes in a short step would look alike."""
+    found = _evaluated(work, mistake, leaves, key)
+    start = leaves.get(key[1]) if not isinstance(key, str) and key[0] is None else None
+    if found is None or start is None or (len(found), len(found[0])) != (len(start), len(start[0])):
+        return found
+    return [[a - b for a, b in zip(xs, ys, strict=True)] for xs, ys in zip(found, start, strict=True)]
+
+
 def everything(work: Work, mistake: Mistake, leaves: Env, keys: Sequence[Key]) -> dict[Any, Matrix]:
     """All values, gradients, Jacobians and updates as a mistake makes them, the later ones following from the wrong ones."""
     working, network = mistake.working, mistake.working.network
@@ -218,8 +244,8 @@ def everything(work: Work, mistake: Mistake, leaves: Env, keys: Sequence[Key]) -
     if plan is None or not any(isinstance(k, tuple) and k[0] is None for k in keys):
         return env
     try:
-        after = working.update(env, working.derivation, work.problem.moved, MP.number(plan.rate)) if plan.plain else \
-            updated(work.problem, working.derivation, env, leaves, wrong=mistake.row)
+        after = working.update(env, working.derivation, work.problem.moved, MP.number(plan.rate)) if _once(plan) else \
+            updated(work.problem, working.derivation, env, leaves, plan=mistake.plan)
         later = forward(work.network, {**leaves, **after})[network.output]
     except (ArithmeticError, ValueError, IndexError, ChainruleError):  # a gradient of another shape moves nothing
         return env

@@ -30,8 +30,8 @@ from .spaces import names_in, space
 
 MOST_ASKED = 8
 MOST_OPTIONS = 8
-# What can be asked, in the words of the file; problems.kinds says how each is answered.
-KINDS = ("find", "choose", "formula", "choose_formula", "select", "order", "error_in", "code", "count", "shape")
+# What can be asked, in the words of the file; problems.kinds and problems.verdicts say how each is answered.
+KINDS = ("find", "choose", "formula", "choose_formula", "select", "order", "error_in", "code", "count", "shape", "gate", "separable", "fate", "rate", "judge")
 
 
 class Block(BaseModel):
@@ -60,7 +60,7 @@ class Statement(Block):
 
 
 class Ask(Block):
-    """One thing that is asked: exactly one of find, choose, formula, choose_formula, select, order, error_in, code, count, shape."""
+    """One thing that is asked: exactly one of the keys of ``KINDS``."""
 
     find: str | None = Field(default=None, description="Numbers: a value, a gradient, a Jacobian, an updated parameter.", examples=["y_hat", "dL/dW1", "W1_new"])
     choose: str | None = Field(default=None, description="The same as single choice; the wrong options are real mistakes.", examples=["dL/dw"])
@@ -72,6 +72,11 @@ class Ask(Block):
     code: str | None = Field(default=None, description="Write the backward pass in NumPy; the value names the function.", examples=["backward"])
     count: str | None = Field(default=None, description="A count: parameters, equations, steps, or operations.", examples=["parameters"])
     shape: str | None = Field(default=None, description="Rows and columns of a value or a gradient.", examples=["dL/dW1"])
+    gate: str | None = Field(default=None, description="Single choice: the name of the gate whose truth table this value is.", examples=["y"])
+    separable: str | None = Field(default=None, description="Whether any perceptron computes this truth table, with weights or a proof.", examples=["y"])
+    fate: str | None = Field(default=None, description="Single choice: what gradient descent does on this quadratic loss with the learning rate of the spec.", examples=["L"])
+    rate: str | None = Field(default=None, description="The learning rate of the last step by the schedule.", examples=["last"])
+    judge: str | None = Field(default=None, description="Lines on the way to this gradient, some of them wrong: which are right?", examples=["dL/dW1"])
     say: str = Field(default="", description="The question in words; without it a plain sentence.")
     points: int | None = Field(default=None, description="Points of this part.")
     marks: dict[str, int] = Field(default_factory=dict, description="Points for each step of the solution, in place of points.", examples=[{"z": 1, "dL/dz": 2, "dL/dw": 1}])
@@ -227,7 +232,7 @@ class ProblemFile(Block):
         return sum(a.worth for a in self.ask)
 
 
-RESERVED = ("equations", "numbers")  # what the wording calls the blocks of the problem
+RESERVED = ("equations", "numbers", "update")  # what the wording calls the blocks of the problem
 
 
 def load(path: Path) -> ProblemFile:

@@ -1,8 +1,7 @@
 """The kinds of questions: what each needs to be worked out, and how its key is made. One row a kind.
 
->>> from .format import KINDS
->>> list(ROWS) == list(KINDS)
-True
+>>> ROWS["find"].say
+'Compute `{target}`.'
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from ..language.arithmetic import Matrix
 from ..language.plain import text as plain
 from ..latex import Printer
 from ..network import Network
-from ..numpytree import tree_code
 from .distractors import FILLER, LISTED, Mistake, mistakes, moved, values
 from .format import Ask, ProblemFile
 from .question import SIGNIFICANT, Answer, CommonError, Line, Option
@@ -154,10 +152,10 @@ def _choose(a: Asking) -> Made:
     options = [Option((("formula", first),), True), *(Option((("formula", tex),), False, said(m.said, a.work), m.slip)
                                                       for (m, _), tex in zip(wrong, others, strict=True))]
     errors = tuple(CommonError(m.slip, said(m.said, a.work), tex, rows(found)) for (m, found), tex in zip(wrong, others, strict=True))
-    return Made(_choice(a, options, value=rows(value), tolerance=rows(tolerance)), errors, tuple(m for m, _ in wrong), solution(a, [key]))
+    return Made(choice(a, options, value=rows(value), tolerance=rows(tolerance)), errors, tuple(m for m, _ in wrong), solution(a, [key]))
 
 
-def _choice(a: Asking, options: Sequence[Option], *, several: bool = False, **more: Any) -> Answer:
+def choice(a: Asking, options: Sequence[Option], *, several: bool = False, **more: Any) -> Answer:
     """Options in an order that the seed decides."""
     order = a.order("options", len(options))
     placed_options = tuple(options[k] for k in order)
@@ -197,7 +195,7 @@ def _choose_formula(a: Asking) -> Made:
                         where=a.file.where_is("ask", a.place, a.ask.kind), hint=f"write options: {max(len(found) + 1, 2)}")
     options = [Option((("formula", shown(a.work.machine.lesson.derivation)),), True)]
     options += [Option((("formula", shown(m.working.derivation)),), False, said(m.said, a.work), m.slip) for m in found]
-    return Made(_choice(a, options), solution=solution(a, [(of, wrt)], symbols=True))
+    return Made(choice(a, options), solution=solution(a, [(of, wrt)], symbols=True))
 
 
 # ---------------------------------------------------------------- statements, order, errors
@@ -212,7 +210,7 @@ def _select(a: Asking) -> Made:
             raise SpecError(e.sentence, where=a.file.where_is("ask", a.place, "select", k), hint=e.hint) from None
     if len(options) > 1 and not any(o.right for o in options):
         raise Rejected("no statement is true")
-    return Made(_choice(a, options, several=True))
+    return Made(choice(a, options, several=True))
 
 
 def _select_keys(ask: Ask, network: Network, problem: Any) -> list[Key]:
@@ -220,7 +218,7 @@ def _select_keys(ask: Ask, network: Network, problem: Any) -> list[Key]:
     return []
 
 
-def _way(a: Asking) -> list[tuple[str, str]]:
+def path_to(a: Asking) -> list[tuple[str, str]]:
     """The gradients on the way to the one that is asked for."""
     key = _gradient(a)
     found = [k for k in needed(a.work, [key]) if isinstance(k, tuple) and k[0] is not None]
@@ -230,7 +228,7 @@ def _way(a: Asking) -> list[tuple[str, str]]:
 
 
 def _order(a: Asking) -> Made:
-    way, printer = _way(a), Printer(a.work.network)
+    way, printer = path_to(a), Printer(a.work.network)
     steps = a.work.machine.lesson.derivation.steps
     mixed = a.order("pieces", len(way))
     pieces = [Option((("formula", f"{printer.gradient_name(*way[k])} = {printer(steps[way[k][1]].result)}"),), True) for k in mixed]
@@ -241,7 +239,7 @@ def _order(a: Asking) -> Made:
 
 def _error_in(a: Asking) -> Made:
     """A derivation with one mistake, each line with its numbers; which line is the first wrong one?"""
-    way, printer, long = _way(a), Printer(a.work.network), a.work.machine.long
+    way, printer, long = path_to(a), Printer(a.work.network), a.work.machine.long
     way = [k for k in way if k[1] in long.steps]
     candidates = []
     for m in mistakes(a.work, way[-1], a.ask.mistakes, TRIED):
@@ -266,7 +264,7 @@ def _error_in(a: Asking) -> Made:
     return Made(answer, lines=lines, solution=(Line(left, right, key=spoken(first, a.work.network), marks=a.ask.worth),))
 
 
-# ---------------------------------------------------------------- counts, shapes, code
+# ---------------------------------------------------------------- counts, shapes
 
 def _count(a: Asking) -> Made:
     if a.ask.target not in COUNTS:
@@ -333,34 +331,6 @@ def _shape(a: Asking) -> Made:
     return Made(answer, errors, solution=(Line(r"\text{shape}", answer.latex, key=a.ask.target, marks=a.ask.worth),))
 
 
-def _code(a: Asking) -> Made:
-    """The backward pass as a function, with numbers that it is tried on: those of the variant."""
-    network, derivation = a.work.network, a.work.machine.lesson.derivation
-    wanted = network.names("parameter") or [n for n in network.names("input")]
-    keys = needed(a.work, [(network.output, n) for n in wanted if n in derivation.steps])
-    given = list(a.work.problem.leaves)
-    name = a.ask.target
-    if not name.isidentifier():
-        raise SpecError(f"{name!r} cannot be the name of a function", where=a.file.where_is("ask", a.place, "code"), hint="as in backward")
-    try:
-        body = [f"    {k} = {tree_code(network.equation(k).rhs)}" if isinstance(k, str) else
-                f"    d{k[0]}_d{k[1]} = {tree_code(derivation.steps[k[1]].result)}" for k in keys]
-    except ValueError as e:
-        raise SpecError(f"code: {e}", where=a.file.where_is("ask", a.place, "code")) from None
-    returned = "    return {" + ", ".join(f'"{n}": d{network.output}_d{n}' for n in wanted if n in derivation.steps) + "}"
-    head = f"def {name}({', '.join(given)}):"
-    stub = "\n".join([head, "    # forward pass", "    ...", "    # backward pass", "    ...", returned]) + "\n"
-    hidden = {"given": {n: rows(a.work.value(n)) for n in given},
-              "gradients": {n: rows(a.work.value((network.output, n))) for n in wanted if n in derivation.steps},
-              "tolerance": {n: rows(a.tolerances[network.output, n]) for n in wanted if (network.output, n) in a.tolerances}}
-    answer = Answer("code", text="\n".join(["import numpy as np", "", "", head, *body, returned]) + "\n", stub=stub, hidden=tuple(hidden.items()))
-    return Made(answer, solution=())
-
-
-def _code_keys(ask: Ask, network: Network, problem: Any) -> list[Key]:
-    return [(network.output, n) for n in (network.names("parameter") or network.names("input")) if n in problem.leaves]
-
-
 def _target(ask: Ask, network: Network, problem: Any) -> list[Key]:
     return [key_of(ask.target, network, problem)]
 
@@ -377,7 +347,6 @@ ROWS: dict[str, Row] = {
     "select": Row("Which of these statements are true?", _select_keys, _select),
     "order": Row("Put the steps that lead to `{target}` in order.", _target, _order),
     "error_in": Row("One line of this derivation is wrong, and those below follow from it. Which line is the first wrong one, and what should it say?", _target, _error_in),
-    "code": Row("Write a NumPy function {target} that returns the gradients. It is tried on the numbers above.", _code_keys, _code),
     "count": Row("Count the {target}.", _none, _count),
     "shape": Row("Give the shape of `{target}` as rows and columns.", _shape_keys, _shape),
 }

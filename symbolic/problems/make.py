@@ -27,11 +27,12 @@ from ..language.arithmetic import Matrix
 from ..reading.numbers import ValueProblem
 from .format import Ask, ProblemFile
 from .distractors import Mistake, moved
-from .kinds import ROWS, Asking, Made
+from .kinds import Asking, Made
 from .question import Carried, Figures, Line, Part, Question
 from .second import QUANTITIES
 from .solution import name_of, printed, said, stated
 from .tolerance import tolerances
+from .verdicts import ROWS
 from .variants import Variants, canonical, conditions_met, figures
 from .wording import Wording
 from .worked import Key, Rejected, Work, checked, needed, spoken, unchecked
@@ -169,9 +170,8 @@ class Maker:
             made = ROWS[ask.kind].make(asking)
             before += [(LETTERS[k], m) for m in made.behind if m.said not in {b.said for _, b in before}]
             parts.append(self._part(asking, made, before, shown))
-        equations, numbers = stated(found)
         return Question(self.file.name, self.file.title, tuple(self.file.topics), index, canonical(found.problem), self._worded(given, found.network),
-                        tuple(parts), hard, found.how, equations, numbers, f"{found.worst or 0:.0e}")
+                        tuple(parts), hard, found.how, stated(found), f"{found.worst or 0:.0e}")
 
     def _part(self, a: Asking, made: Made, before: list[tuple[str, Mistake]], shown: set[tuple[str, str, str]]) -> Part:
         """A part with its key; lines that an earlier part has shown are left out, unless marks stand at them."""

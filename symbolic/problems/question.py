@@ -10,7 +10,8 @@ Formulas are LaTeX of our own printer, words are text that every renderer escape
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from .wording import Piece
@@ -111,7 +112,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Question:
-    """One variant of a problem. stem: words, equations and numbers; equations, numbers: the lines of these blocks."""
+    """One variant of a problem. stem: words and blocks; blocks: the lines of the equations, the numbers and the update, by name."""
 
     problem: str
     title: str
@@ -122,8 +123,7 @@ class Question:
     parts: tuple[Part, ...]
     figures: Figures
     checked: str
-    equations: tuple[Line, ...] = ()
-    numbers: tuple[Line, ...] = ()
+    blocks: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
     worst: str = "0"
 
     @property
@@ -155,7 +155,7 @@ def as_data(q: Question) -> dict[str, Any]:
 def _piece(p: Piece, q: Question) -> dict[str, Any]:
     if p.kind == "words":
         return {"kind": "words", "runs": [list(r) for r in p.runs]}
-    return {"kind": p.kind, "latex": [f"{x.left} = {x.right}" for x in (q.equations if p.kind == "equations" else q.numbers)]}
+    return {"kind": p.kind, "latex": [f"{x.left} = {x.right}" for x in q.blocks[p.kind]]}
 
 
 def _part(p: Part) -> dict[str, Any]:

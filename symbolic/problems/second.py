@@ -44,6 +44,12 @@ class Point:
         count = len(self.twice.places())
         return mp.norm([self.slope([mp.mpf(i == k) for i in range(count)]) for k in range(count)])
 
+    def newton(self) -> list[Any]:
+        """Where a step of Newton's method leads, by differences and a general solver."""
+        at = self.twice.flat(self.leaves)
+        g = mp.matrix([self.slope([mp.mpf(i == k) for i in range(len(at))]) for k in range(len(at))])
+        return [x - d for x, d in zip(at, mp.lu_solve(mp.matrix(checked_hessian(self.twice, self.leaves)), g), strict=True)]
+
     def eigenvalues(self) -> list[Any]:
         hessian = checked_hessian(self.twice, self.leaves)
         return list(curvature(hessian, self.twice.gradient(self.leaves), size_of(forward(self.twice.base, self.leaves))).values)
@@ -60,7 +66,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Quantity:
-    """One thing to ask. uses: which of g, H and v; equations: from these; answer: the names of its entries; because: reasons, by name; check: a second opinion."""
+    """One thing to ask. uses: which of g, H, v and the point p; equations: from these; answer: the names of its entries; because: reasons, by name; check: a second opinion."""
 
     say: str
     symbol: str
@@ -83,6 +89,12 @@ QUANTITIES: dict[str, Quantity] = {
                             (Wrong("root-of-eigenvalues", {"d": "m**2 - det(H)"}, "The root was not taken."),
                              Wrong("trace-whole", {"m": "trace(H)"}, "The trace was not halved."),
                              Wrong("diagonal-of-hessian", {"d": "sqrt(m**2 - H[0,0]*H[1,1])"}, "These are the entries on the diagonal; the mixed derivative counts too."))),
+    "newton": Quantity("Take one step of Newton's method.", r"p_{\text{new}}", "gHp",
+                       {"d1": "(H[1,1]*g[0] - H[0,1]*g[1])/det(H)", "d2": "(H[0,0]*g[1] - H[1,0]*g[0])/det(H)", "n1": "p[0] - d1", "n2": "p[1] - d2"}, ("n1", "n2"), Point.newton,
+                       {"d1": "from H d = g", "n1": "the step is subtracted"},
+                       (Wrong("gradient-for-newton", {"n1": "p[0] - g[0]", "n2": "p[1] - g[1]"}, "The gradient itself was subtracted; it has to be divided by the Hessian."),
+                        Wrong("newton-added", {"n1": "p[0] + d1", "n2": "p[1] + d2"}, "The step was added; it is subtracted."),
+                        Wrong("diagonal-alone", {"d1": "g[0]/H[0,0]", "d2": "g[1]/H[1,1]"}, "Each entry was divided by its own second derivative; the mixed one counts too."))),
     "slope": Quantity("Compute the directional derivative.", "D", "gv", {"u": "v/norm(v)", "D": "dot(g, u)"}, ("D",), lambda p: [p.slope(p.unit)],
                       {**_SCALED, "D": "the gradient along it"}, (_UNSCALED,)),
     "curvature": Quantity("Compute the second derivative along the direction.", "k", "Hv", {"u": "v/norm(v)", "k": "dot(u, H @ u)"}, ("k",),
@@ -99,8 +111,8 @@ def names_of(problem: Problem, name: str) -> tuple[str, ...]:
     names = wanted.hessian or tuple(wanted.direction)
     if not names or ("v" in QUANTITIES[name].uses and not wanted.direction):
         raise SpecError(f"{name!r} needs a key in the spec", hint="as in hessian: [x, y] and direction: {x: 3, y: 4}")
-    if name == "eigenvalues" and sum(1 for _ in _places(problem.network, names)) != 2:
-        raise SpecError("eigenvalues are asked for of two numbers only", hint="name two in hessian: [x, y]")
+    if len(QUANTITIES[name].answer) == 2 and sum(1 for _ in _places(problem.network, names)) != 2:
+        raise SpecError(f"{name} is asked for of two numbers only", hint="name two in hessian: [x, y]")
     return names
 
 
@@ -126,6 +138,8 @@ def given(problem: Problem, derivation: Derivation, env: Env, name: str, arithme
     out, uses = dict[str, Matrix](), QUANTITIES[name].uses
     if "g" in uses:
         out["g"] = [[env[output, n][i][j] if (output, n) in env else zero] for n, i, j in places]
+    if "p" in uses:
+        out["p"] = [[env[n][i][j]] for n, i, j in places]
     if "v" in uses:
         out["v"] = [[arithmetic.number(x)] for x in _direction(problem, places)]
     if "H" in uses:

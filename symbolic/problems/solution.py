@@ -10,18 +10,21 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..decimals import decimal, matrix
+from ..decimals import Numbers, decimal, matrix
+from ..derive import derive
 from ..errors import SpecError
 from ..functions import FUNCTIONS
 from ..language.arithmetic import MP, Matrix
 from ..latex import Printer
-from ..lectures.descent import run
+from ..lectures.descent import Moment
 from ..network import Network
 from ..pages.curvature import Writer, checked_entries, in_symbols
-from ..pages.descentpages import first_step_section
+from ..pages.descentpages import Words, listed, step_section, update_lines
+from ..pages.descentpages import stated as start_lines
 from ..pages.sheet import TexLine
 from ..pages.texparts import number
-from ..values import DIGITS
+from ..values import DIGITS, forward, gradients
+from . import stepping
 from .question import Line
 from .second import QUANTITIES, given, names_of
 from .wording import runs
@@ -114,9 +117,8 @@ def _updated(work: Work, name: str) -> list[TexLine]:
     if name == work.network.output:
         return [TexLine(rf"{own}_{{\text{{new}}}}", printed(work, work.value((None, name)), sheet.digits))]
     if plan.named:
-        path = run(problem, work.machine.lesson.derivation, plan, 1)
-        section = first_step_section(sheet, plan, path, name)
-        return list(section.lines)
+        path = stepping.path(problem, work.machine.lesson.derivation)
+        return [line for t in range(1, path.last.t + 1) for line in (*_of_examples(work, path.moments[t - 1], path.moments[t]), *step_section(sheet, plan, path, name, t).lines)]
     shape = work.network.symbols[name].shape
     rate = ex.num(problem.learning_rate).with_role("decimal")
     step = ex.node("add", (ex.sym(name, shape), ex.node("neg", (ex.node("mul", (rate, ex.grad(work.network.output, name, shape))),))))
@@ -127,13 +129,31 @@ def _updated(work: Work, name: str) -> list[TexLine]:
     return [first, TexLine("", f"{filled} = {result}" if filled != result else result)]
 
 
+def _of_examples(work: Work, before: Moment, after: Moment) -> list[TexLine]:
+    """The gradient of a step that uses some of the examples, in numbers."""
+    if not after.examples:
+        return []
+    portion = work.problem.portions[after.examples]
+    derivation, printer = derive(portion.network), Printer(portion.network, colour=False)
+    with mp.workdps(DIGITS):
+        values = gradients(derivation, forward(portion.network, {**(portion.numbers() or {}), **before.values}))
+        numbers = Numbers(printer, values, work.sheet.digits, widest=WIDEST)
+        lines = [TexLine(printer.name(n), numbers.value(n), listed(after.examples)) for n in portion.network.names("input", "target")]
+        known = [(printer.name(eq.name), eq.rhs, eq.name) for eq in portion.network.equations[:-1]]
+        known += [(printer.fraction(printer.name(s.of), printer.name(n)), s.result, (s.of, n)) for n, s in derivation.steps.items()
+                  if s.terms and (n in work.problem.moved or portion.network.symbols[n].kind == "value")]
+        for left, rhs, key in known:
+            lines.append(TexLine(left, " = ".join(dict.fromkeys(numbers.line(rhs, values[key])))))
+    return lines
+
+
 def _new(own: str) -> str:
     """The name of an updated parameter."""
     return own[:-1] + r",\text{new}}" if "_{" in own and own.endswith("}") else rf"{own}_{{\text{{new}}}}"
 
 
-def stated(work: Work) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """The lines of the problem itself: its equations, and its given numbers."""
+def stated(work: Work) -> dict[str, tuple[Line, ...]]:
+    """The lines of the problem itself: its equations, its given numbers, and the update equations of its optimizer."""
     equations = tuple(Line(x.left, x.right) for _, x, _ in work.forward_lines)
     sheet, problem = work.sheet, work.problem
     numbers = sheet.numbers(sheet.printer)
@@ -145,7 +165,12 @@ def stated(work: Work) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
             given.append(Line(sheet.printer(node), numbers.cell(MP.number(value), value)))
         if problem.learning_rate is not None:
             given.append(Line(r"\eta", numbers.cell(MP.number(problem.learning_rate))))
-    return equations, tuple(given)
+    update: list[TexLine] = []
+    if (plan := problem.descent) is not None:
+        words = Words(plan, sheet.printer, sheet.printer.name(problem.moved[0]) if len(problem.moved) == 1 and not problem.network.symbols[problem.moved[0]].shape else "w")
+        update = update_lines(plan, words)
+        given += [Line(x.left, x.right) for x in start_lines(plan, words, sheet.digits)] if plan.named or plan.schedule_options else []
+    return {"equations": equations, "numbers": tuple(given), "update": tuple(Line(x.left, x.right) for x in update)}
 
 
 def _given(work: Work, name: str) -> str:

@@ -23,9 +23,11 @@ from ..derive import Derivation
 from ..errors import CheckError
 from ..expr import Expr
 from ..language.arithmetic import Arithmetic, Env, Matrix
-from .worked import Key, Rejected, Work, evaluated, numbers
+from .stepping import numbers
+from .worked import Key, Rejected, Work, evaluated
 
 DIGITS = 4     # a right method keeps at least so many significant digits in every intermediate result
+SWAMPED = 6    # an answer is at least so many tolerances in size
 APART = 2      # a mistake is at least so many tolerances away
 WORKING = 40   # digits of the intervals' own arithmetic
 
@@ -140,11 +142,16 @@ def _hull(a: Any, b: Any) -> Any:
 
 
 def tolerances(work: Work) -> dict[Key, Matrix]:
-    """How far each entry of each answer may be off: the bound, rounded up to two digits. Raises CheckError where an interval misses the truth."""
+    """How far each entry of each answer may be off: the bound, rounded up to two digits.
+
+    Raises CheckError where an interval misses the truth, Rejected where rounding leaves next to nothing of an answer.
+    """
     out: dict[Key, Matrix] = {}
     for key, rows in intervals(work).items():
         value = work.value(key)
         out[key] = [[_tolerance(x, v, key) for x, v in zip(xs, vs, strict=True)] for xs, vs in zip(rows, value, strict=True)]
+        if any(v and SWAMPED * t >= abs(v) for ts, vs in zip(out[key], value, strict=True) for t, v in zip(ts, vs, strict=True)):
+            raise Rejected("rounding leaves next to nothing of an answer")
     return out
 
 

@@ -1,6 +1,6 @@
 r"""The words of a question: a sandboxed template, in which names between backticks become formulas.
 
-The template knows the parameters and two blocks, ``{{ equations }}`` and ``{{ numbers }}``; of Jinja it may use values, ``if``,
+The template knows the parameters and three blocks, ``{{ equations }}``, ``{{ numbers }}`` and ``{{ update }}``; of Jinja it may use values, ``if``,
 comparisons and ``and``, ``or``, ``not``: no loop, no arithmetic, no call, no attribute. What comes out is text and formulas by our own printer, never TeX of the author's.
 
 >>> from ..network import from_equations
@@ -43,7 +43,7 @@ _SIGNS = {"=": "=", "<": "<", ">": ">", "<=": r"\le", ">=": r"\ge", "->": r"\to"
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a stem. kind: 'words' (runs of ('words', text) and ('formula', LaTeX)), 'equations' or 'numbers'."""
+    """A part of a stem. kind: 'words' (runs of ('words', text) and ('formula', LaTeX)), or the name of a block."""
 
     kind: str
     runs: tuple[tuple[str, str], ...] = ()

@@ -21,16 +21,15 @@ from ..derive import Derivation, derive
 from ..errors import CheckError, SpecError, nearest
 from ..expr import Expr
 from ..language.arithmetic import MP, Arithmetic, Env, Matrix
-from ..lectures.descent import SECOND, entry_step, rate_at, second_opinion
 from ..lesson import Lesson, plan
 from ..network import Network
-from ..optimizers import AFTER, BEFORE, Optimizer
 from ..pages.sheet import Sheet, TexLine
 from ..problem import Problem
 from ..proof.probe import Draw, kinks
 from ..values import DIGITS, difference, downstream, forward, gradients, inner
 from ..proof.lookup import AGREE
 from ..verify import Certified, certify
+from . import stepping
 from .second import QUANTITIES, names_of, quantity
 from .second import checked as checked_quantity
 
@@ -175,12 +174,6 @@ def _short(v: Any) -> Fraction | None:
         return near if near is not None and abs(v * near.denominator - near.numerator) < mp.mpf(10) ** -SHARP else None
 
 
-def numbers(problem: Problem, arithmetic: Arithmetic) -> dict[Any, Matrix]:
-    """The given numbers in another arithmetic."""
-    env: dict[Any, Matrix] = {n: [[arithmetic.number(v) for v in row] for row in cells] for n, cells in problem.leaves.items()}
-    return env | {node: [[arithmetic.number(v)]] for node, v in problem.known.items()}
-
-
 def evaluated(problem: Problem, derivation: Derivation, leaves: Env, keys: Sequence[Key], arithmetic: Arithmetic = MP) -> dict[Any, Matrix]:
     """Every value and gradient, the Jacobians and updates that are asked for, in any arithmetic."""
     network = derivation.network
@@ -190,7 +183,7 @@ def evaluated(problem: Problem, derivation: Derivation, leaves: Env, keys: Seque
         return env
     env = gradients(derivation, env, None, arithmetic)
     if any(isinstance(k, tuple) and k[0] is None for k in keys):
-        after = updated(problem, derivation, env, leaves, arithmetic)
+        after = stepping.updated(problem, derivation, env, leaves, arithmetic)
         env.update({(None, n): m for n, m in after.items()})
         env[None, network.output] = forward(network, {**leaves, **after}, arithmetic)[network.output]
     return env | {key: quantity(problem, derivation, env, key[1], arithmetic) for key in keys if isinstance(key, tuple) and key[0] == ""}
@@ -206,30 +199,6 @@ def _jacobians(derivation: Derivation, env: Env, keys: Sequence[Any], arithmetic
             found = gradients(derivation, env, seed, arithmetic)
             for key in keys:
                 out[key].append([v for row in found[key] for v in row])
-    return out
-
-
-def updated(problem: Problem, derivation: Derivation, env: Mapping[Any, Matrix], leaves: Env, arithmetic: Arithmetic = MP,
-            wrong: Optimizer | None = None) -> dict[str, Matrix]:
-    """The parameters after the first step of the problem's optimizer, or of a wrong one, from gradients that may be wrong too.
-
-    Where the gradient is taken is where the parameters stand: before the first step nothing is remembered.
-    """
-    steps = problem.descent
-    assert steps is not None
-    row, output = wrong or steps.optimizer, derivation.network.output
-    rate = rate_at(steps, 1)
-    fixed = {n: arithmetic.number(v) for n, v in steps.options.items()} | {"eta": arithmetic.number(rate), "t": arithmetic.number(mp.mpf(1))}
-    start = {s + BEFORE: arithmetic.number(v) for s, v in row.states.items()}
-    zero = arithmetic.number(mp.mpf(0))
-
-    def one(w: Any, g: Any) -> Any:
-        return entry_step(row, {**fixed, **start, "w" + BEFORE: w, "g" + AFTER: g}, arithmetic)["w" + AFTER]
-
-    out = {}
-    for name in problem.moved:
-        slopes = env.get((output, name)) or [[zero] * len(r) for r in leaves[name]]
-        out[name] = [[one(w, g) for w, g in zip(ws, gs, strict=True)] for ws, gs in zip(leaves[name], slopes, strict=True)]
     return out
 
 
@@ -255,7 +224,7 @@ def _checked(problem: Problem, derivation: Derivation, values: Mapping[Any, Matr
                 worst = max(worst, _compared(inner(values[step.of, step.wrt], direction), slope, (step.of, step.wrt), network))
     for key in keys:
         if isinstance(key, tuple) and key[0] is None and key[1] in problem.moved:
-            worst = max(worst, _step_checked(problem, values, key[1], network))
+            worst = max(worst, stepping.check(problem, derivation, key[1], values[key]))
         elif isinstance(key, tuple) and key[0] == "":
             worst = max(worst, checked_quantity(problem, derivation, values, key[1]))
     return float(worst)
@@ -279,25 +248,6 @@ def _jacobian_checked(network: Network, values: Mapping[Any, Matrix], key: Any) 
         column = [v for row in _slope(network, values, key[1], direction) for v in row]
         for row, slope in zip(values[key], column, strict=True):
             worst = max(worst, _compared(row[k], slope, key, network))
-    return worst
-
-
-def _step_checked(problem: Problem, values: Mapping[Any, Matrix], name: str, network: Network) -> Any:
-    """An updated parameter against the optimizer's equations put into one formula by SymPy."""
-    steps = problem.descent
-    assert steps is not None
-    order, again = second_opinion(steps.optimizer)
-    fixed = {n: MP.number(v) for n, v in steps.options.items()} | {"eta": rate_at(steps, 1), "t": mp.mpf(1)}
-    fixed |= {s + BEFORE: MP.number(v) for s, v in steps.optimizer.states.items()}
-    worst = mp.mpf(0)
-    slopes = values.get((network.output, name))
-    for i, row in enumerate(values[name]):
-        for j, w in enumerate(row):
-            env = {**fixed, "w" + BEFORE: w, "g" + AFTER: slopes[i][j] if slopes else mp.mpf(0)}
-            expected, got = again(*(env[n] for n in order)), values[None, name][i][j]
-            if abs(expected - got) > mp.mpf(10) ** -SECOND * max(abs(expected), abs(w), mp.mpf(10) ** -20):
-                raise CheckError(f"the new {name}: {mp.nstr(got, 12)} and {mp.nstr(expected, 12)} do not agree; no question was made")
-            worst = max(worst, abs(expected - got))
     return worst
 
 
@@ -354,7 +304,8 @@ def _needed(work: Work, keys: Iterable[Key]) -> list[Key]:
             forward_names.add(key)
         elif key[0] is None:
             after.append(key)
-            slopes.update(n for n in (work.problem.moved if key[1] == network.output else [key[1]]))
+            if not (work.problem.descent and work.problem.descent.batches):  # a gradient of some examples is no step here
+                slopes.update(n for n in (work.problem.moved if key[1] == network.output else [key[1]]))
         elif not key[0]:
             after.append(key)
             if not network.is_scalar or "g" in QUANTITIES[key[1]].uses:

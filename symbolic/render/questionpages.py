@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..pages.sheet import TexLine
-from ..problems.question import Line, Part, Question
+from ..problems.question import Answer, Line, Part, Question
 from ..problems.wording import Piece
 from .documents import directed, head, make_environment, render
 from .engine import Engine, compile_pdf
@@ -33,8 +33,8 @@ def _piece(p: Piece, q: Question, room: float) -> dict[str, Any]:
     if p.kind == "words":
         return {**blank, "words": words(p.runs)}
     if p.kind == "numbers":
-        return {**blank, "given": Tex(",\\quad ".join(f"${x.left} = {x.right}$" for x in q.numbers))}
-    return {**blank, "rows": displayed(q.equations, room)}
+        return {**blank, "given": Tex(",\\quad ".join(f"${x.left} = {x.right}$" for x in q.blocks[p.kind]))}
+    return {**blank, "rows": displayed(q.blocks[p.kind], room)}
 
 
 def words(runs: Sequence[tuple[str, str]]) -> Tex:
@@ -72,7 +72,7 @@ def _part(p: Part, room: float, write: Callable[[Part, list[Row]], int] | None) 
     return {
         "label": p.label, "say": words(p.say), "points": p.points, "lines": displayed([_numbered(n, x) for n, x in enumerate(p.lines, 1)], room),
         "options": [{"letter": LETTERS[k], "right": o.right and choice, "shown": words(o.runs), "said": words(o.said)} for k, o in enumerate(a.options)],
-        "stub": _code(a.stub), "code": _code(a.text) if a.type == "code" else [], "solution": solution,
+        "stub": _code(a.stub), "code": _code(function_of(a)) if a.type == "code" else [], "solution": solution,
         "answer": Tex(r"\text{" + ", ".join(order) + "}" if order else a.latex), "tolerance": Tex(tolerance_of(p)),
         "errors": [{"said": words(e.said), "gives": Tex(e.latex)} for e in p.errors],
         "room": write(p, solution) if write else 0, "line": not choice and a.type != "code",
@@ -98,7 +98,13 @@ def _power(text: str) -> str:
 
 def _code(text: str) -> list[Tex]:
     """Lines of a program; blanks at their beginning stay."""
-    return [Tex(r"\strut " + r"\ " * (len(line) - len(line.lstrip())) + escape(line.strip()).replace(" ", r"\ ")) for line in text.splitlines()]
+    lines = text.replace("\n\n\n", "\n\n").splitlines()
+    return [Tex(r"\strut " + r"\ " * (len(line) - len(line.lstrip())) + escape(line.strip()).replace(" ", r"\ ")) for line in lines]
+
+
+def function_of(a: Answer) -> str:
+    """The function that was asked for, without what is given with the question."""
+    return a.text[a.text.rindex("\ndef ") + 1:]
 
 
 # ---------------------------------------------------------------- error carried forward

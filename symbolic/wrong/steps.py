@@ -68,3 +68,20 @@ def root_forgotten(row: Optimizer) -> Optimizer | None:
 def share_forgotten(row: Optimizer) -> Optimizer | None:
     """The new gradient added whole to a running average."""
     return _with(row, lambda target, source: re.sub(r"\(1 - (beta\d?|rho)\)\*", "", source) if target in row.states else source)
+
+
+def memory_lost(row: Optimizer) -> Optimizer | None:
+    """What the steps before have left is forgotten."""
+    return _with(row, lambda target, source: re.sub(rf"(?<!\w){target}(?!\w)", "0", source) if target in row.states else source)
+
+
+def decay_forgotten(row: Optimizer) -> Optimizer | None:
+    """Weights that do not shrink by themselves."""
+    return _with(row, lambda target, source: source.replace(" + lam*w", ""))
+
+
+def decay_in_gradient(row: Optimizer) -> Optimizer | None:
+    """What shrinks the weights added to the gradient, and so into the averages."""
+    if "lam" not in row.options:
+        return None
+    return _with(row, lambda target, source: re.sub(r"(?<!\w)g(?!\w)", "(g + lam*w)", source) if target in row.states else source.replace(" + lam*w", ""))
