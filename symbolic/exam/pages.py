@@ -10,9 +10,8 @@ from typing import Any
 import jinja2
 
 from ..problems.question import Part, Question
-from ..render.documents import FALLBACK, directed, make_environment, render, shortened
-from ..render.engine import DETERMINISTIC
-from ..render.questionpages import laid_out
+from ..render.documents import directed, make_environment, render, shortened
+from ..render.questionpages import CARRIED, laid_out, question_texts, wrapped
 from ..render.text import clean, escape, needs_unicode
 from ..render.view import SHEET, Row, Tex, tall
 from .roster import Student
@@ -46,16 +45,13 @@ def scale_of(kind: str, exam: Exam, student: Student) -> int:
     return LARGE if kind == "paper" and is_large(exam, student) else 100
 
 
-def question_texts(exam: Exam, student: Student, place: int, q: Question, templates: Path | None = None) -> dict[str, str]:
+def texts_of(exam: Exam, student: Student, place: int, q: Question, templates: Path | None = None) -> dict[str, str]:
     """One question on the paper, in the key and in the marker's table, each in LaTeX."""
-    entry, out = exam.entries[place], {}
-    for kind in KINDS:
-        scale = scale_of(kind, exam, student)
-        if kind == "paper" or scale_of("paper", exam, student) != scale:
-            laid = laid_out(q, SHEET.width * 100 / scale, _writer(entry.room, scale_of("paper", exam, student)))
-        out[kind] = render(environment(templates), "question.tex", {"q": laid, "number": place + 1, "key": kind == "key"})
-    out["marker"] = render(environment(templates), "marker.tex", {"q": laid, "number": place + 1}) if laid["marker"] else ""
-    return out
+    scale = scale_of("paper", exam, student)
+    paper = laid_out(q, SHEET.width * 100 / scale, _writer(exam.entries[place].room, scale))
+    key = paper if scale == 100 else laid_out(q)
+    found = question_texts(environment(templates), paper, place + 1, ["paper"]) | question_texts(environment(templates), key, place + 1, ["key", "marker"])
+    return {kind: str(text) for kind, text in found.items()}
 
 
 def body(kind: str, exam: Exam, student: Student, pieces: Sequence[Mapping[str, str]], points: Sequence[int], tries: Sequence[int], templates: Path | None = None) -> str:
@@ -68,7 +64,7 @@ def body(kind: str, exam: Exam, student: Student, pieces: Sequence[Mapping[str, 
         "name": _tex(student.name), "identifier": _tex(student.id), "identifier_word": "Identifier" if student.name else "Paper",
         "foot": _tex(f"{shortened(student.id, 40)}   {shortened(exam.title)}"), "cover": [_tex(p) for p in exam.cover.split("\n\n") if p.strip()],
         "points": sum(points), "tables": _tables(questions, IN_ONE_TABLE * 100 // scale), "questions": questions, "draw": f"Draw {draw(tries)}",
-        "checked": CHECKED, "marked": any(p["marker"] for p in pieces), "scale": scale, "matrix": Tex(_matrix(scale))}
+        "checked": CHECKED, "carried": CARRIED, "marked": any(p["marker"] for p in pieces), "scale": scale, "matrix": Tex(_matrix(scale))}
     return render(environment(templates), KINDS[kind], context)
 
 
@@ -111,13 +107,8 @@ def _tables(questions: Sequence[dict[str, Any]], many: int) -> list[dict[str, An
 # ---------------------------------------------------------------- documents
 
 def document(bodies: Iterable[str], *, unicode: bool = False, letters: str = "", glyphs: bool = False, templates: Path | None = None) -> str:
-    """Bodies as one LaTeX document.
-
-    unicode: for LuaLaTeX with its list of fonts; glyphs: with a page before them that holds every letter a page may use, so that no PDF
-    depends on its neighbours in the run; letters: those of the exam beyond ASCII.
-    """
-    return render(environment(templates), "exam.tex", {"body": Tex("\n".join(bodies)), "unicode": unicode, "glyphs": glyphs, "letters": _tex(letters),
-                                                        "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(FALLBACK)})
+    """Bodies as one LaTeX document; see ``questionpages.wrapped``. letters: those of the exam beyond ASCII."""
+    return wrapped(environment(templates), "\n".join(bodies), unicode=unicode, letters=letters, glyphs=glyphs)
 
 
 def letters_of(exam: Exam) -> str:

@@ -22,7 +22,7 @@ from .pages import (
     draw,
     is_large,
     letters_of,
-    question_texts,
+    texts_of,
 )
 from .printing import Printed, Sheets, printed
 from .roster import Student
@@ -72,7 +72,7 @@ def draw_piece(job: Job, student: Student, place: int, attempt: int = 0) -> Piec
     q = question(job.exam, student, place, attempt)
     texts: dict[str, str] = {}
     if {"pdf", "tex"} & set(job.formats):
-        texts |= question_texts(job.exam, student, place, q, job.templates)
+        texts |= texts_of(job.exam, student, place, q, job.templates)
     if "html" in job.formats:
         from .html import question_html
 

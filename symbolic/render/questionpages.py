@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 from ..pages.sheet import TexLine
-from ..problems.question import Answer, Line, Part, Question
+from ..problems.question import Answer, CommonError, Line, Part, Question
 from ..problems.wording import Piece
-from .documents import directed, head, make_environment, render
-from .engine import Engine, compile_pdf
+from .documents import FALLBACK, directed, make_environment, render, shortened
+from .engine import DETERMINISTIC, Engine, compile_pdf
 from .text import escape, escape_within, needs_unicode
 from .view import SHEET, Row, Tex, rows_of, spaced
 from .width import height, width
@@ -18,12 +22,19 @@ from .width import height, width
 LETTERS = "ABCDEFGH"
 REASON = 5.2  # points a letter of a reason takes
 GENERIC = ("", "local derivatives", "rule of the equation", "the slope in its own form")  # reasons that say nothing here
-MARK = 40.0   # points that a mark takes at the margin
+MARK = 40.0   # points that marks take at the margin
+HANG = 26.0   # points in which numbers of questions and letters of parts hang
 QUAD = 12.0   # points between two columns
+JOINED = 0.6  # the part of a line that an equation with its numbers may take
+BESIDE = 0.4  # the part of a line that what a mistake gives may take, beside its sentence
+CARRIED = "Whoever makes one of these mistakes and goes on correctly gets the values of its column. A dot: the value is the right one. A dash: there is no value."
+SMALL = 0.92  # the size of small print
+_FRACTION = re.compile(r"\\frac\{({0}|\d+)\}\{({0}|\d+)\}".replace("{0}", r"(?:d|\\partial ?)[^{}]*(?:\{[^{}]*\}[^{}]*)*"))
 
 
 def laid_out(q: Question, room: float = SHEET.width, write: Callable[[Part, list[Row]], int] | None = None) -> dict[str, Any]:
     """A question as the templates want it. room: points of a line; write: millimetres to write for a part, given the rows of its solution."""
+    room -= HANG
     return {"title": Tex(directed(escape(q.title))), "points": q.points, "stem": [_piece(p, q, room) for p in q.stem], "parts": [_part(p, room, write) for p in q.parts],
             "marker": marker(q, room)}
 
@@ -42,16 +53,25 @@ def words(runs: Sequence[tuple[str, str]]) -> Tex:
     out = ""
     for kind, text in runs:
         if kind == "formula":
-            out += f"${text}$"
+            out += f"${level(text)}$"
             continue
         body = directed(escape_within(text))
         out += body if out else body.lstrip()
     return Tex(out)
 
 
+def level(tex: str) -> str:
+    """A formula for a line of small print: fractions of two names or whole numbers with a slash, which are too small otherwise.
+
+    >>> print(level(r"\\frac{\\partial L}{\\partial W^{(1)}} = -\\frac{9}{32}"))
+    \\partial L/\\partial W^{(1)} = -9/32
+    """
+    return _FRACTION.sub(r"\1/\2", tex)
+
+
 def displayed(lines: Sequence[Line], room: float = SHEET.width) -> list[Row]:
     """Lines as rows of a display, each with its reason and its marks at the margin where there is room."""
-    room -= (MARK if any(x.marks for x in lines) else 0)
+    room -= MARK if any(x.marks or x.because not in GENERIC for x in lines) else 0
     made = [TexLine(x.left, x.right, x.because) for x in lines]
     behind = {id(t): x for t, x in zip(made, lines, strict=True)}
     rows = rows_of(made, room)
@@ -68,15 +88,36 @@ def _part(p: Part, room: float, write: Callable[[Part, list[Row]], int] | None) 
     a = p.answer
     choice = a.type in ("single_choice", "multiple_choice")
     order = [LETTERS[k] for k in a.right] if a.type == "ordering" else []
-    solution = displayed(p.solution, room)
+    solution = displayed(joined(p.solution, room), room)
     return {
         "label": p.label, "say": words(p.say), "points": p.points, "lines": displayed([_numbered(n, x) for n, x in enumerate(p.lines, 1)], room),
         "options": [{"letter": LETTERS[k], "right": o.right and choice, "shown": words(o.runs), "said": words(o.said)} for k, o in enumerate(a.options)],
         "stub": _code(a.stub), "code": _code(function_of(a)) if a.type == "code" else [], "solution": solution,
         "answer": Tex(r"\text{" + ", ".join(order) + "}" if order else a.latex), "tolerance": Tex(tolerance_of(p)),
-        "errors": [{"said": words(e.said), "gives": Tex(e.latex)} for e in p.errors],
+        **_errors(() if choice else p.errors, room),
         "room": write(p, solution) if write else 0, "line": not choice and a.type != "code",
     }
+
+
+def joined(lines: Sequence[Line], room: float) -> list[Line]:
+    """An equation of two short lines, symbols and then numbers, as one line."""
+    out: list[Line] = []
+    for k, x in enumerate(lines):
+        last = k + 1 == len(lines) or lines[k + 1].left
+        if (not x.left and last and out and out[-1].left and k and lines[k - 1].left and not out[-1].marks and (out[-1].because in GENERIC or x.because in GENERIC)
+                and width(out[-1].left) + width(out[-1].right) + width(x.right) + 2 * QUAD < JOINED * room):
+            first = out.pop()
+            x = replace(x, left=first.left, right=f"{first.right} = {x.right}", because=x.because if first.because in GENERIC else first.because)
+        out.append(x)
+    return out
+
+
+def _errors(errors: Sequence[CommonError], room: float) -> dict[str, Any]:
+    """Common errors: what each gives beside its sentence, or within it where that is wide or nothing."""
+    beside = [e for e in errors if e.latex and SMALL * width(e.latex) < BESIDE * room]
+    column = max((SMALL * width(e.latex) + QUAD for e in beside), default=0.0)
+    return {"errors": [{"said": Tex(words(e.said) + (rf"\ It gives ${e.latex}$." if e.latex and e not in beside else "")), "gives": Tex(e.latex if e in beside else "")}
+                       for e in errors], "errors_width": Tex(f"{column:.1f}pt")}
 
 
 def _numbered(n: int, x: Line) -> Line:
@@ -114,12 +155,12 @@ def marker(q: Question, room: float = SHEET.width) -> dict[str, Any] | None:
 
     Mistakes that do not fit beside each other stand in a further grid.
     """
-    steps: dict[str, tuple[str, str]] = {}
+    steps: dict[str, tuple[str, str]] = {}  # the name and the right value of each
     found: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, str]] = {}
     for p in q.parts:
-        steps |= {key: (name, value) for key, name, value in p.steps if key not in steps}
+        steps |= {key: (level(name), level(value)) for key, name, value in p.steps if key not in steps}
         for c in p.carried:
-            found.setdefault((c.part, c.said), {}).update({key: value for key, _, value in c.cells})
+            found.setdefault((c.part, c.said), {}).update({key: level(value) for key, _, value in c.cells})
     if not found:
         return None
     columns = list(found.values())
@@ -151,7 +192,7 @@ def _grids(rows: Sequence[tuple[str, str, str]], columns: Sequence[Mapping[str, 
             out.append({"heads": ["", *(f"M{k + 1}" for k in group)], "rows": []})
             used = 0.0
         used += need
-        out[-1]["rows"].append({"name": Tex(name), "cells": [Tex(c) for c in cells], "space": Tex("2pt")})
+        out[-1]["rows"].append({"name": Tex(name), "cells": [Tex(c or r"\cdot") for c in cells]})
     return out
 
 
@@ -159,10 +200,28 @@ def source(questions: Sequence[Question], title: str, templates: Path | None = N
     """The LaTeX source of a preview: the questions, then their keys."""
     letters = title + " ".join(t for q in questions for p in q.parts for kind, t in p.say if kind == "words")
     letters += " ".join(t for q in questions for piece in q.stem for kind, t in piece.runs if kind == "words")
-    context = {"heading": "Preview", **head(title, needs_unicode(letters)),
-               "checked": "Every key was worked out by a proved derivation and compared with central differences of the forward pass.",
-               "questions": [laid_out(q) for q in questions]}
-    return render(make_environment(templates), "bank.tex", context)
+    environment = make_environment(templates)
+    body = render(environment, "bank.tex", {
+        "title": Tex(directed(escape(title))), "foot": Tex(directed(escape(shortened(title)))),
+        "checked": "Every key was worked out by a proved derivation and compared with central differences of the forward pass.",
+        "questions": [question_texts(environment, laid_out(q), number) for number, q in enumerate(questions, 1)]})
+    return wrapped(environment, body, unicode=needs_unicode(letters))
+
+
+def question_texts(environment: jinja2.Environment, laid: Mapping[str, Any], number: int, kinds: Sequence[str] = ("paper", "key", "marker")) -> dict[str, Tex]:
+    """A question on the paper, in the key and in the marker's table, each in LaTeX."""
+    out = {kind: Tex(render(environment, "question.tex", {"q": laid, "number": number, "key": kind == "key"})) for kind in kinds if kind != "marker"}
+    return out | ({"marker": Tex(render(environment, "marker.tex", {"q": laid, "number": number}) if laid["marker"] else "")} if "marker" in kinds else {})
+
+
+def wrapped(environment: jinja2.Environment, body: str, *, unicode: bool, letters: str = "", glyphs: bool = False) -> str:
+    """Bodies of papers as one LaTeX document.
+
+    unicode: for LuaLaTeX with its list of fonts; glyphs: with a page before them that holds every letter a page may use, so that no PDF
+    depends on its neighbours in the run; letters: those beyond ASCII.
+    """
+    return render(environment, "exam.tex", {"body": Tex(body), "unicode": unicode, "glyphs": glyphs, "letters": Tex(directed(escape(letters))),
+                                            "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(FALLBACK)})
 
 
 def preview(questions: Sequence[Question], title: str, engine: Engine, templates: Path | None = None) -> bytes:
