@@ -124,12 +124,12 @@ def intervals(work: Work, digits: int = DIGITS) -> dict[Key, Matrix]:
     before, iv.dps = iv.dps, WORKING
     try:
         with mp.workdps(WORKING):
-            found = [_intervals(work, derivation, digits) for derivation in (work.machine.lesson.derivation, work.machine.long)]
+            found = [_intervals(work, derivation, digits) for derivation in work.machine.ways]
     except (ArithmeticError, ValueError) as e:
         raise Rejected(f"rounding decides: {e}") from None
     finally:
         iv.dps = before
-    return {key: [[_hull(a, b) for a, b in zip(*rows, strict=True)] for rows in zip(*(f[key] for f in found), strict=True)] for key in work.keys}
+    return {key: [[_hull(cells) for cells in zip(*rows, strict=True)] for rows in zip(*(f[key] for f in found), strict=True)] for key in work.keys}
 
 
 def _intervals(work: Work, derivation: Derivation, digits: int) -> dict[Any, Matrix]:
@@ -137,8 +137,9 @@ def _intervals(work: Work, derivation: Derivation, digits: int) -> dict[Any, Mat
     return evaluated(work.problem, derivation, numbers(work.problem, arithmetic), work.keys, arithmetic)
 
 
-def _hull(a: Any, b: Any) -> Any:
-    return iv.mpf([min(mp.mpf(a.a), mp.mpf(b.a)), max(mp.mpf(a.b), mp.mpf(b.b))])
+def _hull(cells: Sequence[Any]) -> Any:
+    """The least interval around some."""
+    return cells[0] if len(cells) == 1 else iv.mpf([min(mp.mpf(c.a) for c in cells), max(mp.mpf(c.b) for c in cells)])
 
 
 def tolerances(work: Work) -> dict[Key, Matrix]:

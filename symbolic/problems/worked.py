@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 from mpmath import mp
@@ -34,6 +34,7 @@ from .second import QUANTITIES, names_of, quantity
 from .second import checked as checked_quantity
 
 LARGEST_BELOW, LARGEST_ABOVE = 1000, 10**6  # of fractions that are printed as such
+NEAR = 1e-6  # to which a float of that size agrees with its fraction
 SHARP = 40  # digits to which a number agrees with its fraction
 
 # What is asked for: a value by its name, a gradient or Jacobian (of, wrt), what an update leads to (None, name), a quantity of problems.second ("", name).
@@ -64,6 +65,12 @@ class Machine:
     @property
     def network(self) -> Network:
         return self.lesson.network
+
+    @cached_property
+    def ways(self) -> tuple[Derivation, ...]:
+        """The derivation with its theorems, and without them where that is another one."""
+        first = self.lesson.derivation
+        return (first,) if {n: s.result for n, s in first.steps.items()} == {n: s.result for n, s in self.long.steps.items()} else (first, self.long)
 
     @property
     def how(self) -> str:
@@ -168,10 +175,16 @@ def rational(value: Matrix) -> list[list[Fraction | None]]:
     return [[_short(v) for v in row] for row in value]
 
 
+@lru_cache(maxsize=4096)
 def _short(v: Any) -> Fraction | None:
-    near = Fraction(float(v)).limit_denominator(LARGEST_BELOW) if abs(v) < LARGEST_ABOVE else None
+    about = float(v)
+    if not abs(about) < LARGEST_ABOVE:
+        return None
+    near = Fraction(about).limit_denominator(LARGEST_BELOW)
+    if abs(about * near.denominator - near.numerator) > NEAR:  # most numbers are none, and a glance shows it
+        return None
     with mp.workdps(DIGITS):
-        return near if near is not None and abs(v * near.denominator - near.numerator) < mp.mpf(10) ** -SHARP else None
+        return near if abs(v * near.denominator - near.numerator) < mp.mpf(10) ** -SHARP else None
 
 
 def evaluated(problem: Problem, derivation: Derivation, leaves: Env, keys: Sequence[Key], arithmetic: Arithmetic = MP) -> dict[Any, Matrix]:
