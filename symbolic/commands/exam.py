@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ def print_command(file: Path, roster: Path | None, variants: int | None, folder:
     from ..exam.work import Job
     from ..exam.workers import local
 
+    gc.freeze()  # SymPy's tables stay: to look through them again and again takes a tenth of the time
+    gc.set_threshold(100_000, 50, 50)
     found = spec.load(file)
     job = Job(found, _formats(formats), _templates(templates))
     if variants and roster:

@@ -29,7 +29,7 @@ from ..network import Network
 from ..reading.plans import Plan
 from ..proof.probe import Draw, random_point
 from ..slips import SLIPS, Working
-from ..values import DIGITS, forward
+from ..values import DIGITS, forward, gradients
 from .second import QUANTITIES, quantity
 from .stepping import count as steps_of
 from .stepping import updated
@@ -40,6 +40,7 @@ SPARE = 4         # more that are found, for variants at which some change nothi
 POINTS = 4        # at one of which mistakes have to differ from the truth and from each other
 TRIES = 12        # random points looked at for them
 DIFFERENT = 0.02  # the least relative difference of two answers
+SAME = mp.mpf(10) ** -20  # the largest relative difference of equal numbers
 WORKING = 60      # digits of wrong numbers
 FILLER = "operand"  # any two names taken for each other: listed only where nothing better is known
 # Mistakes of programs, or that nobody makes by hand: only where a file names them.
@@ -212,7 +213,7 @@ def moved(wrong: Matrix, right: Matrix) -> bool:
     """Whether a value is not the right one any more, to 20 digits."""
     if (len(wrong), len(wrong[0])) != (len(right), len(right[0])):
         return True
-    return any(abs(u - v) > mp.mpf(10) ** -20 * max(abs(u), abs(v)) for us, vs in zip(wrong, right, strict=True) for u, v in zip(us, vs, strict=True))
+    return any(u != v and abs(u - v) > SAME * max(abs(u), abs(v)) for us, vs in zip(wrong, right, strict=True) for u, v in zip(us, vs, strict=True))
 
 
 def _evaluated(work: Work, mistake: Mistake, leaves: Env, key: Key) -> Matrix | None:
@@ -237,9 +238,13 @@ def everything(work: Work, mistake: Mistake, leaves: Env, keys: Sequence[Key]) -
     working, network = mistake.working, mistake.working.network
     if network.symbols[network.output].shape:
         return evaluated(work.problem, working.derivation, leaves, keys)
-    only = keys[0] if len(keys) == 1 and (isinstance(keys[0], str) or keys[0][0]) else None
-    env = working.values(leaves, key=only)
-    env |= {k: quantity(work.problem, working.derivation, env, k[1], put=mistake.put) for k in keys if isinstance(k, tuple) and k[0] == ""}
+    if mistake.slip in SLIPS and SLIPS[mistake.slip].kind == "forward":  # only values are wrong: the gradients' formulas are the right ones, at wrong values
+        derivation = work.machine.lesson.derivation
+        env = gradients(derivation, forward(network, leaves, partly=True), partly=True)
+    else:
+        derivation = working.derivation
+        env = working.values(leaves, key=keys[0] if len(keys) == 1 and (isinstance(keys[0], str) or keys[0][0]) else None)
+    env |= {k: quantity(work.problem, derivation, env, k[1], put=mistake.put) for k in keys if isinstance(k, tuple) and k[0] == ""}
     plan = work.problem.descent
     if plan is None or not any(isinstance(k, tuple) and k[0] is None for k in keys):
         return env

@@ -39,6 +39,7 @@ from .worked import Key, Rejected, Work, checked, needed, spoken, unchecked
 
 MOST_DRAWS = 400  # draws tried from one seed
 LETTERS = "abcdefgh"
+NOTHING = r"\text{-}"
 
 
 class Maker:
@@ -186,12 +187,12 @@ class Maker:
         return tuple((spoken(key, a.work.network), name_of(a.work, key), printed(a.work, a.work.value(key), self.file.digits)) for key in needed(a.work, [a.key]))
 
     def _carried(self, a: Asking, mistake: Mistake, label: str) -> Carried:
-        """What each step of a part comes to after a mistake, where it differs."""
+        """What each step of a part comes to after a mistake, where it differs; a dash where it comes to nothing."""
         found, cells_of = a.values(mistake), []
         for key in needed(a.work, [a.key]):
             right, wrong = a.work.value(key), found.get(key)
-            if wrong is not None and moved(wrong, right):
-                cells_of.append((spoken(key, a.work.network), name_of(a.work, key), printed(a.work, wrong, self.file.digits)))
+            if wrong is None or moved(wrong, right):
+                cells_of.append((spoken(key, a.work.network), name_of(a.work, key), printed(a.work, wrong, self.file.digits) if wrong is not None else NOTHING))
         return Carried(mistake.slip, said(mistake.said, a.work), tuple(cells_of), label)
 
 

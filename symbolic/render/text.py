@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # `[`, `]` and `*` are here because `\\`, `\item` and many more read them as options.
 _SPECIAL = {
@@ -64,6 +65,7 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", re.sub(" +", " ", kept))
 
 
+@lru_cache(maxsize=4096)
 def escape(text: str) -> str:
     """TeX source (text mode) that prints ``text`` as typed and cannot act as a command.
 
