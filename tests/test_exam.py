@@ -112,6 +112,9 @@ def test_what_is_no_roster_is_said(content: bytes, sentence: str, tmp_path: Path
     ({"problems": [{"name": "one-neuron", "point": 3}]}, "problems, entry 1: unknown key 'point'; did you mean 'points'?"),
     ({"titel": "x"}, "unknown key 'titel'; did you mean 'title'?"),
     ({"secret": "short"}, "secret: expected at least 8 letters"),
+    ({"secret": {"file": None}}, "secret: expected a text, {file: NAME} or {env: NAME}"),
+    ({"secret": ["a long enough word"]}, "secret: expected a text, {file: NAME} or {env: NAME}"),
+    ({"large_print": [["1001"]]}, "large_print, entry 1: expected an identifier"),
     ({"secret": {"env": "NO_SUCH_VARIABLE"}}, "secret: the environment variable 'NO_SUCH_VARIABLE' is not set"),
     ({"bank": "nowhere"}, "bank, entry 1: no such folder"),
     ({"large_print": "perhaps"}, "large_print: expected true or false"),
@@ -239,19 +242,26 @@ def test_a_paper_holds_no_answer_and_its_key_all_of_them(midterm: tuple[Path, Re
 
 
 def test_the_markers_table_carries_errors_forward() -> None:
-    """Its numbers, worked out again by hand: b = p a, c = b + 3, d = a + q, e = c d."""
-    from symbolic.render.questionpages import marker
+    """Its numbers, worked out again by hand: b = p a, c = b + r, d = a + q, e = c d, and so de/da = d p + c."""
+    from symbolic.render.questionpages import level, marker
 
     q = draw.question(small("graph-fork"), PLAIN[0], 0)
     table = marker(q)
     assert table is not None
-    truth = {name: value for p in q.parts for _, name, value in p.steps}
-    c, d = float(truth["c"]), float(truth["d"])
-    assert float(truth["e"]) == c * d and str(truth[r"\frac{\partial e}{\partial d}"]) == truth["c"]
-    rows = {row["name"]: row["cells"] for grid in table["grids"] for row in grid["rows"]}
-    assert all(rows[name][0] == truth[name] for name in rows)
-    wrong = [k for k in range(1, len(rows["e"])) if rows["c"][k] and not rows.get("d", rows["c"][:1] + [""] * k)[k] and rows["e"][k]]  # d: where any mistake changes it
-    assert wrong and all(float(rows["e"][k]) == float(rows["c"][k]) * d for k in wrong), "what follows from a wrong c"
+    truth = {level(name): value for p in q.parts for _, name, value in p.steps}
+    c, d, p = float(truth["c"]), float(truth["d"]), float(truth["b"]) / float(next(x.right for x in q.blocks["numbers"] if x.left == "a"))
+    slope = r"\partial e/\partial a"
+    assert float(truth["e"]) == c * d and float(truth[slope]) == d * p + c
+    seen = 0
+    for grid in table["grids"]:
+        rows = {row["name"]: row["cells"] for row in grid["rows"]}
+        assert all(cells[0] == truth[name] for name, cells in rows.items())
+        for k in range(1, len(grid["heads"])):
+            value = {name: float(truth[name] if cells[k] == r"\cdot" else cells[k]) for name, cells in {**dict.fromkeys(truth, ["", *[r"\cdot"] * 20]), **rows}.items()}
+            if value["c"] != c and grid["heads"][k] in {m["name"] for m in table["mistakes"] if m["part"] == "a"}:
+                assert value["e"] == value["c"] * value["d"] and value[slope] == value["d"] * p + value["c"], "the right formulas at the wrong c"
+                seen += 1
+    assert seen
 
 
 def test_no_stem_is_split(midterm: tuple[Path, Result]) -> None:

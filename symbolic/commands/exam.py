@@ -72,7 +72,7 @@ def print_command(file: Path, roster: Path | None, variants: int | None, folder:
         click.echo(f"chainrule: {sentence}", err=True)
     if not quiet:
         kept = f", {out.kept} stood there already" if out.kept else ""
-        click.echo(f"{folder}: {out.made} papers with their keys{kept}")
+        click.echo(f"{folder}: {out.made} {'paper with its key' if out.made == 1 else 'papers with their keys'}{kept}")
     if listed.complaints or out.failures:
         sys.exit(1)
 

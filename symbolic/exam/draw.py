@@ -52,7 +52,7 @@ def checked(exam: Exam) -> None:
         made.reference  # noqa: B018 - the first draw that passes, proved
         parts = len(made.file.ask)
         if entry.points is not None and entry.points < parts:
-            raise SpecError(f"{entry.name} has {parts} parts, and cannot be worth {entry.points} point{'s' if entry.points > 1 else ''}")
+            raise SpecError(f"{entry.name} has {parts} parts, and cannot be worth {entry.points} point{'s' if entry.points > 1 else ''}", where=entry.place)
 
 
 def seed(exam: Exam, student: Student, entry: Entry, attempt: int = 0) -> int:

@@ -85,12 +85,18 @@ class ExamFile(Block):
     @field_validator("large_print", mode="before")
     @classmethod
     def _large_print(cls, raw: object) -> object:
-        return [str(r) for r in raw] if isinstance(raw, list) else truth(raw)
+        if isinstance(raw, list):
+            for k, r in enumerate(raw):
+                if not isinstance(r, str):
+                    raise ValueProblem("expected an identifier", k)
+            return raw
+        return truth(raw)
 
     @field_validator("secret", mode="before")
     @classmethod
     def _secret(cls, raw: object) -> object:
-        if isinstance(raw, Mapping) and (len(raw) != 1 or set(raw) - {"file", "env"}):
+        good = len(raw) == 1 and not set(raw) - {"file", "env"} and isinstance(next(iter(raw.values())), str) if isinstance(raw, Mapping) else isinstance(raw, str)
+        if not good:
             raise ValueProblem("expected a text, {file: NAME} or {env: NAME}")
         return raw
 
@@ -110,7 +116,7 @@ class ExamFile(Block):
 
 @dataclass(frozen=True)
 class Entry:
-    """A problem of an exam. key: its name within the exam, unlike all others; text: its file; where: its file's name for messages."""
+    """A problem of an exam. key: its name within the exam, unlike all others; text: its file; where: its file's name, and place: its line in the exam, for messages."""
 
     key: str
     name: str
@@ -120,6 +126,7 @@ class Entry:
     room: int | None = None
     new_page: bool = False
     title: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,7 +198,7 @@ def _exam(file: ExamFile, folder: Path, located: Located | None, stem: str) -> E
         text = _text(files[c.name])
         again = sum(e.name == c.name for e in entries)
         key = f"{c.name}#{again + 1}" if again else c.name
-        entries.append(Entry(key, c.name, text, str(files[c.name]), c.points, c.room, c.new_page, c.title))
+        entries.append(Entry(key, c.name, text, str(files[c.name]), c.points, c.room, c.new_page, c.title, located.where("problems", k) if located else ""))
     large = file.large_print if isinstance(file.large_print, bool) else frozenset(map(same, file.large_print))
     return Exam(file.title, file.id or file.title, file.course, file.date, file.time, file.cover, secret, tuple(entries), large,
                 folder / file.roster if file.roster else None, stem)
