@@ -114,10 +114,11 @@ def joined(lines: Sequence[Line], room: float) -> list[Line]:
 
 def _errors(errors: Sequence[CommonError], room: float) -> dict[str, Any]:
     """Common errors: what each gives beside its sentence, or within it where that is wide or nothing."""
-    beside = [e for e in errors if e.latex and SMALL * width(e.latex) < BESIDE * room]
-    column = max((SMALL * width(e.latex) + QUAD for e in beside), default=0.0)
-    return {"errors": [{"said": Tex(words(e.said) + (rf"\ It gives ${e.latex}$." if e.latex and e not in beside else "")), "gives": Tex(e.latex if e in beside else "")}
-                       for e in errors], "errors_width": Tex(f"{column:.1f}pt")}
+    gives = [level(e.latex) for e in errors]
+    sizes = [SMALL * width(g) + QUAD if g else 0.0 for g in gives]
+    return {"errors_width": Tex(f"{max((s for s in sizes if s < BESIDE * room), default=0.0):.1f}pt"),
+            "errors": [{"said": words(e.said), "gives": Tex(g)} if s < BESIDE * room else {"said": Tex(rf"{words(e.said)} It gives ${g}$."), "gives": ""}
+                       for e, g, s in zip(errors, gives, sizes, strict=True)]}
 
 
 def _numbered(n: int, x: Line) -> Line:
