@@ -25,8 +25,8 @@ from typing import Any
 from ..errors import ChainruleError, SpecError
 from ..language.arithmetic import Matrix
 from ..reading.numbers import ValueProblem
-from .format import Ask, ProblemFile
 from .distractors import Mistake, moved
+from .format import Ask, ProblemFile
 from .kinds import Asking, Made
 from .question import Carried, Figures, Line, Part, Question
 from .second import QUANTITIES

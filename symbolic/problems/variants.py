@@ -39,8 +39,7 @@ from ..language.arithmetic import HighPrecision, Matrix, entries
 from ..problem import Problem, build
 from ..reading.numbers import ValueProblem, parse_number
 from ..reading.yamltext import Located
-from ..spec import Spec
-from ..spec import build as spec_of
+from ..spec import Spec, build as spec_of
 from ..values import DIGITS
 from .format import ProblemFile, condition
 from .question import Figures

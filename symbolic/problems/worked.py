@@ -25,9 +25,9 @@ from ..lesson import Lesson, plan
 from ..network import Network
 from ..pages.sheet import Sheet, TexLine
 from ..problem import Problem
+from ..proof.lookup import AGREE
 from ..proof.probe import Draw, kinks
 from ..values import DIGITS, difference, downstream, forward, gradients, inner
-from ..proof.lookup import AGREE
 from ..verify import Certified, certify
 from . import stepping
 from .second import QUANTITIES, names_of, quantity
