@@ -277,7 +277,7 @@ def test_a_batch_that_is_not_used_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
     honest = stepping.updated
     monkeypatch.setattr(stepping, "updated", lambda problem, *a, **more: honest(problem, *a, **{**more, "plan": replace(problem.descent, batches=())}))
     with pytest.raises(CheckError, match="do not agree"):
-        BANK["mini-batch-epoch"].at(question("mini-batch-epoch", 0).index)
+        Bank(only="mini-batch-epoch")["mini-batch-epoch"].make(trial_seed(0))
 
 
 # ---------------------------------------------------------------- tolerances: people who round
