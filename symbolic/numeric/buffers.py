@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy
 
-from .passes import Line, called, number, parsed, without_aliases, written
+from .passes import Line, called, named, number, parsed, without_aliases, written
 from .program import Program
 from .run import load
 from .sources import NumpyRunner, function, lines_of, preamble, size_lines, space
@@ -159,7 +159,7 @@ class Plan:
         body = self._body()
         made = function("make", list(self.arrays), [*(line for line in self.views), *function("run", self.leaves, body).splitlines(), "return run"])
         self.source = function("run", self.leaves, body)
-        self.run: Callable[..., Any] = load("\n".join([*preamble(program), made]), {**space(dtype), **_functions()})["make"](*self.arrays.values())
+        self.run: Callable[..., Any] = load("\n".join([*preamble(program), made]), {**space(dtype), **functions()})["make"](*self.arrays.values())
 
     def _dots(self, ops: list[Op]) -> list[Op]:
         """The sum of a product as one dot product; the sum of rows as a product with ones."""
@@ -277,12 +277,7 @@ class Plan:
         if op.code is None:
             inputs = [self._name(x) for x in op.args]
             return f"{op.function.replace('.', '_')}({', '.join(inputs)})" if op.kind != "product" else f"{inputs[0]} @ {inputs[1]}"
-
-        class Put(ast.NodeTransformer):
-            def visit_Name(inner, node: ast.Name) -> ast.AST:
-                return ast.Name(self.at.get(node.id, node.id), ast.Load())
-
-        return written(Put().visit(parsed(written(op.code))))
+        return written(named(op.code, self.at))
 
     def _returned(self) -> list[str]:
         """The last lines: every gradient in an array of its own, and the loss."""
@@ -299,7 +294,7 @@ class Plan:
 
 
 @lru_cache(maxsize=1)
-def _functions() -> dict[str, Any]:
+def functions() -> dict[str, Any]:
     """Every ufunc under its plain name, and what else the lines call."""
     ufuncs = {n: f for n in dir(numpy) if isinstance(f := getattr(numpy, n), numpy.ufunc)}
     folds = {f"{n}_reduce": ufuncs[n].reduce for n in ("add", "maximum", "minimum")}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,11 @@ def changed(code: ast.expr, change: Callable[[ast.expr], ast.expr | None]) -> as
             return (change(node) or node) if isinstance(node, ast.expr) else node
 
     return Visit().visit(ast.parse(ast.unparse(code), mode="eval").body)  # type: ignore[no-any-return]
+
+
+def named(code: ast.expr, names: Mapping[str, str]) -> ast.expr:
+    """The tree with other names."""
+    return changed(code, lambda n: ast.Name(names[n.id], ast.Load()) if isinstance(n, ast.Name) and n.id in names else None)
 
 
 # ---------------------------------------------------------------- quick forms and numbers
@@ -224,7 +229,7 @@ def without_aliases(lines: Sequence[Line]) -> tuple[list[Line], dict[str, str]]:
     same: dict[str, str] = {}
     out = []
     for line in lines:
-        code = changed(line.code, lambda n: ast.Name(same[n.id], ast.Load()) if isinstance(n, ast.Name) and n.id in same else None)
+        code = named(line.code, same)
         if isinstance(code, ast.Name):
             same[line.name] = code.id
         else:

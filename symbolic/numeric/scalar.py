@@ -183,13 +183,7 @@ def _all_floats(node: ast.expr) -> ast.expr | None:
 
 def _read(source: str, **parts: ast.expr) -> ast.expr:
     """Python source with parts put in for its names."""
-    code = parsed(source)
-
-    class Put(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.AST:
-            return parts.get(node.id, node)
-
-    return Put().visit(code)  # type: ignore[no-any-return]
+    return changed(parsed(source), lambda n: parts.get(n.id) if isinstance(n, ast.Name) else None)
 
 
 def _named_sigmoid(node: ast.expr) -> ast.expr | None:
