@@ -124,11 +124,26 @@ class AutoRunner:
         runner = self.pick(leaves)
         if not isinstance(runner, FloatsRunner):
             return runner.run(leaves)
-        fixed = runner.program.network.symbols  # a batch of one example may turn a row into a number
-        loss, gradients = runner.run([x.reshape(fixed[n].shape) for n, x in zip(self.program.leaves, leaves, strict=True)])
+        loss, gradients = runner.run(self._reshaped(runner, leaves))
         sizes = {d: leaves[k].shape[axis] for d, (k, axis) in self.letters.items()}
         shapes = [tuple(sizes.get(d, d) if isinstance(d, str) else d for d in self.program.network.symbols[n].shape) for n in self.program.gradients]
         return loss, [g.reshape(shape) for g, shape in zip(gradients, shapes, strict=True)]
+
+    def _reshaped(self, runner: FloatsRunner, leaves: Sequence[Any]) -> list[Any]:
+        """Leaves in the shapes of the sizes at hand: a batch of one example may turn a row into a number."""
+        fixed = runner.program.network.symbols
+        return [x.reshape(fixed[n].shape) for n, x in zip(self.program.leaves, leaves, strict=False)]
+
+    def bound(self, leaves: Sequence[Any], data: int, into: Sequence[Any]) -> Callable[..., float]:
+        """See ``Runner``."""
+        runner = self.pick(leaves)
+        if not isinstance(runner, FloatsRunner):
+            return runner.bound(leaves, data, into)
+        fixed = self._reshaped(runner, leaves)
+        run = runner.bound(fixed, data, into)
+        if all(x.shape == y.shape for x, y in zip(fixed, leaves, strict=True)):
+            return run
+        return lambda *given: run(*self._reshaped(runner, given))
 
 
 def runner_for(made: Program, dtype: str, backend: str, batch: int | None) -> tuple[str, Runner]:

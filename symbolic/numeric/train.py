@@ -229,7 +229,7 @@ class Run:
     def _slopes(self, size: int, values: Mapping[str, Array]) -> tuple[float, Mapping[str, Array]]:
         """Loss and gradients of so many examples, into arrays that the next step fills anew; the parameters are read where they stand."""
         if size not in self.bound:
-            self.bound[size] = self.program.bind(values)
+            self.bound[size] = self.program.bind(values, self.update.gradients)
         bound = self.bound[size]
         return bound(*[values[n] for n in self.fed]), bound.gradients
 

@@ -38,7 +38,7 @@ from .passes import Line, named, parsed, written
 from .run import load
 from .sources import function, space
 
-BLOCK = 16_384  # entries: a few arrays of this size fit the second cache
+BLOCK = 32_768  # entries: a few arrays of this size fit the second cache
 
 
 def rates(schedule: Schedule, rate: Any, options: Mapping[str, Any]) -> Callable[[int], float]:
