@@ -32,10 +32,7 @@ MOST_SCALAR = 1800
 
 def chosen(made: Program) -> str:
     """The backend that is likely the quickest for a program whose sizes are all numbers."""
-    if work(made) > MOST_SCALAR:
-        return "buffers"
-    ops = {n.op for s in made.statements for n in ex.walk(s.expr)}
-    return "buffers" if "onehot" in ops else "floats"
+    return "buffers" if work(made) > MOST_SCALAR else "floats"
 
 
 def work(made: Program) -> int:
