@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy
 
-from .passes import Line, called, named, number, parsed, without_aliases, written
+from .passes import Line, called, number, parsed, placed, without_aliases, written
 from .program import Program
 from .run import load
 from .sources import NumpyRunner, function, lines_of, preamble, size_lines, space
@@ -275,7 +275,7 @@ class Plan:
         return array.shape, array.dtype
 
     def _name(self, node: ast.expr) -> str:
-        return written(named(node, self.at))
+        return written(placed(node, self.at))
 
     def _number(self, node: ast.expr, op: Op) -> str:
         """What an entrywise operation reads; a number as an array of one, which NumPy takes in at once."""
@@ -288,11 +288,11 @@ class Plan:
 
     def _spelled(self, op: Op) -> str:
         if op.code is None:
-            inputs = [named(x, self.at) for x in op.args]
+            inputs = [placed(x, self.at) for x in op.args]
             if op.function in OPERATORS and len(inputs) == 2:  # quicker on single numbers than a function
                 return written(ast.BinOp(inputs[0], OPERATORS[op.function](), inputs[1]))
             return f"{op.function.replace('.', '_')}({', '.join(map(written, inputs))})"
-        return written(named(op.code, self.at))
+        return written(placed(op.code, self.at))
 
     def _returned(self) -> list[str]:
         """The last lines: every gradient in an array of its own, and the loss."""

@@ -21,10 +21,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import SpecError
 from ..expr import Shape
 from .listing import Function, Line, Listing
-from .passes import called, changed, parsed
+from .passes import called, parsed, placed
 from .spelling import WIDTH, folded
 from .targets import Target, said, target
 
@@ -59,7 +58,7 @@ def _renamed(found: Listing, to: Target) -> Listing:
         return found
 
     def line(x: Line) -> Line:
-        return replace(x, target=new.get(x.target, x.target), code=changed(x.code, lambda n: ast.Name(new[n.id], ast.Load()) if isinstance(n, ast.Name) and n.id in new else None))
+        return replace(x, target=new.get(x.target, x.target), code=placed(x.code, new))
 
     def function(f: Function | None) -> Any:
         return f and replace(f, takes=names(f.takes), gives=names(f.gives), lines=tuple(map(line, f.lines)))
@@ -132,6 +131,12 @@ class _Writer:
                 out += [*_wrapped(f"{self.comment} ", note), *lines]
         return [self.indent + x for x in out]
 
+    def valued(self, f: Function) -> list[str]:
+        """The body of a function of the table: its last line is its value."""
+        *first, last = f.lines
+        returned = self.assigned("return", said(last.code, self.to))
+        return self.body(replace(f, lines=tuple(first))) + [self.indent + x.replace("return = ", "return ", 1) for x in returned]
+
     def line(self, x: Line, f: Function) -> list[str]:
         return self.assigned(x.target, said(x.code, self.to))
 
@@ -189,11 +194,7 @@ class _Python(_Writer):
     def functions(self, f: Function) -> list[str]:
         room = folded(f"def {f.name}({', '.join(f.takes)}):")
         lines = [*room, f'{self.indent}"""{f.said}"""']
-        if f.gives == ("result",):  # a function of the table: its last line is its value
-            *first, last = f.lines
-            returned = self.assigned("return", said(last.code, self.to))
-            return lines + self.body(replace(f, lines=tuple(first))) + [self.indent + x.replace("return = ", "return ", 1) for x in returned]
-        return lines + self.body(f) + [self.indent + x for x in _tuple("return ", f.gives)]
+        return lines + (self.valued(f) if f.gives == ("result",) else self.body(f) + [self.indent + x for x in _tuple("return ", f.gives)])
 
     def call(self, f: Function) -> list[str]:
         values = ", ".join("epoch" if n == "t" and f is self.found.update else n for n in f.takes)
@@ -277,9 +278,7 @@ class _JavaScript(_Writer):
     def functions(self, f: Function) -> list[str]:
         head = [*folded(f"function {f.name}({', '.join(f.takes)}) {{"), *(self.indent + x for x in self.remark(f.said))]
         if f.gives == ("result",):
-            *first, last = f.lines
-            returned = self.assigned("return", said(last.code, self.to))
-            return head + self.body(replace(f, lines=tuple(first))) + [self.indent + x.replace("return = ", "return ", 1) for x in returned] + ["}"]
+            return [*head, *self.valued(f), "}"]
         return head + self.body(f) + [self.indent + x for x in folded(f"return {_listed(f.gives)};", WIDTH - 2)] + ["}"]
 
     def call(self, f: Function, word: str = "") -> list[str]:
@@ -345,10 +344,8 @@ class _C(_Writer):
 
     def functions(self, f: Function) -> list[str]:
         if f.gives == ("result",):
-            *first, last = f.lines
             head = [f"static double {f.name}({', '.join(f'double {n}' for n in f.takes)}) {{", *(self.indent + x for x in self.remark(f.said))]
-            returned = self.assigned("return", said(last.code, self.to))
-            return head + self.body(replace(f, lines=tuple(first))) + [self.indent + x.replace("return = ", "return ", 1) for x in returned] + ["}"]
+            return [*head, *self.valued(f), "}"]
         return [f"void {f.name}(void) {{", *(self.indent + x for x in self.remark(f.said)), *self.body(f), "}"]
 
     def show(self, name: str) -> list[str]:

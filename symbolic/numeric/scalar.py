@@ -34,7 +34,7 @@ from ..errors import SpecError
 from ..expr import Expr, Shape
 from ..language.arithmetic import TREES, entries, spread_out
 from ..numpytree import Names, tree_code
-from .passes import Line, called, changed, parsed, quick, shared, typed_for, without_aliases
+from .passes import Line, called, changed, parsed, placed, quick, shared, typed_for, without_aliases
 from .program import Program
 from .run import load
 from .sources import NumpyRunner, copying, function
@@ -60,7 +60,17 @@ def entry(name: str, shape: Shape, i: int, j: int) -> str:
     return "_".join([name, *kept])
 
 
-def _grid(name: str, shape: Shape) -> list[list[Expr]]:
+def grids(made: Program, entry: Callable[[str, Shape, int, int], str]) -> dict[Any, list[list[Expr]]]:
+    """The entries of every value and gradient as numbers of their own, under the names that ``entry`` gives them."""
+    out: dict[Any, list[list[Expr]]] = {}
+    for symbol in made.network.symbols.values():
+        out[symbol.name] = grid(made.names[symbol.name], symbol.shape, entry)
+        out[made.loss, symbol.name] = grid(made.slopes[symbol.name], symbol.shape, entry)
+    return out
+
+
+def grid(name: str, shape: Shape, entry: Callable[[str, Shape, int, int], str]) -> list[list[Expr]]:
+    """The entries of one value."""
     rows, columns = (int(shape[0]), int(shape[1])) if shape else (1, 1)
     return [[ex.sym(entry(name, shape, i, j)) for j in range(columns)] for i in range(rows)]
 
@@ -73,11 +83,7 @@ class Entries:
         if made.network.sizes:
             raise SpecError(f"plain floats need sizes that are numbers, and {made.network.sizes[0]} is a letter", hint="give the batch")
         self.shapes: dict[Any, Shape] = {s.name: s.shape for s in made.network.symbols.values()}
-        self.codes: dict[str, str] = {}
-        env: dict[Any, Any] = {}
-        for name, shape in self.shapes.items():
-            env[name] = _grid(made.names[name], shape)
-            env[made.loss, name] = _grid(made.slopes[name], shape)
+        env = grids(made, entry)
         self.lines: list[tuple[str, Expr, str]] = []
         for s in made.statements:
             try:
@@ -169,7 +175,7 @@ def _all_floats(node: ast.expr) -> ast.expr | None:
 
 def _read(source: str, **parts: ast.expr) -> ast.expr:
     """Python source with parts put in for its names."""
-    return changed(parsed(source), lambda n: parts.get(n.id) if isinstance(n, ast.Name) else None)
+    return placed(parsed(source), parts)
 
 
 def plain_lines(made: Entries) -> tuple[list[Line], dict[str, str]]:

@@ -34,7 +34,7 @@ from ..numpytree import Names, tree_code
 from ..optimizers import AFTER, BEFORE, Optimizer, Schedule, formula
 from .buffers import Op, functions, operations
 from .data import Array
-from .passes import Line, named, parsed, written
+from .passes import Line, parsed, placed, written
 from .run import load
 from .sources import function, space
 
@@ -103,7 +103,7 @@ class _Function:
         free: list[str] = []
         body = []
         for k, op in enumerate(ops):
-            args = [written(named(x, at)) for x in op.args]
+            args = [written(placed(x, at)) for x in op.args]
             where = dict(at)
             free += [at.pop(name) for name in dict.fromkeys(op.names) if name in at and last[name] == k]
             if op.target not in fixed:
@@ -112,7 +112,7 @@ class _Function:
                     self.temporaries.append(free[0])
                 at[op.target] = free.pop()
             out = at.get(op.target, op.target)
-            body.append(f"copyto({out}, {written(named(op.code, where))})" if op.code is not None else f"{op.function}({', '.join(args)}, {out})")
+            body.append(f"copyto({out}, {written(placed(op.code, where))})" if op.code is not None else f"{op.function}({', '.join(args)}, {out})")
         return body
 
     def set(self, *inputs: float) -> None:
