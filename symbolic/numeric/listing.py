@@ -251,7 +251,8 @@ class _Apart:
         """One line a value; a call that occurs twice gets a name in front."""
         flat = [Shared(f"{name}__at_{i}_{j}", parsed(tree_code(row[j], self.names))) for name, rows in cells for i, row in enumerate(rows) for j in range(len(row))]
         lines = _without_cheap(shared(flat))
-        own, out, found, same = [], [], {}, {}
+        own, out, found = [], [], {}
+        same: dict[str, ast.expr] = {}
         for line in lines:
             at = _AT.match(line.name)
             line = Shared(line.name, placed(line.code, same), line.kind)

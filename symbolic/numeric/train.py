@@ -210,7 +210,8 @@ class Run:
         """Every example once; returns rate and gradients of the last step."""
         count = len(self.examples)
         mixed = order(count, self.settings.seed, SHUFFLING, epoch) if self.size < count else None
-        rate, gradients = 0.0, dict[str, Array]()
+        rate: float = 0.0
+        gradients: Mapping[str, Array] = {}
         for at in range(0, count, self.size):
             chosen = slice(None) if mixed is None else mixed[at:at + self.size]
             self.steps += 1

@@ -79,7 +79,8 @@ class _Function:
         body = self._body(ops, frozenset(arrays))
         self.source = function("update", [*arrays, *self.temporaries], body)
         cells = {f"c_{k}": numpy.zeros((), dtype) for k in range(len(self.numbers))}
-        self._cells, self._last = list(cells.values()), ()
+        self._cells = list(cells.values())
+        self._last: tuple[float, ...] = ()
         self.run: Callable[..., None] = load(self.source, {**functions(), **space(dtype), **cells})["update"]
         self._value: Callable[..., Any] = load(function("numbers", inputs, [f"return [{', '.join(self.numbers)}]"]), {})["numbers"]
 
