@@ -90,7 +90,6 @@ render.plane
 pages.gatepages pages.jacobianpages pages.linearpages pages.transformpages
 pages.losspage
 pages.tracepages
-pages.tracing
 pages.sections
 pages.report
 numpycode numpytree
@@ -100,6 +99,7 @@ numeric.task
 numeric.train
 numeric.job
 numeric.studies
+pages.tracing
 numeric.listing
 numeric.spelling numeric.targets
 numeric.codetext numeric.coding

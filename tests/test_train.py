@@ -19,12 +19,13 @@ from symbolic.errors import SpecError
 from symbolic.lectures import descent
 from symbolic.network import from_equations
 from symbolic.numeric import checkpoint, studies
-from symbolic.numeric.data import Data
+from symbolic.numeric.data import SHUFFLING, Data, order
 from symbolic.numeric.job import Job, Wish, job_of, replaced
 from symbolic.numeric.task import task_of
 from symbolic.numeric.train import Diverged, fit
 from symbolic.numeric.update import Update, rates
 from symbolic.optimizers import OPTIMIZERS, SCHEDULES
+from symbolic.pages.tracing import traced
 from symbolic.problem import build as problem_of
 from symbolic.reading.plans import planned
 from symbolic.spec import build, load
@@ -367,3 +368,28 @@ def test_a_csv_file_says_how_many_inputs_there_are(tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text(json.dumps({**MOONS, "data": "s.csv", "train": {"epochs": 2, "batch": 500}}))
     done = called("train", tmp_path / "s.yaml", "--to", "csv", "-o", tmp_path / "out")
     assert done.exit_code == 0 and "2-6-1, 3 examples" in done.output and "2 epochs, 2 steps" in done.output
+
+
+def test_a_trace_works_through_the_first_steps_of_a_run() -> None:
+    """Of a data set: the same examples in the same order from the same weights, so that parameters after the steps agree."""
+    path, steps = EXAMPLES / "64-moons.yaml", 3
+    _, found = traced(path, steps, 4, batch=2)
+    seen: list[dict[str, Any]] = []
+    job = job_of(load(path), Wish(batch=2))
+    run = job.run()
+    mixed = order(len(run.examples), job.settings.seed, SHUFFLING, 1)
+    for t in range(1, steps + 1):
+        values = run.examples.some(mixed[2 * (t - 1):2 * t], run.update.values)
+        _, slopes = run.program(values)
+        run.update.step(slopes, run.rate(t), t)
+        seen.append({n: v.copy() for n, v in run.update.values.items()})
+    for moment, values in zip(found.moments[1:], seen, strict=True):
+        for name, array in values.items():
+            assert np_array(moment.values[name]).ravel() == pytest.approx(array.ravel(), rel=1e-12, abs=1e-14)
+    with pytest.raises(SpecError, match="32 examples a step and 3 steps are more than one works through"):
+        traced(path, steps, 4)
+
+
+def np_array(cells: Any) -> Any:
+    """Exact numbers as an array."""
+    return numpy.array([[float(v) for v in row] for row in cells])

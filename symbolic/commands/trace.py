@@ -14,13 +14,14 @@ from .shared import words
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--steps", type=click.IntRange(1, 60), default=3, show_default=True, help="How many steps are taken.")
+@click.option("--batch", type=click.IntRange(1), default=None, help="Examples a step, in place of the file's own.")
 @click.option("-o", "--output", "folder", type=click.Path(path_type=Path), default=None, help="Folder for the answer key; without it the terminal alone.")
 @click.option("--to", "formats", callback=words, default="pdf", show_default=True, help="With -o: pdf, tex.")
 @click.option("--digits", type=click.IntRange(2, 15), default=4, show_default=True, help="Significant digits.")
 @click.option("--engine", default=None, help="TeX engine: pdflatex, lualatex or tectonic (default: the first found).")
 @click.option("--templates", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder with templates of your own; they come first.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
-def trace(file: Path, steps: int, folder: Path | None, formats: tuple[str, ...], digits: int, engine: str | None, templates: Path | None, quiet: bool) -> None:
+def trace(file: Path, steps: int, batch: int | None, folder: Path | None, formats: tuple[str, ...], digits: int, engine: str | None, templates: Path | None, quiet: bool) -> None:
     """Work through the first training steps of FILE in numbers, every one checked in high precision."""
     from ..errors import SpecError, TexError, nearest
     from ..files import write_all
@@ -30,7 +31,7 @@ def trace(file: Path, steps: int, folder: Path | None, formats: tuple[str, ...],
     for name in formats:
         if name not in ("pdf", "tex"):
             raise SpecError(f"--to {name}: no such format", hint=nearest(name, ("pdf", "tex")))
-    sheet, path = traced(file, steps, digits)
+    sheet, path = traced(file, steps, digits, batch)
     made: dict[Path, bytes] = {}
     if folder is not None:
         from ..render.engine import compile_pdf, find_engine, install_hint

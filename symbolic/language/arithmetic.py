@@ -135,6 +135,11 @@ class Arithmetic:
     def largest(self, xs: Sequence[Any], sign: int) -> Any:
         return max(xs) if sign > 0 else min(xs)
 
+    def marks(self, xs: list[Any], sign: int) -> list[Any]:
+        """One for the first largest (or smallest), zero for the others."""
+        first = xs.index(self.largest(xs, sign))
+        return [self.number(Fraction(int(k == first))) for k in range(len(xs))]
+
     def primitive(self, name: str, x: Any) -> Any:
         raise NotImplementedError(name)
 
@@ -258,6 +263,12 @@ class Trees(Arithmetic):
             out = ex.node("call", (out, x), "max" if sign > 0 else "min")
         return out
 
+    def marks(self, xs: list[Any], sign: int) -> list[Any]:
+        """By comparisons: beyond all that stand before it, and not beaten by those behind it."""
+        before, behind = (">", ">=") if sign > 0 else ("<", "<=")
+        return [self.mul([ex.node("cases", (x, y, ex.ONE, ex.ZERO), (before if j < k else behind,)) for j, y in enumerate(xs) if j != k])
+                for k, x in enumerate(xs)]
+
 
 class Tidy(Trees):
     """Our own scalar trees through the tidy constructors: what a rule produces."""
@@ -342,11 +353,9 @@ def _entrywise(e: Expr, parts: list[Matrix], env: Env, arithmetic: Arithmetic) -
 def _onehot(e: Expr, part: Matrix, arithmetic: Arithmetic) -> Matrix:
     """One at the first largest (or smallest) entry of each line, zero elsewhere."""
     sign, axis = (1 if e.data[0] == "most" else -1), e.data[1]
-    one, zero = arithmetic.number(Fraction(1)), arithmetic.number(Fraction(0))
 
     def mark(line: Sequence[Any]) -> list[Any]:
-        first = list(line).index(arithmetic.largest(list(line), sign))
-        return [one if k == first else zero for k in range(len(line))]
+        return arithmetic.marks(list(line), sign)
 
     if axis == 1:
         return [mark(row) for row in part]

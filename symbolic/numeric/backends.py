@@ -32,10 +32,7 @@ MOST_SCALAR = 1800
 
 def chosen(made: Program) -> str:
     """The backend that is likely the quickest for a program whose sizes are all numbers."""
-    if work(made) > MOST_SCALAR:
-        return "buffers"
-    ops = {n.op for s in made.statements for n in ex.walk(s.expr)}
-    return "buffers" if "onehot" in ops else "floats"
+    return "buffers" if work(made) > MOST_SCALAR else "floats"
 
 
 def work(made: Program) -> int:
@@ -124,11 +121,26 @@ class AutoRunner:
         runner = self.pick(leaves)
         if not isinstance(runner, FloatsRunner):
             return runner.run(leaves)
-        fixed = runner.program.network.symbols  # a batch of one example may turn a row into a number
-        loss, gradients = runner.run([x.reshape(fixed[n].shape) for n, x in zip(self.program.leaves, leaves, strict=True)])
+        loss, gradients = runner.run(self._reshaped(runner, leaves))
         sizes = {d: leaves[k].shape[axis] for d, (k, axis) in self.letters.items()}
         shapes = [tuple(sizes.get(d, d) if isinstance(d, str) else d for d in self.program.network.symbols[n].shape) for n in self.program.gradients]
         return loss, [g.reshape(shape) for g, shape in zip(gradients, shapes, strict=True)]
+
+    def _reshaped(self, runner: FloatsRunner, leaves: Sequence[Any]) -> list[Any]:
+        """Leaves in the shapes of the sizes at hand: a batch of one example may turn a row into a number."""
+        fixed = runner.program.network.symbols
+        return [x.reshape(fixed[n].shape) for n, x in zip(self.program.leaves, leaves, strict=False)]
+
+    def bound(self, leaves: Sequence[Any], data: int, into: Sequence[Any]) -> Callable[..., float]:
+        """See ``Runner``."""
+        runner = self.pick(leaves)
+        if not isinstance(runner, FloatsRunner):
+            return runner.bound(leaves, data, into)
+        fixed = self._reshaped(runner, leaves)
+        run = runner.bound(fixed, data, into)
+        if all(x.shape == y.shape for x, y in zip(fixed, leaves, strict=True)):
+            return run
+        return lambda *given: run(*self._reshaped(runner, given))
 
 
 def runner_for(made: Program, dtype: str, backend: str, batch: int | None) -> tuple[str, Runner]:

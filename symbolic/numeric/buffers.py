@@ -22,13 +22,14 @@ from typing import Any
 
 import numpy
 
-from .passes import Line, called, number, parsed, without_aliases, written
+from .passes import Line, called, number, parsed, placed, without_aliases, written
 from .program import Program
 from .run import load
 from .sources import NumpyRunner, function, lines_of, preamble, size_lines, space
 
 SIGNS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power", ast.MatMult: "matmul"}
 COMPARISONS = {ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Eq: "equal"}
+OPERATORS = {word: sign for sign, word in SIGNS.items()}
 POWERS = {2: "square", 0.5: "sqrt", -1: "reciprocal"}
 FOLDS = {"np.sum": "add", "np.max": "maximum", "np.min": "minimum", "sum": "add", "max": "maximum", "min": "minimum"}
 BY_KEYWORD = {"maximum", "minimum"}
@@ -146,20 +147,21 @@ def _opened_argument(node: ast.expr, atom: Callable[[ast.expr], ast.expr]) -> as
 class Plan:
     """The operations for one set of shapes: the arrays set aside, and the function that runs."""
 
-    def __init__(self, program: Program, dtype: str, ops: Sequence[Op], results: Sequence[str], leaves: Sequence[Any], own: dict[int, Any]) -> None:
+    def __init__(self, program: Program, dtype: str, ops: Sequence[Op], results: Sequence[str], leaves: Sequence[Any], into: Sequence[Any] = ()) -> None:
         self.program, self.dtype, self.results = program, numpy.dtype(dtype), list(results)
-        self.own = own  # the arrays of the gradients, by their place: the same for every batch size
+        self.own = dict(enumerate(into, 1))  # the arrays of the gradients, by their place among the results
         self.leaves = [program.names[n] for n in program.leaves]
         self.samples = _samples(program, dtype, ops, leaves)
         self.ops = self._dots([*ops])
         self.root = self._roots()
         self.arrays: dict[str, Any] = {}  # by the name that the code gives them
         self.at: dict[str, str] = {}  # the array in which a value stands
+        self.constants: dict[str, Any] = {}
         self.gradients: list[Any] = []
         body = self._body()
         made = function("make", list(self.arrays), [*(line for line in self.views), *function("run", self.leaves, body).splitlines(), "return run"])
         self.source = function("run", self.leaves, body)
-        self.run: Callable[..., Any] = load("\n".join([*preamble(program), made]), {**space(dtype), **_functions()})["make"](*self.arrays.values())
+        self.run: Callable[..., Any] = load("\n".join([*preamble(program), made]), {**space(dtype), **functions()})["make"](*self.arrays.values())
 
     def _dots(self, ops: list[Op]) -> list[Op]:
         """The sum of a product as one dot product; the sum of rows as a product with ones."""
@@ -243,6 +245,8 @@ class Plan:
             body.append(f"{op.function.replace('.', '_')}({inputs[0]}, {inputs[1]}, None, {own}, True)")
         else:
             out = f"out={own}" if op.function in BY_KEYWORD else own  # by position it is quicker
+            if op.kind == "entrywise":
+                inputs = [self._number(x, op) for x in op.args]
             body.append(f"{'dot' if op.kind == 'product' else op.function}({', '.join(inputs)}, {out})")
 
     def _ones(self, op: Op) -> str | None:
@@ -271,18 +275,24 @@ class Plan:
         return array.shape, array.dtype
 
     def _name(self, node: ast.expr) -> str:
-        return self.at.get(node.id, node.id) if isinstance(node, ast.Name) else written(node)
+        return written(placed(node, self.at))
+
+    def _number(self, node: ast.expr, op: Op) -> str:
+        """What an entrywise operation reads; a number as an array of one, which NumPy takes in at once."""
+        value = number(node)
+        if value is None or any(self.samples[n].dtype != self.dtype for n in op.names if isinstance(self.samples.get(n), numpy.ndarray)):
+            return self._name(node)
+        name = next((n for n, a in self.constants.items() if a == value), f"c_{len(self.constants) + 1}")
+        self.arrays[name] = self.constants[name] = self.arrays.get(name, numpy.array(value, self.dtype))
+        return name
 
     def _spelled(self, op: Op) -> str:
         if op.code is None:
-            inputs = [self._name(x) for x in op.args]
-            return f"{op.function.replace('.', '_')}({', '.join(inputs)})" if op.kind != "product" else f"{inputs[0]} @ {inputs[1]}"
-
-        class Put(ast.NodeTransformer):
-            def visit_Name(inner, node: ast.Name) -> ast.AST:
-                return ast.Name(self.at.get(node.id, node.id), ast.Load())
-
-        return written(Put().visit(parsed(written(op.code))))
+            inputs = [placed(x, self.at) for x in op.args]
+            if op.function in OPERATORS and len(inputs) == 2:  # quicker on single numbers than a function
+                return written(ast.BinOp(inputs[0], OPERATORS[op.function](), inputs[1]))
+            return f"{op.function.replace('.', '_')}({', '.join(map(written, inputs))})"
+        return written(placed(op.code, self.at))
 
     def _returned(self) -> list[str]:
         """The last lines: every gradient in an array of its own, and the loss."""
@@ -299,7 +309,7 @@ class Plan:
 
 
 @lru_cache(maxsize=1)
-def _functions() -> dict[str, Any]:
+def functions() -> dict[str, Any]:
     """Every ufunc under its plain name, and what else the lines call."""
     ufuncs = {n: f for n in dir(numpy) if isinstance(f := getattr(numpy, n), numpy.ufunc)}
     folds = {f"{n}_reduce": ufuncs[n].reduce for n in ("add", "maximum", "minimum")}
@@ -337,22 +347,21 @@ class BuffersRunner:
         results = [program.names[program.loss], *program.gradients.values()]
         self.results = [same.get(r, r) for r in results]
         self.ops = operations(lines)
-        self.gradients: dict[int, Any] = {}
         self._plans: dict[tuple[tuple[int, ...], ...], Plan] = {}
-
-    def plan(self, leaves: Sequence[Any]) -> Plan:
-        """The arrays and the function for the shapes of these leaves."""
-        key = tuple(x.shape for x in leaves)
-        found = self._plans.get(key)
-        if found is None:
-            if len(self._plans) >= MOST_SHAPES:
-                self._plans.pop(next(iter(self._plans)))
-            found = self._plans[key] = Plan(self.program, self.dtype, self.ops, self.results, leaves, self.gradients)
-        return found
 
     def run(self, leaves: Sequence[Any]) -> tuple[float, list[Any]]:
         """The loss and new arrays of gradients."""
-        plan = self.plan(leaves)
+        key = tuple(x.shape for x in leaves)
+        if key not in self._plans:
+            while len(self._plans) >= MOST_SHAPES:
+                self._plans.pop(next(iter(self._plans)))
+            self._plans[key] = Plan(self.program, self.dtype, self.ops, self.results, leaves)
+        plan = self._plans[key]
         with numpy.errstate(all="ignore"):
             loss = float(plan.run(*leaves))
         return loss, [g.copy() for g in plan.gradients]
+
+    def bound(self, leaves: Sequence[Any], data: int, into: Sequence[Any]) -> Callable[..., float]:
+        """See ``Runner``."""
+        run, parameters = Plan(self.program, self.dtype, self.ops, self.results, leaves, into).run, leaves[data:]
+        return lambda *given: float(run(*given, *parameters))

@@ -21,10 +21,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import SpecError
 from ..expr import Shape
 from .listing import Function, Line, Listing
-from .passes import called, changed, parsed
+from .passes import called, parsed, placed
 from .spelling import WIDTH, folded
 from .targets import Target, said, target
 
@@ -59,7 +58,7 @@ def _renamed(found: Listing, to: Target) -> Listing:
         return found
 
     def line(x: Line) -> Line:
-        return replace(x, target=new.get(x.target, x.target), code=changed(x.code, lambda n: ast.Name(new[n.id], ast.Load()) if isinstance(n, ast.Name) and n.id in new else None))
+        return replace(x, target=new.get(x.target, x.target), code=placed(x.code, new))
 
     def function(f: Function | None) -> Any:
         return f and replace(f, takes=names(f.takes), gives=names(f.gives), lines=tuple(map(line, f.lines)))
@@ -132,6 +131,12 @@ class _Writer:
                 out += [*_wrapped(f"{self.comment} ", note), *lines]
         return [self.indent + x for x in out]
 
+    def valued(self, f: Function) -> list[str]:
+        """The body of a function of the table: its last line is its value."""
+        *first, last = f.lines
+        returned = self.assigned("return", said(last.code, self.to))
+        return self.body(replace(f, lines=tuple(first))) + [self.indent + x.replace("return = ", "return ", 1) for x in returned]
+
     def line(self, x: Line, f: Function) -> list[str]:
         return self.assigned(x.target, said(x.code, self.to))
 
@@ -189,11 +194,7 @@ class _Python(_Writer):
     def functions(self, f: Function) -> list[str]:
         room = folded(f"def {f.name}({', '.join(f.takes)}):")
         lines = [*room, f'{self.indent}"""{f.said}"""']
-        if f.gives == ("result",):  # a function of the table: its last line is its value
-            *first, last = f.lines
-            returned = self.assigned("return", said(last.code, self.to))
-            return lines + self.body(replace(f, lines=tuple(first))) + [self.indent + x.replace("return = ", "return ", 1) for x in returned]
-        return lines + self.body(f) + [self.indent + x for x in _tuple("return ", f.gives)]
+        return lines + (self.valued(f) if f.gives == ("result",) else self.body(f) + [self.indent + x for x in _tuple("return ", f.gives)])
 
     def call(self, f: Function) -> list[str]:
         values = ", ".join("epoch" if n == "t" and f is self.found.update else n for n in f.takes)
@@ -245,8 +246,31 @@ def _tuple(word: str, names: Sequence[str]) -> list[str]:
 
 # ---------------------------------------------------------------- JavaScript
 
+# JavaScript has no erf: its series (all terms have one sign), and for large arguments the continued fraction of erfc (Abramowitz and Stegun 7.1.6, 7.1.14).
+ERF = """
+function erf(x) {
+  if (Math.abs(x) > 6) return Math.sign(x);
+  let term = x, sum = x;
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+    term *= 2 * x * x / (2 * n + 1);
+    sum += term;
+  }
+  return 2 / Math.sqrt(Math.PI) * Math.exp(-x * x) * sum;
+}
+
+function erfc(x) {
+  if (x < 2) return 1 - erf(x);
+  let rest = x;
+  for (let k = 100; k > 0; k--) rest = x + k / 2 / rest;
+  return Math.exp(-x * x) / Math.sqrt(Math.PI) / rest;
+}""".splitlines()
+
+
 class _JavaScript(_Writer):
     comment, indent, end = "//", "  ", ";"
+
+    def opened(self, blocks: Sequence[Sequence[str]], start: Start | None) -> list[str]:
+        return ERF if any("erf(" in x or "erfc(" in x for block in blocks for x in block) else []
 
     def line(self, x: Line, f: Function) -> list[str]:
         return self.assigned(x.target if x.target in f.takes else f"const {x.target}", said(x.code, self.to))
@@ -254,9 +278,7 @@ class _JavaScript(_Writer):
     def functions(self, f: Function) -> list[str]:
         head = [*folded(f"function {f.name}({', '.join(f.takes)}) {{"), *(self.indent + x for x in self.remark(f.said))]
         if f.gives == ("result",):
-            *first, last = f.lines
-            returned = self.assigned("return", said(last.code, self.to))
-            return head + self.body(replace(f, lines=tuple(first))) + [self.indent + x.replace("return = ", "return ", 1) for x in returned] + ["}"]
+            return [*head, *self.valued(f), "}"]
         return head + self.body(f) + [self.indent + x for x in folded(f"return {_listed(f.gives)};", WIDTH - 2)] + ["}"]
 
     def call(self, f: Function, word: str = "") -> list[str]:
@@ -292,15 +314,10 @@ def _listed(names: Sequence[str]) -> str:
 class _C(_Writer):
     comment, end = "//", ";"
 
-    def __init__(self, found: Listing, to: Target) -> None:
-        super().__init__(found, to)
-        if found.look and found.optimizer:
-            raise SpecError(f"--to c has no {found.optimizer.name}", hint="take nesterov, which is the same path, or --to python")
-
     def opened(self, blocks: Sequence[Sequence[str]], start: Start | None) -> list[str]:
         """Every value is declared here; those of the file with their numbers."""
         given = self.start_values(start) if start else {}
-        out = [""]
+        out = ["#include <string.h>"] * bool(start and self.found.look) + [""]
         if start:
             out += [x for remark in start.said for x in self.remark(remark)]
             for name, value in given.items():
@@ -312,8 +329,8 @@ class _C(_Writer):
         taken = self.found.update.takes if self.found.update else ()
         return out + ["static double learning_rate;"] * ("learning_rate" in taken) + ["static double t;"] * ("t" in taken)
 
-    def declared(self, name: str) -> str:
-        return name + "".join(f"[{d}]" for d in _dims(self.found.shapes[name]))
+    def declared(self, name: str, before: str = "") -> str:
+        return before + name + "".join(f"[{d}]" for d in _dims(self.found.shapes[name]))
 
     def line(self, x: Line, f: Function) -> list[str]:
         if isinstance(x.code, ast.List):
@@ -327,10 +344,8 @@ class _C(_Writer):
 
     def functions(self, f: Function) -> list[str]:
         if f.gives == ("result",):
-            *first, last = f.lines
             head = [f"static double {f.name}({', '.join(f'double {n}' for n in f.takes)}) {{", *(self.indent + x for x in self.remark(f.said))]
-            returned = self.assigned("return", said(last.code, self.to))
-            return head + self.body(replace(f, lines=tuple(first))) + [self.indent + x.replace("return = ", "return ", 1) for x in returned] + ["}"]
+            return [*head, *self.valued(f), "}"]
         return [f"void {f.name}(void) {{", *(self.indent + x for x in self.remark(f.said)), *self.body(f), "}"]
 
     def show(self, name: str) -> list[str]:
@@ -351,8 +366,11 @@ class _C(_Writer):
         once = [f"{f.name}();" for f in self.evaluated()]
         body = [*once, *(x for n in (found.output, *found.gradients) for x in self.show(n))]
         if found.update and start.rates:
-            inner = ["learning_rate = learning_rates[epoch - 1];", *(["t = epoch;"] if "t" in found.update.takes else []), "update_parameters();", *once,
-                     f'printf("{found.output} after step %d = %.17g\\n", epoch, {found.output});']
+            inner = ["learning_rate = learning_rates[epoch - 1];", *(["t = epoch;"] if "t" in found.update.takes else [])]
+            if found.look:  # the gradients are taken ahead, and the step goes from here
+                inner += [f"double {self.declared(n, 'here_')};" for n in found.parameters] + [f"memcpy(&here_{n}, &{n}, sizeof {n});" for n in found.parameters]
+                inner += ["look_ahead();", "forward();", "backward();", *(f"memcpy(&{n}, &here_{n}, sizeof {n});" for n in found.parameters)]
+            inner += ["update_parameters();", *once, f'printf("{found.output} after step %d = %.17g\\n", epoch, {found.output});']
             body += ["", *self.assigned(f"const double learning_rates[{len(start.rates)}]", _braces(list(start.rates))),
                      f"for (int epoch = 1; epoch <= {len(start.rates)}; epoch++) {{", *(self.indent + x for x in inner), "}"]
         return ["int main(void) {", *(self.indent + x if x else "" for x in body), f"{self.indent}return 0;", "}"]

@@ -93,6 +93,9 @@ def _check_size(problem: Problem, to: str) -> None:
 def _check_numbers(problem: Problem) -> None:
     """A script needs a number for everything that comes in."""
     where = problem.spec.where() if problem.spec else ""
+    if problem.spec and problem.spec.data is not None:
+        raise SpecError("--script writes the examples into the code, and the file takes them from elsewhere (data)", where=problem.spec.where("data"),
+                        hint="chainrule train works with them; or write inputs and targets, or leave --script out")
     if problem.network.sizes:
         raise SpecError(f"--script needs the data, and the size {problem.network.sizes[0]} is a letter", where=where, hint="give numbers under inputs and targets, or leave --script out")
     for name in program(problem.network, wrt=_wrt(problem)).leaves:
@@ -110,7 +113,9 @@ def start_of(problem: Problem, steps: int | None) -> Start:
     count = steps if steps is not None else way.steps if way else 3
     rates = tuple(float(rate_at(way, t)) for t in range(1, count + 1)) if way else (RATE,) * count
     said = [f"The file names no learning rate; {RATE} is a usual one."] * bool(problem.network.layers and way is None)
-    said += ["Every step uses all examples."] * bool(way and way.batches)
+    training = problem.spec.train if problem.spec else None
+    said += ["Every step uses all examples."] * bool(way and way.batches or training and training.batch)
+    said += ["The keys of train are those of the command chainrule train."] * bool(training)
     return Start(values, rates, tuple(said))
 
 

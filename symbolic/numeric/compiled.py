@@ -29,10 +29,10 @@ from ..derive import Derivation
 from ..errors import ShapeError, SpecError, nearest
 from ..expr import show_shape
 from ..network import Network
-from .backends import BACKENDS, AutoRunner, runner_for
-from .buffers import BuffersRunner
+from .backends import BACKENDS, runner_for
+from .buffers import MOST_SHAPES
 from .program import Program, program
-from .scalar import Entries, FloatsRunner
+from .scalar import Entries
 from .sources import forward_function
 
 DTYPES = ("float64", "float32")
@@ -92,16 +92,16 @@ class Compiled:
         """The names of the numbers that ``floats`` gives: the loss, then every entry of every gradient."""
         return tuple(Entries(self.program).results)
 
-    def bind(self, values: Mapping[str, Any]) -> Bound:
+    def bind(self, values: Mapping[str, Any], into: Mapping[str, Any] | None = None) -> Bound:
         """The program tied to these very arrays: for training, where parameters change in place.
 
-        Raises SpecError where a parameter is no array of the program's type and the network's shape (a copy would not change with it).
+        into: arrays for the gradients (default: new ones). Raises SpecError where a parameter is no array of the program's type and the network's shape (a copy would not change with it).
         """
         arrays = self.arrays(values)
         for name, array in zip(self.program.leaves, arrays, strict=True):
             if name in self.program.parameters and array is not values[name]:
                 raise SpecError(f"{name} must be a NumPy array of {self.dtype}, {show_shape(self.program.network.symbols[name].shape)}, to be changed in place")
-        return Bound(self, arrays)
+        return Bound(self, arrays, into)
 
     def forward(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Every value of the forward pass that the given ones determine (without a target: all but the loss)."""
@@ -156,42 +156,46 @@ class Compiled:
 
 
 class Bound:
-    """Loss and gradients of parameters that stay in their arrays.
+    """Loss and gradients of parameters that stay in their arrays; the warnings of NumPy are the caller's matter.
 
     gradients: by the network's names, arrays that every call fills anew: read them before the next call.
     """
 
-    def __init__(self, compiled: Compiled, arrays: list[Any]) -> None:
-        self._compiled, self._arrays, self._data = compiled, arrays, len(compiled.program.data)
-        runner: Any = compiled._runner
-        if isinstance(runner, AutoRunner) and runner.pick(arrays) is runner.buffers:
-            runner = runner.buffers
-        self._plan = runner.plan if isinstance(runner, BuffersRunner) else None
-        found = self._plan(arrays).gradients if self._plan else [numpy.empty(numpy.shape(g), compiled.dtype) for g in runner.run(arrays)[1]]
-        self.gradients: dict[str, Any] = dict(zip(compiled.program.gradients, found, strict=True))
-        self._fill = runner.fill if isinstance(runner, FloatsRunner) else None
-        self._into = list(self.gradients.values())
-        self._shapes: Any = None
+    def __init__(self, compiled: Compiled, arrays: list[Any], into: Mapping[str, Any] | None) -> None:
+        self._compiled, self._type, count = compiled, compiled._type, len(compiled.program.data)
+        self._data, self._parameters = arrays[:count], arrays[count:]
+        symbols = compiled.program.network.symbols
+        sizes = {d: length for n, a in zip(compiled.program.leaves, arrays, strict=True) for d, length in zip(symbols[n].shape, a.shape, strict=True)}
+        shapes = {n: tuple(sizes[d] for d in symbols[n].shape) for n in compiled.program.gradients}
+        self.gradients: Mapping[str, Any] = {n: numpy.empty(shape, self._type) for n, shape in shapes.items()} if into is None else into
+        for name, shape in shapes.items():
+            own = self.gradients[name]
+            if not (own.shape == shape and own.dtype == self._type and own.flags.c_contiguous):
+                raise SpecError(f"the gradient of {name} needs an array of {compiled.dtype}, {show_shape(shape)}, in one piece")
+        self._runs: dict[Any, Callable[..., float]] = {}
+        self._look()
+
+    def _look(self) -> None:
+        """Make or find the way to run for the shapes of the data."""
+        self._shapes = [d.shape for d in self._data]
+        key = tuple(self._shapes)
+        if key not in self._runs:
+            names = self._compiled.program.leaves
+            arrays = self._compiled.arrays(dict(zip(names, [*self._data, *self._parameters], strict=True)))
+            while len(self._runs) >= MOST_SHAPES:
+                self._runs.pop(next(iter(self._runs)))
+            self._runs[key] = self._compiled._runner.bound(arrays, len(self._data), [self.gradients[n] for n in self._compiled.program.gradients])
+        self._run = self._runs[key]
 
     def __call__(self, *data: Any) -> float:
         """The loss; data: arrays in the order of ``program.data`` in place of those given before (any batch size where it is a letter)."""
         if data:
-            if len(data) != self._data:
-                raise SpecError(f"{len(data)} arrays of data, expected {self._data}: {', '.join(self._compiled.program.data)}")
-            self._arrays[:self._data] = data = tuple(numpy.asarray(d, dtype=self._compiled.dtype) for d in data)
-        if self._fill is not None and (loss := self._fill(*self._arrays, *self._into)) is not None:
-            return loss
-        if self._plan is None:
-            loss, found = self._compiled._runner.run(self._arrays)
-            for into, gradient in zip(self.gradients.values(), found, strict=True):
-                into[...] = gradient
-            return loss
-        if data or self._shapes is None:
-            shapes = [d.shape for d in self._arrays[:self._data]]
-            if shapes != self._shapes:  # parameters never change theirs
-                self._shapes, self._run = shapes, self._plan(self._arrays).run
-        with numpy.errstate(all="ignore"):
-            return float(self._run(*self._arrays))
+            if len(data) != len(self._data):
+                raise SpecError(f"{len(data)} arrays of data, expected {len(self._data)}: {', '.join(self._compiled.program.data)}")
+            self._data = [d if type(d) is numpy.ndarray and d.dtype is self._type else numpy.asarray(d, dtype=self._type) for d in data]
+            if [d.shape for d in self._data] != self._shapes:
+                self._look()
+        return self._run(*self._data)
 
 
 def _fits(found: tuple[int, ...], shape: tuple[Any, ...]) -> bool:

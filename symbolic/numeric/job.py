@@ -8,12 +8,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 from ..errors import SpecError, nearest
 from ..reading.numbers import ValueProblem
 from ..optimizers import OPTIMIZERS
 from . import tables
 from .compiled import Compiled
-from .data import Data, split, standardised
+from .data import SHUFFLING, Data, order, split, standardised
 from .datasets import DATASETS, NotHere, load
 from .idx import pictures
 from .task import Task, data_of, takes_batches, task_of
@@ -21,6 +23,8 @@ from .train import Run, Settings, _steps, plan_for
 
 if TYPE_CHECKING:
     from ..spec import Spec
+
+MOST_WORKED = 12  # examples that a person works through with pencil and paper
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,27 @@ def job_of(spec: Spec, wish: Wish = Wish()) -> Job:
     sizes = f"{_arrow(task)}, {len(train) if train is not None else 'its own numbers'}{' examples' if train is not None else ''}"
     held = f", {len(held_out)} held out" if held_out is not None else ""
     return Job(task, settings, train, held_out, (*said, f"{sizes}{held}; {note}"))
+
+
+def first_steps(spec: Spec, steps: int, batch: int | None = None) -> Spec:
+    """The spec with the examples of its first training steps in place of its data: those that a run takes, in its order.
+
+    batch: examples a step, in place of the file's own. Raises SpecError where they are more than one works through.
+    """
+    job = job_of(spec, Wish(batch=batch))
+    given = job.task.given(job.train, "float64")
+    assert given.x is not None and given.y is not None  # data belong to layers
+    count, size = len(given), min(job.settings.batch or len(given), len(given))
+    mixed = numpy.concatenate([order(count, job.settings.seed, SHUFFLING, epoch) if size < count else numpy.arange(count) for epoch in range(1, -(-steps // -(-count // size)) + 1)])
+    taken = mixed[:steps * size] if size < count else mixed[:count]
+    if len(taken) > MOST_WORKED:
+        few = max(1, MOST_WORKED // steps)
+        raise SpecError(f"{size} examples a step and {steps} step{'s' * (steps > 1)} are more than one works through; at most {MOST_WORKED} examples are",
+                        where=spec.where("train" if spec.train else "data"), hint=f"--batch {few} works through the run of train --batch {few}")
+    rows = {name: tuple(tuple(map(Fraction, row)) for row in array[taken].tolist()) for name, array in ((job.task.x, given.x), (job.task.y, given.y))}
+    optimizer = {**(spec.optimizer or {"name": "gradient_descent"}), **({"batch": str(size)} if size < len(taken) else {})}
+    optimizer = {k: v for k, v in optimizer.items() if k not in ("order", "seed")}
+    return spec.model_copy(update={"data": None, "inputs": {job.task.x: rows[job.task.x]}, "targets": {job.task.y: rows[job.task.y]}, "optimizer": optimizer})
 
 
 def _changed(spec: Spec, wish: Wish) -> Spec:

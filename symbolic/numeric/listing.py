@@ -34,9 +34,9 @@ from ..network import Network
 from ..numpytree import Index, Names, tree_code
 from ..optimizers import AFTER, BEFORE, OPTIMIZERS, Optimizer
 from .passes import Line as Shared
-from .passes import changed, parsed, shared, written
+from .passes import changed, parsed, placed, shared, written
 from .program import Program, Statement, program
-from .scalar import places
+from .scalar import grid, grids, places
 
 __all__ = ["Function", "Line", "Listing", "derive", "listing", "written"]
 
@@ -219,17 +219,13 @@ class _Apart:
             raise SpecError(f"{made.network.sizes[0]} is a letter, and entry by entry needs a number of them")
         self.shapes: dict[Any, Shape] = {s.name: s.shape for s in made.network.symbols.values()}
         self.dims: dict[str, Shape] = {}
-        self.env: dict[Any, Any] = {}
-        for name, shape in self.shapes.items():
-            self.env[name] = self.grid(made.names[name], shape)
-            self.env[made.loss, name] = self.grid(made.slopes[name], shape)
+        self.env = grids(made, self.entry)
         self.names = Names(gradient=lambda of, wrt: wrt, helpers=helpers)
 
-    def grid(self, name: str, shape: Shape) -> list[list[Expr]]:
-        """The entries of a value by name, under which ``subscripts`` finds them again."""
+    def entry(self, name: str, shape: Shape, i: int, j: int) -> str:
+        """The name of an entry, under which ``subscripts`` finds it again."""
         self.dims[name] = shape
-        rows, columns = (int(shape[0]), int(shape[1])) if shape else (1, 1)
-        return [[ex.sym(f"{name}__at_{i}_{j}" if shape else name) for j in range(columns)] for i in range(rows)]
+        return f"{name}__at_{i}_{j}" if shape else name
 
     def lines(self, statements: Sequence[tuple[str, Expr, str, str]]) -> list[Line]:
         cells, said = [], {}
@@ -246,7 +242,7 @@ class _Apart:
         cells = []
         own = {name for name, _, kind in steps if kind == "own"}
         for name, e, _ in steps:
-            env = {n: self.grid(n, s.shape) for s in ex.walk(e) if s.op == "sym" for n in [s.data]}
+            env = {n: grid(n, s.shape, self.entry) for s in ex.walk(e) if s.op == "sym" for n in [s.data]}
             cells.append((name, spread_out(entries(e, env, TREES), e.shape)))
             self.dims[name] = e.shape
         return [replace(line, own=line.own or line.target in own) for line in self.gathered(cells, {})]
@@ -255,10 +251,11 @@ class _Apart:
         """One line a value; a call that occurs twice gets a name in front."""
         flat = [Shared(f"{name}__at_{i}_{j}", parsed(tree_code(row[j], self.names))) for name, rows in cells for i, row in enumerate(rows) for j in range(len(row))]
         lines = _without_cheap(shared(flat))
-        own, out, found, same = [], [], {}, {}
+        own, out, found = [], [], {}
+        same: dict[str, ast.expr] = {}
         for line in lines:
             at = _AT.match(line.name)
-            line = Shared(line.name, _put(line.code, same), line.kind)
+            line = Shared(line.name, placed(line.code, same), line.kind)
             if at is None:
                 own.append(Line(line.name, self.subscripts(line.code), own=True))
                 continue
@@ -290,19 +287,12 @@ def _nested(cells: Mapping[tuple[int, int], ast.expr], shape: Shape) -> ast.expr
     return ast.List([ast.List([cells[i, j] for j in range(int(shape[1]))], ast.Load()) for i in range(int(shape[0]))], ast.Load())
 
 
-def _put(code: ast.expr, table: Mapping[str, ast.expr]) -> ast.expr:
-    """An expression with others in place of names."""
-    if not any(isinstance(n, ast.Name) and n.id in table for n in ast.walk(code)):
-        return code
-    return changed(code, lambda n: table.get(n.id) if isinstance(n, ast.Name) else None)
-
-
 def _without_cheap(lines: Sequence[Shared]) -> list[Shared]:
     """Names given to shared parts are taken back where the part calls nothing."""
     cheap: dict[str, ast.expr] = {}
     out = []
     for line in lines:
-        code = _put(line.code, cheap)
+        code = placed(line.code, cheap)
         if re.fullmatch(r"t\d+", line.name) and not any(isinstance(n, ast.Call) for n in ast.walk(code)):
             cheap[line.name] = code
         else:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,18 @@ def changed(code: ast.expr, change: Callable[[ast.expr], ast.expr | None]) -> as
             return (change(node) or node) if isinstance(node, ast.expr) else node
 
     return Visit().visit(ast.parse(ast.unparse(code), mode="eval").body)  # type: ignore[no-any-return]
+
+
+def placed(code: ast.expr, table: Mapping[str, ast.expr | str]) -> ast.expr:
+    """The tree with expressions, or other names, in place of names."""
+    if not any(isinstance(n, ast.Name) and n.id in table for n in ast.walk(code)):
+        return code
+
+    def change(node: ast.expr) -> ast.expr | None:
+        found = table.get(node.id) if isinstance(node, ast.Name) else None
+        return ast.Name(found, ast.Load()) if isinstance(found, str) else found
+
+    return changed(code, change)
 
 
 # ---------------------------------------------------------------- quick forms and numbers
@@ -224,7 +236,7 @@ def without_aliases(lines: Sequence[Line]) -> tuple[list[Line], dict[str, str]]:
     same: dict[str, str] = {}
     out = []
     for line in lines:
-        code = changed(line.code, lambda n: ast.Name(same[n.id], ast.Load()) if isinstance(n, ast.Name) and n.id in same else None)
+        code = placed(line.code, same)
         if isinstance(code, ast.Name):
             same[line.name] = code.id
         else:

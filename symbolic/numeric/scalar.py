@@ -8,7 +8,7 @@ For a handful of numbers this is far quicker than arrays of one element. Where a
 >>> print(FloatsRunner(program(stack(("x", 1), "y", [LayerPlan(1, "sigmoid")], "half_squared_error")), "float64").source)
 def floats(x, y, W1, b1):
     z1 = W1 * x + b1
-    a1 = 1.0 / (1.0 + exp(-z1)) if z1 > -700 else 0.0
+    a1 = 1.0 / (1.0 + exp(-z1))
     t1 = a1 - y
     L = 0.5 * (t1 * t1)
     dz1 = t1 * a1 * (1.0 - a1)
@@ -34,27 +34,16 @@ from ..errors import SpecError
 from ..expr import Expr, Shape
 from ..language.arithmetic import TREES, entries, spread_out
 from ..numpytree import Names, tree_code
-from .passes import (
-    Line,
-    called,
-    changed,
-    opposite,
-    parsed,
-    shared,
-    sigmoid_of,
-    typed_for,
-    without_aliases,
-)
+from .passes import Line, called, changed, parsed, placed, quick, shared, typed_for, without_aliases
 from .program import Program
 from .run import load
-from .sources import NumpyRunner, function
+from .sources import NumpyRunner, copying, function
 
 MATH = {"exp": "exp", "log": "log", "log1p": "log1p", "expm1": "expm1", "sqrt": "sqrt", "tanh": "tanh", "sin": "sin", "cos": "cos", "tan": "tan",
         "sinh": "sinh", "cosh": "cosh", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "abs": "fabs"}
 SPACE = {name: getattr(math, name) for name in ("erf", "erfc", "pow", *MATH.values())}
 FAILS = (OverflowError, ZeroDivisionError, ValueError)  # where Python gives up, NumPy gives inf or nan
 OTHERS = (*FAILS, TypeError, AttributeError, KeyError, struct.error)  # what is given is no array of the right shape: the careful way says what is wrong
-EXP_LIMIT = 700  # math.exp overflows beyond 709
 
 
 # ---------------------------------------------------------------- from matrices to entries
@@ -71,7 +60,17 @@ def entry(name: str, shape: Shape, i: int, j: int) -> str:
     return "_".join([name, *kept])
 
 
-def _grid(name: str, shape: Shape) -> list[list[Expr]]:
+def grids(made: Program, entry: Callable[[str, Shape, int, int], str]) -> dict[Any, list[list[Expr]]]:
+    """The entries of every value and gradient as numbers of their own, under the names that ``entry`` gives them."""
+    out: dict[Any, list[list[Expr]]] = {}
+    for symbol in made.network.symbols.values():
+        out[symbol.name] = grid(made.names[symbol.name], symbol.shape, entry)
+        out[made.loss, symbol.name] = grid(made.slopes[symbol.name], symbol.shape, entry)
+    return out
+
+
+def grid(name: str, shape: Shape, entry: Callable[[str, Shape, int, int], str]) -> list[list[Expr]]:
+    """The entries of one value."""
     rows, columns = (int(shape[0]), int(shape[1])) if shape else (1, 1)
     return [[ex.sym(entry(name, shape, i, j)) for j in range(columns)] for i in range(rows)]
 
@@ -84,11 +83,7 @@ class Entries:
         if made.network.sizes:
             raise SpecError(f"plain floats need sizes that are numbers, and {made.network.sizes[0]} is a letter", hint="give the batch")
         self.shapes: dict[Any, Shape] = {s.name: s.shape for s in made.network.symbols.values()}
-        self.codes: dict[str, str] = {}
-        env: dict[Any, Any] = {}
-        for name, shape in self.shapes.items():
-            env[name] = _grid(made.names[name], shape)
-            env[made.loss, name] = _grid(made.slopes[name], shape)
+        env = grids(made, entry)
         self.lines: list[tuple[str, Expr, str]] = []
         for s in made.statements:
             try:
@@ -139,9 +134,6 @@ class _Plain:
         match node:
             case ast.BinOp(left, ast.Mult(), ast.Compare() as mask): return ast.IfExp(mask, left, ast.Constant(0.0))
             case ast.BinOp(base, ast.Pow(), exponent): return self.power(base, exponent)
-            case ast.Call(args=[argument]) if called(node) == "_sigmoid":
-                z = self.atom(argument)
-                return _read("1 / (1 + exp(-z)) if z > limit else 0.0", z=z, limit=ast.Constant(-EXP_LIMIT))
             case ast.Call(args=[ast.Constant(0), argument]) if called(node) == "np.logaddexp":
                 return _read("z + log1p(exp(-z)) if z > 0 else log1p(exp(z))", z=self.atom(argument))
             case ast.Call(args=[ast.Constant() as c, other] | [other, ast.Constant() as c]) if called(node) in ("np.maximum", "np.minimum"):
@@ -183,25 +175,13 @@ def _all_floats(node: ast.expr) -> ast.expr | None:
 
 def _read(source: str, **parts: ast.expr) -> ast.expr:
     """Python source with parts put in for its names."""
-    code = parsed(source)
-
-    class Put(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.AST:
-            return parts.get(node.id, node)
-
-    return Put().visit(code)  # type: ignore[no-any-return]
-
-
-def _named_sigmoid(node: ast.expr) -> ast.expr | None:
-    """exp(-logaddexp(0, -z)) under a name of its own, so that it can get its own form."""
-    e = sigmoid_of(node)
-    return None if e is None else ast.Call(ast.Name("_sigmoid", ast.Load()), [opposite(e)], [])
+    return placed(parsed(source), parts)
 
 
 def plain_lines(made: Entries) -> tuple[list[Line], dict[str, str]]:
     """Lines of plain Python, and the names that are only other names of a line."""
     names = Names(gradient=lambda of, wrt: wrt)
-    raw = [Line(name, changed(typed_for(parsed(tree_code(e, names)), "float64"), _named_sigmoid), kind) for name, e, kind in made.lines]
+    raw = [Line(name, quick(typed_for(parsed(tree_code(e, names)), "float64")), kind) for name, e, kind in made.lines]
     lines, same = without_aliases(raw)
     plain = _Plain({*made.arguments, *(line.name for line in lines)} | set(SPACE))
     for line in shared(lines):
@@ -239,7 +219,7 @@ class FloatsRunner:
         body = [*map(str, self.lines), f"return {', '.join(self.returned)}" + ("," if len(self.returned) == 1 else "")]
         self.source = function("floats", self.arguments, body)
         self.floats: Callable[..., tuple[float, ...]] = self._entry(body)
-        self.call: Callable[[Mapping[str, Any]], Any] = load(self._array_source(new=True), self._array_space())["call"]
+        self.call: Callable[[Mapping[str, Any]], Any] = load(self._array_source(None), self._array_space())["call"]
 
     def _entry(self, body: Sequence[str]) -> Callable[..., tuple[float, ...]]:
         spaces = {**SPACE, "fails": FAILS, "by_arrays": self._by_arrays}
@@ -250,26 +230,38 @@ class FloatsRunner:
         """What stands between arrays taken apart and arrays put together."""
         return list(map(str, self.lines))
 
-    @cached_property
-    def fill(self) -> Callable[..., float | None]:
-        """The leaves in order and an array for each gradient, which is filled: the loss; None as ``call`` says it."""
-        return load(self._array_source(new=False), self._array_space())["fill"]  # type: ignore[no-any-return]
+    def bound(self, leaves: Sequence[Any], data: int, into: Sequence[Any]) -> Callable[..., float]:
+        """See ``Runner``."""
+        slow = copying(self._safe, leaves, data, into)
+        if not all(x.flags.c_contiguous for x in leaves[data:]):
+            return copying(self, leaves, data, into)
+        views = {f"{'given' if k < len(leaves) else 'array'}_{k}": memoryview(x).cast("B").cast(x.dtype.char) for k, x in enumerate([*leaves, *into]) if k >= data}
+        fill = load(self._array_source(data), {**self._array_space(), **views})["fill"]
 
-    def _array_source(self, *, new: bool) -> str:
-        """``call``, which makes new arrays, or ``fill``, which is given them."""
-        given = [f"given_{k}" for k in range(len(self.program.leaves))]
-        read = [f"values[{leaf!r}]" for leaf in self.program.leaves] if new else given
-        opened = [f"{_pattern(self.program.names[leaf], self.entries.shapes[leaf])} = {source}.tolist()" for leaf, source in zip(self.program.leaves, read, strict=True)]
+        def run(*given: Any) -> float:
+            found = fill(*given)
+            return slow(*given) if found is None else found  # type: ignore[no-any-return]
+
+        return run
+
+    def _array_source(self, data: int | None) -> str:
+        """``call``, which makes new arrays; or ``fill`` of so many arrays of data, which reads and fills those it is bound to."""
+        names, shapes, count = self.program.names, self.entries.shapes, len(self.program.leaves)
+        opened = []
+        for k, leaf in enumerate(self.program.leaves):
+            if data is None or k < data:
+                opened.append(f"{_pattern(names[leaf], shapes[leaf])} = {f'values[{leaf!r}]' if data is None else f'given_{k}'}.tolist()")
+            else:
+                opened.append(f"{', '.join(self.entries.of(names[leaf], leaf))}, = given_{k}")
         filled, made, returned = [], [], self.returned[1:]
-        for k, name in enumerate(self.program.gradients):
-            shape = tuple(map(int, self.entries.shapes[name]))
+        for k, name in enumerate(self.program.gradients, count):
+            shape = tuple(map(int, shapes[name]))
             mine, returned = returned[:prod(shape)], returned[prod(shape):]
-            filled += [f"array_{k} = empty({shape}{'' if self.dtype == 'float64' else ', kind'})"] * new + [f"pack_{prod(shape)}(array_{k}, 0, {', '.join(mine)})"]
+            filled += [f"array_{k} = empty({shape}{'' if self.dtype == 'float64' else ', kind'})"] * (data is None) + [f"pack_{prod(shape)}(array_{k}, 0, {', '.join(mine)})"]
             made.append(f"{name!r}: array_{k}")
-        loss = f"return {self.returned[0]} + 0.0"
-        last = f"{loss}, {{{', '.join(made)}}}" if new else loss
-        arguments = ["values"] if new else [*given, *(f"array_{k}" for k in range(len(made)))]
-        return function("call" if new else "fill", arguments, [*_tried([*opened, *self._inner(), *filled, last]), "except fails:", "    return None"])
+        last = f"return {self.returned[0]} + 0.0" + (f", {{{', '.join(made)}}}" if data is None else "")
+        name, arguments = ("call", ["values"]) if data is None else ("fill", [f"given_{k}" for k in range(data)])
+        return function(name, arguments, [*_tried([*opened, *self._inner(), *filled, last]), "except fails:", "    return None"])
 
     def _array_space(self) -> dict[str, Any]:
         counts = {prod(map(int, self.entries.shapes[n])) for n in self.program.gradients}

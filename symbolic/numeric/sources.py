@@ -26,6 +26,22 @@ class Runner(Protocol):
     def run(self, leaves: Arrays) -> tuple[float, list[Any]]:
         """The loss and new arrays of gradients."""
 
+    def bound(self, leaves: Arrays, data: int, into: Arrays) -> Callable[..., float]:
+        """A function of the first so many leaves, for their shapes: the loss, with the gradients written into arrays; the other leaves are read where they stand."""
+
+
+def copying(runner: Runner, leaves: Arrays, data: int, into: Arrays) -> Callable[..., float]:
+    """What a runner is bound to by copying its gradients."""
+    parameters = leaves[data:]
+
+    def run(*given: Any) -> float:
+        loss, found = runner.run([*given, *parameters])
+        for own, gradient in zip(into, found, strict=True):
+            own[...] = gradient
+        return loss
+
+    return run
+
 
 def lines_of(program: Program, dtype: str = "float64") -> list[Line]:
     """The statements of a program as lines: quick forms, typed numbers, nothing computed twice."""
@@ -70,6 +86,9 @@ class NumpyRunner:
         with numpy.errstate(all="ignore"):
             loss, *gradients = self._run(*leaves)
         return float(loss), gradients
+
+    def bound(self, leaves: Arrays, data: int, into: Arrays) -> Callable[..., float]:
+        return copying(self, leaves, data, into)
 
 
 def forward_function(program: Program, dtype: str, known: frozenset[str]) -> Callable[..., dict[str, Any]]:

@@ -169,7 +169,8 @@ TARGETS: dict[str, Target] = {row.name: row for row in (
                                         "np.zeros_like": "jnp.zeros_like({0})"}, module="jnp",
            opening=("import jax", "import jax.numpy as jnp", "", 'jax.config.update("jax_enable_x64", True)'), made="jnp.array({0})", shown="jnp.asarray({0}).tolist()",
            autodiff="jax.grad", reserved=_PYTHON | {"jax", "jnp"}),
-    Target("javascript", "JavaScript", "js", BRACES["javascript"], _single("Math.", "Math.max", "Math.min", "Math.abs"), apart=True, reserved=OURS | _JS, support=SUPPORT),
+    Target("javascript", "JavaScript", "js", BRACES["javascript"], _single("Math.", "Math.max", "Math.min", "Math.abs", erf="erf({0})", erfc="erfc({0})"), apart=True,
+           reserved=OURS | _JS, support=SUPPORT),
     Target("c", "C", "c", BRACES["c"], _single("", "fmax", "fmin", "fabs", erf="erf({0})", erfc="erfc({0})"), apart=True, opening=("#include <math.h>", "#include <stdio.h>"),
            reserved=OURS | _C, support=SUPPORT),
 )}

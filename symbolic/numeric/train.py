@@ -210,7 +210,8 @@ class Run:
         """Every example once; returns rate and gradients of the last step."""
         count = len(self.examples)
         mixed = order(count, self.settings.seed, SHUFFLING, epoch) if self.size < count else None
-        rate, gradients = 0.0, dict[str, Array]()
+        rate: float = 0.0
+        gradients: Mapping[str, Array] = {}
         for at in range(0, count, self.size):
             chosen = slice(None) if mixed is None else mixed[at:at + self.size]
             self.steps += 1
@@ -229,7 +230,7 @@ class Run:
     def _slopes(self, size: int, values: Mapping[str, Array]) -> tuple[float, Mapping[str, Array]]:
         """Loss and gradients of so many examples, into arrays that the next step fills anew; the parameters are read where they stand."""
         if size not in self.bound:
-            self.bound[size] = self.program.bind(values)
+            self.bound[size] = self.program.bind(values, self.update.gradients)
         bound = self.bound[size]
         return bound(*[values[n] for n in self.fed]), bound.gradients
 

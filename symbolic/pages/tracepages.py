@@ -28,15 +28,16 @@ def _step(sheet: Sheet, path: Path, t: int) -> Section:
     network, printer = problem.network, sheet.printer
     values = forward(network, {**(problem.numbers() or {}), **before.values})
 
-    def cells(rows: Matrix) -> str:
-        return matrix([[sheet.numbers(printer).cell(v) for v in row] for row in rows], sheet.widest)
+    def cells(rows: Matrix, *, beside: bool = False) -> str:
+        widest = sheet.widest - 2 if beside and len(rows[0]) >= sheet.widest - 1 else sheet.widest  # two of them have to fit a line
+        return matrix([[sheet.numbers(printer).cell(v) for v in row] for row in rows], widest)
 
     lines = [TexLine(printer.name(eq.name), cells(values[eq.name]), kind="numbers") for eq in network.equations]
     loss = printer.name(network.output)
     for name in sheet.problem.moved:
         own = printer.name(name)
         lines.append(TexLine(printer.fraction(loss, own), cells(after.gradient[name]), kind="numbers"))
-        lines.append(TexLine(own, rf"{cells(before.values[name])} \;\longrightarrow\; {cells(after.values[name])}", kind="numbers"))
+        lines.append(TexLine(own, rf"{cells(before.values[name], beside=True)} \;\longrightarrow\; {cells(after.values[name], beside=True)}", kind="numbers"))
     said = "The forward pass before the step, then gradient and new value of every parameter."
     if path.plan.optimizer.at != "w":
         said = "The forward pass before the step; the gradients are taken ahead of the parameters."

@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import SpecError
 from ..lectures.descent import Path as Steps, run
 from ..lesson import plan
+from ..numeric.job import first_steps
 from ..problem import build
 from ..spec import Init, load
 from ..verify import certify
@@ -16,18 +17,22 @@ from .sheet import Sheet
 SCHEME = "glorot_uniform"  # as training draws weights where the file names no scheme
 
 
-def traced(file: Path, steps: int, digits: int) -> tuple[Sheet, Steps]:
+def traced(file: Path, steps: int, digits: int, batch: int | None = None) -> tuple[Sheet, Steps]:
     """The sheet of a file, and so many steps of its optimizer (gradient descent where none is named) from its numbers.
 
+    batch: examples a step, in place of the file's own; of a data set, the examples that training takes first are worked through.
     Raises SpecError where there are no numbers to work through, CheckError for a step that fails its check.
     """
     spec = load(file)
-    if spec.data is not None:
-        raise SpecError("a trace works through examples that stand in the file", where=spec.where("data"), hint="write inputs and targets; two or three examples are enough")
+    examples_of_file = spec.data is None
     if spec.learning_rate is None:
         raise SpecError("a step needs learning_rate", where=spec.where(), hint="for example learning_rate: 0.1")
+    if spec.data is not None:
+        spec = first_steps(spec, steps, batch)
+    elif batch is not None:
+        spec = spec.model_copy(update={"optimizer": {**(spec.optimizer or {"name": "gradient_descent"}), "batch": str(batch)}})
     given = {**(spec.optimizer or {"name": "gradient_descent"}), "steps": str(steps)}
-    if spec.train is not None and spec.train.batch is not None and "batch" not in given:
+    if examples_of_file and spec.train is not None and spec.train.batch is not None and "batch" not in given:
         given |= {"batch": str(spec.train.batch), "seed": str(spec.train.seed)}
     changes: dict[str, Any] = {"optimizer": given, "compare": None}
     if spec.is_network and spec.init is None and any(x.W is None and not x.weights for x in spec.layers):
