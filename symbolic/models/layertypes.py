@@ -291,7 +291,8 @@ def _embedding(plan: LayerPlan, at: Place, board: Board) -> Expr:
         raise SpecError(f"layer {at.layer}: vocabulary {size:,}; at most {LARGEST_VOCABULARY:,} words fit a page")
     e = board.parameter("E", at.weights(plan.units, size))
     board.samples = ex.Samples(len(ids)) if len(ids) > 1 else None
-    return part(e, ids, None) if at.rows else part(e, None, ids)
+    words = part(e, ids, None) if at.rows else part(e, None, ids)
+    return words if board.samples is None else Expr(words.op, words.args, words.data, at.oriented(plan.units, board.samples))  # each word is an example
 
 
 def _steps(at: Place, kind: str) -> int:
