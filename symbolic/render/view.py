@@ -275,7 +275,8 @@ class View:
                 space = "4pt" if self.network.symbols[name].shape else "0pt"
                 shown = [Tex(f"${c}$" if c else "---" if k < 2 else "") for k, c in enumerate(cells)]
                 rows.append({"name": Tex(self.printer.name(name)), "cells": shown, "space": Tex(space)})
-        return self._heads, rows
+        kept = [k for k in range(len(self._heads)) if any(r["cells"][k] for r in rows)]
+        return [self._heads[k] for k in kept], [{**r, "cells": [r["cells"][k] for k in kept]} for r in rows]
 
     def too_wide(self) -> list[Row]:
         """The values that do not fit in columns, one below the other."""
