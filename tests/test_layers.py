@@ -14,8 +14,8 @@ from autograd import grad
 from indexreader import read_index
 from mpmath import mp
 
-from symbolic.errors import CheckError, SpecError
 from symbolic import expr as ex
+from symbolic.errors import CheckError, SpecError
 from symbolic.expr import Expr, num, walk
 from symbolic.language.arithmetic import MP
 from symbolic.layers import LAYERS, stack

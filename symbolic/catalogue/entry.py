@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from .. import expr as ex
-from ..expr import Expr
 from ..derive import derive
+from ..expr import Expr
 from ..network import Equation, Network, Symbol
 from ..numeric.listing import listing, written
 from ..numpycode import typed

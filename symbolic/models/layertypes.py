@@ -146,10 +146,7 @@ def activations() -> list[str]:
 
 
 def activate(plan: LayerPlan, z: Expr, board: Board) -> Expr:
-    """The activation of a layer applied; a function of the whole vector runs over the features of each example.
-
-    One with more arguments (PReLU) learns them: the board writes them down, once a layer; the option alpha chooses one.
-    """
+    """The activation of a layer applied; one with more arguments (PReLU) learns them, once a layer, or alpha chooses one."""
     name, alpha = plan.activation, plan.option("alpha")
     if name in VECTOR_FUNCTIONS and VECTOR_FUNCTIONS[name].activation:
         if not z.shape:
