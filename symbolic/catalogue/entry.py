@@ -42,7 +42,7 @@ class Graph:
 @dataclass(frozen=True)
 class Entry:
     """One row. equations: (left side, right side) as defined, in the names of the network; sign: what stands between them;
-    lines: the equations as LaTeX, where a page of their own has them; coded, facts, graph, parts: NumPy, line by line, what is known, its plot and its derivations, worked out when asked for;
+    lines: the equations as LaTeX, where a page of their own has them; coded, facts, graph, parts: NumPy by lines, what is known, its plot and its derivations, worked out when asked for;
     sheet: where more sections belong to it than the derivation."""
 
     table: str
