@@ -121,7 +121,12 @@ row("relu", _either(z, z > 0, 0), slope=_either(1, z > 0, 0), tex=r"\operatornam
 row("leaky_relu", _either(z, z > 0, z/100), slope=_either(1, z > 0, sp.Rational(1, 100)), tex=r"\operatorname{LReLU}",
     activation=True, kinks=(0,), at_kink="at 0, where there is no slope, 1/100 is used",
     because="Leaky ReLU has slope one where its input is positive and 1/100 elsewhere.", range=REALS,
-    used="where ReLU units die", convention="The slope of the negative piece is 1/100, as in PyTorch; others take 1/5 or 3/10.")
+    used="where ReLU units die", general="leaky_relu_alpha",
+    convention="The slope of the negative piece is 1/100, as in PyTorch; others take 1/5 or 3/10; a layer may say alpha.")
+row("leaky_relu_alpha", _either(z, z > 0, alpha*z), args=(z, alpha), slope=(_either(1, z > 0, alpha), _either(0, z > 0, z)), tex=r"\operatorname{LReLU}",
+    kinks=(0,), at_kink="at 0, where there is no slope, alpha is used",
+    because="Leaky ReLU has slope one where its input is positive and alpha elsewhere.", range=REALS, used="where ReLU units die",
+    convention="The second argument is alpha, the slope of the negative piece, a number that is chosen and not learned.")
 row("prelu", _either(z, z > 0, alpha*z), args=(z, alpha), slope=(_either(1, z > 0, alpha), _either(0, z > 0, z)), tex=r"\operatorname{PReLU}",
     activation=True, kinks=(0,), at_kink="at 0, where there is no slope, alpha is used", start=Fraction(1, 4),
     because="PReLU has slope one where its input is positive and alpha elsewhere; there alpha itself has the slope z.", range=REALS,
@@ -129,7 +134,14 @@ row("prelu", _either(z, z > 0, alpha*z), args=(z, alpha), slope=(_either(1, z > 
 row("elu", _either(z, z > 0, sp.exp(z) - 1), slope=_either(1, z > 0, a + 1), tex=r"\operatorname{ELU}", activation=True,
     numpy="numpy.where(({z}) > 0, {z}, numpy.expm1(numpy.minimum({z}, 0)))", numpy_slope="numpy.exp(numpy.minimum({z}, 0))",
     because="ELU has slope one where its input is positive and its output plus one elsewhere.", range=r"(-1, \infty)",
-    used="for smooth units with a mean near zero", convention="The negative piece is not scaled (alpha = 1), so that both pieces have slope 1 at 0.")
+    used="for smooth units with a mean near zero", general="elu_alpha",
+    convention="The negative piece is not scaled (alpha = 1), so that both pieces have slope 1 at 0; a layer may say alpha.")
+row("elu_alpha", _either(z, z > 0, alpha*(sp.exp(z) - 1)), args=(z, alpha), slope=(_either(1, z > 0, a + alpha), _either(0, z > 0, sp.exp(z) - 1)),
+    tex=r"\operatorname{ELU}", numpy="numpy.where(({z}) > 0, {z}, ({alpha})*numpy.expm1(numpy.minimum({z}, 0)))",
+    numpy_slope=("numpy.where(({z}) > 0, 1, ({alpha})*numpy.exp(numpy.minimum({z}, 0)))", "numpy.expm1(numpy.minimum({z}, 0))"),
+    kinks=(0,), at_kink="at 0, where there is no slope unless alpha is 1, alpha is used",
+    because="ELU has slope one where its input is positive and its output plus alpha elsewhere.", range=REALS,
+    used="for smooth units with a mean near zero", convention="The second argument is alpha, the size of the negative piece, a number that is chosen and not learned.")
 
 
 class _SeluConstant(sp.NumberSymbol):

@@ -113,10 +113,10 @@ def _output(plan: LayerPlan, at: Place, board: Board, before: Sequence[Place], r
         return board.let("a", rhs, tag, out=True)
     z = board.let("z", rhs, tag, letters=board.unit_letters)
     if not plan.residual:
-        return board.let("a", activate(plan.activation, z, board), tag, out=True)
+        return board.let("a", activate(plan, z, board), tag, out=True)
     if plan.residual > len(before) or at.maps is not None:
         raise SpecError(f"layer {at.layer}: residual {plan.residual} reaches back before the input")
-    h = z if plan.activation == "identity" else board.let("h", activate(plan.activation, z, board), tag)
+    h = z if plan.activation == "identity" else board.let("h", activate(plan, z, board), tag)
     skip = before[-plan.residual].a
     if skip.shape != h.shape:
         raise SpecError(f"layer {at.layer}: a residual connection adds {ex.show_shape(skip.shape)} to {ex.show_shape(h.shape)}",

@@ -137,6 +137,7 @@ class Layer(_Part):
     type: str = Field(default="dense", description="Kind of layer.", examples=["dense", "layer_norm", "conv2d", "rnn", "attention"])
     units: Whole | None = Field(default=None, description="Number of units; may be left out beside W or b.", examples=[2])
     activation: str = Field(default="identity", description="Activation function.", examples=["sigmoid", "relu", "softmax"])
+    alpha: Rate | None = Field(default=None, description="leaky_relu: slope of the negative piece (1/100); elu: its size (1).", examples=[0.1])
     W: Array | None = Field(
         default=None, description="Weights, one row a unit (with convention: rows, one column a unit); left out: symbolic, or "
         "drawn by 'init'.", examples=[[[0.15, 0.20], [0.25, 0.30]]])

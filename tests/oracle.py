@@ -89,6 +89,7 @@ class Library:
         return {
             "swish": f["silu"], "step": lambda x: self.where(x, zero, one + zero * x, zero * x), "softsign": lambda x: x / (1 + f["abs"](x)),
             "elu": lambda x: self.where(x, zero, x, exp(x) - 1), "selu": lambda x: scale * self.where(x, zero, x, alpha * (exp(x) - 1)),
+            "leaky_relu_alpha": lambda x, slope: self.where(x, zero, x, slope * x), "elu_alpha": lambda x, size: self.where(x, zero, x, size * (exp(x) - 1)),
             "prelu": lambda x, slope: self.where(x, zero, x, slope * x), "normal_cdf": normal, "gelu": lambda x: x * normal(x),
             "gelu_tanh": lambda x: half * x * (1 + tanh(f["sqrt"](number("2") / f["pi"]) * (x + number("0.044715") * x**3))),
             "mish": lambda x: x * tanh(log(1 + exp(x))), "hard_sigmoid": lambda x: cut(x / six + half, zero, one),

@@ -29,14 +29,18 @@ from symbolic.catalogue.entries import limit, loss_network
 from symbolic.catalogue.entry import Entry, plain_range
 from symbolic.catalogue.entrytexts import equation_entry, sentence_entry
 from symbolic.catalogue.tables import TABLES, Table, entries_of, find, tables
+from symbolic.claims.scenes import LETTERS
 from symbolic.cli import main
+from symbolic.derive import derive
 from symbolic.errors import CheckError, SpecError
-from symbolic.functions import FUNCTIONS, Row, row, z
+from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, Row, row, z
 from symbolic.language.arithmetic import MP, entries
 from symbolic.lectures.slopes import slope_lesson
 from symbolic.losses import LOSSES
 from symbolic.network import Network
+from symbolic.numeric.program import identifiers
 from symbolic.optimizers import OPTIMIZERS, SCHEDULES, Optimizer, Option, Schedule
+from symbolic.proof.probe import random_point, shrink
 from symbolic.render import cataloguepages
 from symbolic.render.cataloguetext import WIDTH, card, data, definition_lines, rows_as_table
 from symbolic.render.engine import compile_pdf, find_engine
@@ -210,6 +214,32 @@ def test_the_code_of_a_vector_function_runs(name: str) -> None:
         expected = np.array(entries(e.equations[0][1], {"z": [[mp.mpf(v[0])] for v in z]}, MP), dtype=float)
     found = evaluated(e.code[:1], z=z)
     assert np.allclose(found["a"], expected, rtol=1e-12)
+
+
+CODED = [x for x in EVERY if x[0] in ("matrix function", "penalty", "theorem", "layer", "operation", "model", "method")]
+
+
+@pytest.mark.parametrize(("table", "name"), CODED)
+def test_the_code_of_a_network_runs(table: str, name: str) -> None:
+    """Every value and every gradient that the printed lines set, at a random point, against the derivation in high precision."""
+    e = entry(table, name)
+    assert e.network is not None
+    (small, _), code = shrink(e.network), identifiers(e.network)
+    with mp.workdps(40):
+        env = forward(small, {**random_point(small, 1), **{n: [[mp.mpf(LETTERS)]] for n in e.network.sizes}})
+        rows, columns = small.symbols[small.output].shape or (1, 1)
+        seed = [[mp.mpf(1 + i + 2 * j) for j in range(columns)] for i in range(rows)] if rows * columns > 1 else None
+        env = gradients(derive(small), env, seed)
+    arrays = {k: np.array(m, dtype=float) for k, m in env.items() if k in code or isinstance(k, tuple) and k[0] == small.output}
+    exact = {(code[k] if isinstance(k, str) else f"d{code[k[1]]}"): m if m.size > 1 or small.symbols[k if isinstance(k, str) else k[1]].shape else m[0, 0] for k, m in arrays.items()}
+    made = [line.split(" = ")[0] for line in e.code]
+    leaves = small.names("input", "parameter", "constant", "target")
+    given = {code[n] for n in leaves} | {f"d{code[eq.name]}" for eq in small.equations[-2:]} | ({"z1", "a1"} if table == "theorem" else set())
+    table_of = {n: r.numpy for n, r in (*FUNCTIONS.items(), *VECTOR_FUNCTIONS.items())}
+    found = evaluated(e.code, **table_of, **{n: v for n, v in exact.items() if n in given - set(made)})
+    for n in made:
+        assert n not in exact or np.allclose(found[n], exact[n], rtol=1e-9, atol=1e-12), (n, e.code)
+    assert len({n for n in made if n in exact}) >= 2 and any(n.startswith("d") for n in made), made
 
 
 @pytest.mark.parametrize("name", of("initialisation"))

@@ -196,7 +196,7 @@ def test_a_row_says_where_it_is_used_and_whose_version_it_is(row: Row) -> None:
     well_formed(row.range)
     for note in row.notes:
         assert re.fullmatch(r"[A-Z].*\.", note) and len(note) < 130, note
-    versions = ("leaky_relu", "prelu", "elu", "selu", "silu", "gelu", "gelu_tanh", "hard_sigmoid", "step", "erf", "normal_cdf")
+    versions = ("leaky_relu", "leaky_relu_alpha", "prelu", "elu", "elu_alpha", "selu", "silu", "gelu", "gelu_tanh", "hard_sigmoid", "step", "erf", "normal_cdf")
     assert bool(row.convention) == (row.name in versions)
     assert bool(getattr(row, "warning", "")) == (row.name == "step")
 

@@ -14,11 +14,13 @@ from autograd import grad
 from indexreader import read_index
 from mpmath import mp
 
+from symbolic import expr as ex
 from symbolic.errors import CheckError, SpecError
 from symbolic.expr import Expr, num, walk
 from symbolic.language.arithmetic import MP
 from symbolic.layers import LAYERS, stack
 from symbolic.lesson import plan
+from symbolic.models.theorems import applied
 from symbolic.network import LayerPlan, Network, scalarize
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import build as problem_of
@@ -94,6 +96,8 @@ def dense(p: Numbers, n: int, a: Any) -> Any:
 ids = [2, 0, 2]
 CASES: dict[str, tuple[dict[str, Any], Callable[[Numbers, Any], Any]]] = {  # name: the stack, and its output in columns
     "dense": (dict(layers=[P(2, "tanh"), P(1)], samples=3), lambda p, x: dense(p, 2, np.tanh(dense(p, 1, x)))),
+    "chosen alpha": (dict(layers=[P(2, "leaky_relu", alpha=Fraction(1, 10)), P(2, "elu", alpha=Fraction(1, 2)), P(1)], samples=3),
+                     lambda p, x: (lambda z: dense(p, 3, np.where(z > 0, z, 0.5 * np.expm1(z))))(dense(p, 2, (lambda z: np.where(z > 0, z, 0.1 * z))(dense(p, 1, x))))),
     "average": (dict(layers=[P(3, "sigmoid", bias=False), P(type="average")], samples=4), lambda p, x: sigmoid(p["W1"] @ x).mean(axis=0, keepdims=True)),
     "dropout": (dict(layers=[P(3, "tanh"), P(type="dropout", mask=[1, 0, 1], rate=Fraction(1, 4)), P(1)], samples=2),
                 lambda p, x: dense(p, 3, np.array([[1.0], [0], [1]]) * np.tanh(dense(p, 1, x)) / 0.75)),
@@ -314,6 +318,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (spec([{"type": "dropout", "mask": 1}]), "a mask is a list"),
     ({**spec([{"type": "embedding", "units": 2, "vocabulary": 1000000}]), "inputs": {"x": [0, 1]}}, "vocabulary 1,000,000; at most 2,000"),
     ({**IMAGE, "layers": [{"type": "conv2d", "kernel": 2, "padding": 100000}]}, "padding 100,000; at most 50"),
+    (spec([{"units": 2, "activation": "relu", "alpha": "0.1"}]), "relu has no alpha to choose; leaky_relu and elu have one"),
+    (spec([{"type": "lstm", "units": 2, "alpha": "0.1"}]), "identity has no alpha to choose"),
     (spec([{"type": "average"}], regularization={"l2": "0.1"}), "regularization needs weights"),
     ({**IMAGE, "inputs": {"x": {"size": 3}}, "layers": [{"type": "lstm", "units": 1}]}, "lstm reads a sequence"),
     ({**IMAGE, "inputs": {"x": [1, 2]}, "layers": [{"type": "batch_norm"}, {"units": 1}]}, "batch_norm needs a batch, and there is one example"),
@@ -390,3 +396,10 @@ def test_the_whole_way_back_through_a_norm(name: str, rows: bool) -> None:
 def test_a_residual_connection_takes_the_short_form_away() -> None:
     net = stack(("x", 2), "y", [P(2, "tanh"), P(type="layer_norm", residual=1)], "mse", samples=3)
     assert net.shortcuts == () and certify(plan(net, ("matrix",)))
+
+
+@pytest.mark.parametrize("rows", [False, True])
+def test_the_words_of_an_embedding_are_examples(rows: bool) -> None:
+    """So the theorems hold behind it, as behind any batch."""
+    network = stack(("x", 3), "y", [P(2, None, "embedding", vocabulary=4, ids=ids), P(3, "softmax")], "cross_entropy", rows=rows)
+    assert [ex.text(s.result) for s in applied(network, "cross_entropy").shortcuts] == ["1/3*(a2 - y)"]

@@ -20,11 +20,13 @@ from symbolic.errors import CheckError, SpecError
 from symbolic.language.arithmetic import MP, HighPrecision, entries
 from symbolic.language.floats import evaluate, stable
 from symbolic.language.parse import parse
+from symbolic.layers import stack
 from symbolic.lesson import plan
 from symbolic.losses import DOMAINS, LOSSES, PENALTIES, loss_equation
 from symbolic.models import theorems
 from symbolic.models.theorems import THEOREMS
-from symbolic.network import Network, scalarize
+from symbolic.network import LayerPlan, Network, scalarize
+from symbolic.numeric import compile
 from symbolic.pages import losspage
 from symbolic.pages.report import report
 from symbolic.pages.sheet import Section, Sheet
@@ -334,12 +336,12 @@ LOGITS = (-1000.0, -746.0, -40.0, -1.5, 1e-3, 0.7, 36.7, 1000.0)
 SHARES = (1e-300, 1e-20, 1e-9, 0.3, 0.5, 0.999, 1 - 2.0**-50, 1 - 2.0**-53)
 
 
-def close(tree: ex.Expr, env: dict[Any, Any], what: Any) -> None:
-    """A tree in float64 against the truth: 1e-12 of the larger of the value and its largest term, plus 1e-300."""
+def close(tree: ex.Expr, env: dict[Any, Any], what: Any, found: Any = None) -> None:
+    """A tree in float64 (or what was found for it) against the truth: 1e-12 of the larger of the value and its largest term, plus 1e-300."""
     with mp.workdps(120):
         terms = Terms()
         truth = entries(tree, {k: [[mp.mpf(v) for v in row] for row in rows] for k, rows in env.items()}, terms)
-        for mine, exact in zip(flat(evaluate(tree, env)), flat(truth), strict=True):
+        for mine, exact in zip(flat(evaluate(tree, env) if found is None else found), flat(truth), strict=True):
             assert np.isfinite(mine) or abs(exact) > 1e308, (what, env)
             error = abs(mp.mpf(float(mine)) - exact)
             assert error <= mp.mpf("1e-12") * max(abs(exact), terms.largest_term) + mp.mpf("1e-300"), (what, env, mine, mp.nstr(exact, 20))
@@ -361,6 +363,32 @@ def test_value_and_slope_are_stable_in_float64(loss: str) -> None:
             env = {"a1": [[values[0]], [values[1]], [inputs[k % len(inputs)]]], "y": [[float(v)] for v in y]}
             close(rhs, env, loss)
             close(slope, env, f"slope of {loss}")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "floats"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_compiled_loss_is_stable_in_float64(loss: str, backend: str) -> None:
+    """Through a layer that passes its bias on; where a prediction is exactly 0 or 1 and right, 0 ln 0 counts as 0 and nothing is nan."""
+    network = stack(("x", 1), "y", [LayerPlan(3)], loss)
+    slope, compiled = derive(network).steps["a1"].result, compile(network, backend=backend)
+
+    def found(values: Any, y: Any) -> tuple[float, Any]:
+        total, slopes = compiled({"x": np.zeros(()), "W1": np.zeros((3, 1)), "b1": np.array([[v] for v in values]), "y": np.array([[float(v)] for v in y])})
+        return total, slopes["b1"].tolist()
+
+    inputs = SHARES if loss in PROBABILITIES else LOGITS
+    for k, values in enumerate(itertools.product(inputs, repeat=2)):
+        for y in TARGETS[LOSSES[loss].domain]:
+            env = {"a1": [[values[0]], [values[1]], [inputs[k % len(inputs)]]], "y": [[float(v)] for v in y]}
+            total, slopes = found((*values, inputs[k % len(inputs)]), y)
+            close(network.equations[-1].rhs, env, loss, [[total]])
+            close(slope, env, f"slope of {loss}", slopes)
+    if loss in PROBABILITIES:
+        total, slopes = found((0.0, 1.0, 0.0), (0, 1, 0))
+        with mp.workdps(90):
+            near = mp.mpf(10) ** -40
+            limit = entries(slope, {"a1": [[near], [1 - near], [near]], "y": [[mp.mpf(v)] for v in (0, 1, 0)]}, MP)
+        assert abs(total) < 1e-30 and np.allclose(flat(slopes), [float(v) for v in flat(limit)], rtol=1e-12, atol=1e-30)
 
 
 @pytest.mark.parametrize("theorem", [t for t in THEOREMS if t.activation != "identity"], ids=lambda t: f"{t.activation}-{t.loss}")

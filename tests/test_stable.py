@@ -21,7 +21,7 @@ from symbolic.language.rows import compiled, numpy_names
 RELATIVE, ABSOLUTE = 1e-12, 1e-300
 DIGITS = 400  # 1e-300 beside 1 needs more than 300 of them
 TURNING = ("silu", "gelu", "gelu_tanh", "mish")  # their slopes cross zero between two terms
-ROWS = [pytest.param(row, id=name) for name, row in FUNCTIONS.items() if row.activation or name in ("erf", "normal_cdf")]
+ROWS = [pytest.param(row, id=name) for name, row in FUNCTIONS.items() if row.activation or name in ("erf", "normal_cdf", "leaky_relu_alpha", "elu_alpha")]
 VECTORS = [pytest.param(row, id=name) for name, row in VECTOR_FUNCTIONS.items()]
 
 

@@ -32,7 +32,7 @@ from ..numpytree import tree_code
 from ..proof.prove import SYMPY
 from ..values import forward, gradients
 from ..verify import Certified, certify
-from .entry import Entry, Fact, Graph, filled_in, interval, stated
+from .entry import Entry, Fact, Graph, filled_in, interval, network_code, stated
 from .entrytexts import decimal, options
 
 DIGITS = 20        # of a plotted point
@@ -48,7 +48,7 @@ def function_entry(table: str, name: str, row: Row) -> Entry:
     left = ex.node("call", [ex.sym(s.name) for s in row.args], name)
     graph = (lambda: _graph(name, row)) if len(row.args) == 1 else None
     return Entry(table, name, row.because, network, ((left, network.equations[0].rhs),), facts=lambda: (*interval(row), *limits(row), *stated(row)),
-                 code=_function_code(name, row), graph=graph, parts=lambda: (slope_lesson(name),))
+                 coded=lambda: _function_code(name, row), graph=graph, parts=lambda: (slope_lesson(name),))
 
 
 def _function_code(name: str, row: Row) -> tuple[str, ...]:
@@ -132,7 +132,7 @@ def vector_entry(table: str, name: str, row: VectorRow) -> Entry:
     source, back = getattr(row, "numpy_code", ""), getattr(row, "numpy_pull_code", "")
     lines = [f"a = {filled_in(source, z='z', axis='0') if source else tree_code(whole)}"]
     lines += [f"dz = {filled_in(back, g='da', z='z', a='a', axis='0')}"] if back else []
-    return Entry(table, name, row.because, network, ((out, whole),), facts=lambda: (*interval(row), *stated(row)), code=tuple(lines),
+    return Entry(table, name, row.because, network, ((out, whole),), facts=lambda: (*interval(row), *stated(row)), coded=lambda: lines,
                  parts=lambda: (slope_lesson(name),))
 
 
@@ -143,10 +143,6 @@ def loss_entry(table: str, name: str, row: Loss) -> Entry:
     several = loss_network(name, OUTPUTS)
     lesson = plan(several, ("index", "matrix"), wrt=("y_hat",))
     right = several.equations[0].rhs
-    source = getattr(row, "numpy", "")
-    fold = "np.mean" if row.outputs == "mean" else "np.sum"
-    value = f"{fold}({filled_in(source, axis='0')})" if source else tree_code(right)
-    lines = _loss_code(name, row, value)
 
     def facts() -> tuple[Fact, ...]:
         targets = Fact("Targets", DOMAINS[row.domain].expected)
@@ -155,18 +151,18 @@ def loss_entry(table: str, name: str, row: Loss) -> Entry:
     try:
         single = loss_network(name, 1)
     except SpecError:  # it compares outputs, so that one alone says nothing
-        return Entry(table, name, row.because, several, ((ex.sym("L"), right),), facts=facts, code=lines, parts=lambda: (certify(lesson),))
-    return Entry(table, name, row.because, several, ((ex.sym("L"), right),), facts=facts, code=lines, graph=lambda: _loss_graph(single),
+        return Entry(table, name, row.because, several, ((ex.sym("L"), right),), facts=facts, coded=lambda: _loss_code(name, row), parts=lambda: (certify(lesson),))
+    return Entry(table, name, row.because, several, ((ex.sym("L"), right),), facts=facts, coded=lambda: _loss_code(name, row), graph=lambda: _loss_graph(single),
                  parts=lambda: (certify(plan(single, ("scalar",), wrt=("y_hat",))), certify(lesson)))
 
 
-def _loss_code(name: str, row: Loss, value: str) -> tuple[str, ...]:
+def _loss_code(name: str, row: Loss) -> tuple[str, ...]:
     """L and its gradient in NumPy for any number K of outputs, with the options by name, in the form that keeps its digits."""
     network = loss_network(name, "K", {o.name: ex.sym(o.name) for o in row.options})
     y_hat, slope = network.symbols["y_hat"].expr, stable(derive(network).steps["y_hat"].result)
     if any(n.op == "call" and n.data == "log" and y_hat in n.args for n in ex.walk(network.equations[0].rhs)):
         slope = absent_at_zero(slope, y_hat, network.symbols["y"].expr)
-    back = tree_code(slope)
+    value, back = f"np.{'mean' if row.outputs == 'mean' else 'sum'}({filled_in(row.numpy, axis='0')})", tree_code(slope)
     first = [f"{o.name} = {decimal(o.default)}" for o in row.options if re.search(rf"\b{o.name}\b", f"{value} {back}")]
     return (*first, *(["K = y.size"] if re.search(r"\bK\b", back) else []), f"L = {value}", f"dy_hat = {back}")
 
@@ -215,8 +211,11 @@ def theorem_entry(table: str, name: str, row: Theorem) -> Entry:
     """An activation and a loss that cancel: the gradient of one layer, entry by entry and as a whole."""
     network = applied(stack(("x", 2), "y", [LayerPlan(OUTPUTS if row.sums_to_one else 1, row.activation)], row.loss), row.loss)
     (short,) = network.shortcuts
+    above = [eq.name for eq in network.equations]
     left = ex.grad(network.output, short.wrt, network.symbols[short.wrt].shape)
-    return Entry(table, name, row.because, network, ((left, short.result),), facts=lambda: stated(row), parts=lambda: (certify(plan(network, ("index", "matrix"), wrt=(short.wrt,))),))
+    return Entry(table, name, row.because, network, ((left, short.result),), facts=lambda: stated(row),
+                 coded=lambda: [x for x in network_code(network, (short.wrt,)) if x.split(" ")[0] not in above[:above.index(short.wrt) + 1]],
+                 parts=lambda: (certify(plan(network, ("index", "matrix"), wrt=(short.wrt,))),))
 
 
 # ---------------------------------------------------------------- layers, first weights
@@ -241,7 +240,7 @@ def layer_entry(table: str, name: str, row: LayerType) -> Entry:
         return (certify(replace(lesson, steps=tuple(s for s in lesson.steps if s.wrt != out))),)
 
     return Entry(table, name, row.because, network, tuple((network.symbols[eq.name].expr, eq.rhs) for eq in network.equations[:-1]),
-                 facts=lambda: (shapes, sizes, arrives, *stated(row)), parts=parts)
+                 facts=lambda: (shapes, sizes, arrives, *stated(row)), coded=lambda: network_code(network, network.names("parameter", "input"), out), parts=parts)
 
 
 def layer_network(name: str, row: LayerType) -> Network:
@@ -266,4 +265,4 @@ def init_entry(table: str, name: str, row: Init) -> Entry:
     draw = "rng.normal(0, s, (fan_out, fan_in))" if row.normal else "rng.uniform(-s, s, (fan_out, fan_in))"
     return Entry(table, name, row.because, network, ((ex.sym("s"), row.tree),),
                  facts=lambda: (Fact("Drawn", drawn), Fact("Variance", ex.text(variance), f"${Printer(network, colour=False)(variance)}$"), *stated(row)),
-                 code=(f"s = {tree_code(row.tree)}", f"W = {draw}"))
+                 coded=lambda: (f"s = {tree_code(row.tree)}", f"W = {draw}"))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from .. import expr as ex
+from ..derive import derive
 from ..expr import Expr
-from ..network import Network
+from ..network import Equation, Network, Symbol
+from ..numeric.listing import listing, written
 from ..numpycode import typed
 from ..pages.sheet import Sheet, TexLine
 from ..verify import Certified
@@ -39,7 +42,7 @@ class Graph:
 @dataclass(frozen=True)
 class Entry:
     """One row. equations: (left side, right side) as defined, in the names of the network; sign: what stands between them;
-    code: NumPy, line by line; lines: the equations as LaTeX, where a page of their own has them; facts, graph, parts: what is known, its plot and its derivations, worked out when asked for;
+    lines: the equations as LaTeX, where a page of their own has them; coded, facts, graph, parts: NumPy by lines, what is known, its plot and its derivations, worked out when asked for;
     sheet: where more sections belong to it than the derivation."""
 
     table: str
@@ -49,11 +52,16 @@ class Entry:
     equations: tuple[tuple[Expr, Expr], ...] = ()
     sign: str = "="
     facts: Callable[[], tuple[Fact, ...]] = field(default=lambda: ())
-    code: tuple[str, ...] = ()
+    coded: Callable[[], Iterable[str]] = field(default=lambda: ())
     graph: Callable[[], Graph] | None = None
     lines: Callable[[], list[TexLine]] | None = None
     parts: Callable[[], tuple[Certified, ...]] = field(default=lambda: ())
     sheet: Callable[[], Sheet] | None = None
+
+    @cached_property
+    def code(self) -> tuple[str, ...]:
+        """NumPy, line by line."""
+        return tuple(self.coded())
 
     @property
     def formula(self) -> str:
@@ -100,3 +108,19 @@ def plain_range(tex: str) -> str:
 def filled_in(source: str, **names: str) -> str:
     """NumPy source of a row with its names put in, as a person types it."""
     return typed(source.format(**names).replace("numpy.", "np."))
+
+
+def network_code(network: Network, wrt: Sequence[str] | None = None, upstream: str = "") -> tuple[str, ...]:
+    """Forward pass and gradients of a network in NumPy; functions by the names of their own entries.
+
+    wrt: as in ``listing``; upstream: the value whose gradient comes in, so that the loss behind it needs no line. What is no
+    single number is summed after all, and its gradient is what comes in.
+    """
+    out = network.symbols[network.output]
+    if out.shape:
+        end, upstream = Equation("total", ex.node("sum", (out.expr,))), out.name
+        network = replace(network, equations=(*network.equations, end), symbols={**network.symbols, end.name: Symbol(end.name)})
+    made = listing(network, derive(network), wrt, update=False)
+    left = {made.output, made.program.slopes[upstream]} if upstream else set()
+    tables = [f"{name} = np.array({cells})" for name, cells in made.tables.items()]
+    return (*tables, *dict.fromkeys(f"{x.target} = {written(x.code)}" for f in made.functions for x in f.lines if x.target not in left))

@@ -22,7 +22,7 @@ from ..optimizers import Optimizer, Schedule
 from ..pages.descentpages import row_lines
 from ..pages.sheet import Sheet, TexLine
 from ..verify import Certified, certify
-from .entry import Entry, Fact, Graph, interval, stated
+from .entry import Entry, Fact, Graph, interval, network_code, stated
 from .models import Model, derived, problem
 
 SIZE = (2, 2)  # of a matrix in an example
@@ -43,7 +43,7 @@ def update_entry(table: str, name: str, row: Optimizer) -> Entry:
         return (*(f for f in found if f.said), *options(row), *stated(row))
 
     return Entry(table, name, row.because, network, trees, sign="<-", facts=facts, lines=lambda: row_lines(name),
-                 code=tuple(f"{left.data} = {tree_code(right)}" for left, right in trees))
+                 coded=lambda: [f"{left.data} = {tree_code(right)}" for left, right in trees])
 
 
 def assigned(equations: Mapping[str, str]) -> tuple[Network, tuple[tuple[Expr, Expr], ...]]:
@@ -100,7 +100,7 @@ def schedule_entry(table: str, name: str, row: Schedule) -> Entry:
 
     return Entry(table, name, row.because, network, trees,
                  facts=lambda: (*(Fact("Where", f"{n} is the whole part of {ex.text(e)}") for n, e in whole), *options(row), *stated(row)),
-                 code=(*(f"{n} = np.floor({tree_code(e)})" for n, e in whole), f"eta_t = {tree_code(trees[0][1])}"),
+                 coded=lambda: (*(f"{n} = np.floor({tree_code(e)})" for n, e in whole), f"eta_t = {tree_code(trees[0][1])}"),
                  graph=lambda: Graph("t", (1.0, STEPS + 1.0), rate, None, (r"\eta_{t} \text{ for } \eta = 1", ""), tuple(map(float, range(2, STEPS + 1))) if row.whole else ()),
                  lines=lambda: [x for x in row_lines("gradient_descent", name)[:-2]] or [TexLine(r"\eta_{t}", r"\eta")])
 
@@ -114,7 +114,8 @@ def equation_entry(of: Callable[[str, Any], str], left: str, matrix: str) -> Cal
         def parts() -> tuple[Certified, ...]:
             return (certify(plan(network, ("matrix",), wrt=(matrix,))),)
 
-        return Entry(table, name, row.because, network, ((ex.sym(left, right.shape), right),), facts=lambda: (*interval(row), *options(row), *stated(row)), parts=parts)
+        return Entry(table, name, row.because, network, ((ex.sym(left, right.shape), right),), facts=lambda: (*interval(row), *options(row), *stated(row)),
+                     coded=lambda: network_code(network, (matrix,)), parts=parts)
 
     return read
 
@@ -123,7 +124,7 @@ def spec_entry(table: str, name: str, row: Model) -> Entry:
     """A row that is a spec: its equations, its gradients, and what else it asks for."""
     network = problem(row).network
     return Entry(table, name, row.because, network, tuple((network.symbols[eq.name].expr, eq.rhs) for eq in network.equations), facts=lambda: stated(row),
-                 parts=lambda: (derived(row),), sheet=(lambda: Sheet(problem(row), derived(row))) if row.sections else None)
+                 coded=lambda: network_code(network), parts=lambda: (derived(row),), sheet=(lambda: Sheet(problem(row), derived(row))) if row.sections else None)
 
 
 def sentence_entry(table: str, name: str, row: Any) -> Entry:

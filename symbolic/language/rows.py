@@ -65,6 +65,7 @@ class Row:
     defined: str = ""
     through: tuple[sp.Expr, ...] = ()
     start: Fraction | None = None
+    general: str = ""
 
     def __call__(self, *args: sp.Expr) -> sp.Expr:
         """The function applied, as SymPy writes it: ``sigmoid(z)`` in another row's formula."""

@@ -140,23 +140,22 @@ class LayerType:
 
 # ---------------------------------------------------------------- layers of units
 
-def activate(name: str, z: Expr, board: Board) -> Expr:
-    """An activation applied; a function of the whole vector runs over the features of each example.
+def activations() -> list[str]:
+    """The names that a layer may have as its activation."""
+    return [n for n, r in (*FUNCTIONS.items(), *VECTOR_FUNCTIONS.items()) if r.activation]
 
-    One with more arguments (PReLU) learns them: the board writes them down, once a layer.
-    """
+
+def activate(plan: LayerPlan, z: Expr, board: Board) -> Expr:
+    """The activation of a layer applied; one with more arguments (PReLU) learns them, once a layer, or alpha chooses one."""
+    name, alpha = plan.activation, plan.option("alpha")
     if name in VECTOR_FUNCTIONS and VECTOR_FUNCTIONS[name].activation:
         if not z.shape:
             raise SpecError(f"{name} over a single unit is always 1; it needs at least 2 units")
         return ex.node("over", (z,), (name, 1 if board.at.rows else 0))
     if name not in FUNCTIONS or not FUNCTIONS[name].activation:
         raise SpecError(f"unknown activation {name!r}", hint=nearest(name, activations()))
-    return ex.node("call", (z, *(board.parameter(s.name, ()) for s in FUNCTIONS[name].args[1:])), name)
-
-
-def activations() -> list[str]:
-    """The names that a layer may have as its activation."""
-    return [n for n, r in (*FUNCTIONS.items(), *VECTOR_FUNCTIONS.items()) if r.activation]
+    more = [board.parameter(s.name, ()) for s in FUNCTIONS[name].args[1:]] if alpha is None else [ex.num(alpha).with_role("decimal")]
+    return ex.node("call", (z, *more), name if alpha is None else FUNCTIONS[name].general)
 
 
 def _dense(plan: LayerPlan, at: Place, board: Board) -> Expr:
@@ -289,9 +288,9 @@ def _embedding(plan: LayerPlan, at: Place, board: Board) -> Expr:
         raise SpecError(f"layer {at.layer}: missing vocabulary", hint="write how many words there are, as in vocabulary: 5")
     if size > LARGEST_VOCABULARY:
         raise SpecError(f"layer {at.layer}: vocabulary {size:,}; at most {LARGEST_VOCABULARY:,} words fit a page")
-    e = board.parameter("E", at.weights(plan.units, size))
     board.samples = ex.Samples(len(ids)) if len(ids) > 1 else None
-    return part(e, ids, None) if at.rows else part(e, None, ids)
+    words = part(board.parameter("E", at.weights(plan.units, size)), *((ids, None) if at.rows else (None, ids)))
+    return words if board.samples is None else Expr(words.op, words.args, words.data, at.oriented(plan.units, board.samples))  # each word is an example
 
 
 def _steps(at: Place, kind: str) -> int:
@@ -318,7 +317,7 @@ def _rnn(plan: LayerPlan, at: Place, board: Board) -> Expr:
     cell, h = _state(plan, at, board, ""), None
     for t in range(_steps(at, "rnn")):
         z = board.let("z", cell(at.example(t), h), str(t + 1), letters=board.unit_letters)
-        h = board.let("h", activate(plan.activation, z, board), str(t + 1))
+        h = board.let("h", activate(plan, z, board), str(t + 1))
     return _last(board, h)
 
 

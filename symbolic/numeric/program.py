@@ -34,7 +34,7 @@ from ..derive import Derivation, derive
 from ..errors import SpecError, nearest
 from ..expr import Expr
 from ..functions import FUNCTIONS
-from ..language.floats import stable
+from ..language.floats import absent_at_zero, stable
 from ..latex import matrix_like
 from ..network import Network
 from ..numpytree import Index, Names, tree_code
@@ -113,8 +113,8 @@ def program(network: Network, derivation: Derivation | None = None, wrt: Iterabl
     slopes = _slope_names(names)
     steps = {name: _whole(s.result, network.symbols[name].shape) for name, s in derivation.steps.items()}
     needed = _needed(wanted, steps)
-    trees = [(names[eq.name], stable(_through(eq.rhs, network) if safe else eq.rhs), "forward", eq.name) for eq in network.equations]
-    trees += [(slopes[name], stable(steps[name]), "gradient", name) for name in steps if name in needed]
+    trees = [(names[eq.name], _absent(stable(_through(eq.rhs, network) if safe else eq.rhs), network), "forward", eq.name) for eq in network.equations]
+    trees += [(slopes[name], _absent(stable(steps[name]), network), "gradient", name) for name in steps if name in needed]
     trees += [(slopes[name], _whole(ex.ZERO, network.symbols[name].shape), "gradient", name) for name in wanted if name not in steps]
     writing = Names(names.__getitem__, lambda of, name: slopes[name], {})
     statements = []
@@ -181,6 +181,12 @@ def _through(e: Expr, network: Network) -> Expr:
         if short != opened and not any(n.op == "call" and n.data in ("log", "log1p") for n in ex.walk(short)):
             return short
     return Expr(e.op, tuple(_through(a, network) for a in e.args), e.data, e.shape, e.role)
+
+
+def _absent(e: Expr, network: Network) -> Expr:
+    """The same tree where 0 ln 0 counts as 0 in the prediction of layers, as the losses with a logarithm say."""
+    y_hat, targets = network.aliases.get("y_hat", ""), network.names("target")
+    return absent_at_zero(e, network.symbols[y_hat].expr, network.symbols[targets[0]].expr) if y_hat in e.names and len(targets) == 1 else e
 
 
 def _put(e: Expr, table: Mapping[Expr, Expr]) -> Expr:

@@ -179,11 +179,20 @@ def _check_words(layer: Layer, index: int) -> None:
         layer.model_fields_set.discard("activation")
     layer.activation = SYNONYMS.get(layer.activation, layer.activation)
     _check_known("activation", layer.activation, "layers", index, "activation")
-    own = {"type", "activation", "residual", "weights", *(("units", "W", "b", "bias") if row.sized else ()), *row.options} - {"ids", *row.without}
+    if layer.alpha is not None and layer.activation not in (known := [n for n, row in _functions().items() if row.general]):
+        raise ValueProblem(f"{layer.activation} has no alpha to choose", "layers", index, "alpha", hint=f"{' and '.join(known)} have one")
+    alpha = () if "activation" in row.without else ("alpha",)
+    own = {"type", "activation", *alpha, "residual", "weights", *(("units", "W", "b", "bias") if row.sized else ()), *row.options} - {"ids", *row.without}
     for key in sorted(written - own):
         raise ValueProblem(f"a layer of type {layer.type} has no {key!r}", "layers", index, key, hint=f"it has {', '.join(sorted(own))}")
     if layer.type == "dense" and layer.weights:
         raise ValueProblem("a dense layer has W and b", "layers", index, "weights", hint="write W: and b: in its place")
+
+
+def _functions() -> Any:
+    from ..functions import FUNCTIONS
+
+    return FUNCTIONS
 
 
 def _layer_types() -> Any:

@@ -34,6 +34,7 @@ TITLES = {"scalar": "The derivative, line by line", "index": "Entry by entry", "
 GENERIC = ("", "local derivatives", "rule of the equation", "the slope in its own form")  # reasons that say nothing here
 TOGETHER = 760.0      # points of the measured size: an entry of at most this height is not split between two pages
 REASON = (118.0, 190.0)  # points: the least and the most room of a reason beside its line
+LONG = 8              # lines of code; more stand in two columns
 FORMATS = ("pdf", "tex", "md", "json")
 
 
@@ -42,11 +43,12 @@ FORMATS = ("pdf", "tex", "md", "json")
 def block(entry: Entry, label: str) -> dict[str, Any]:
     """An entry as the template wants it: a short derivation stands beside the plot, a long one below it."""
     figure = _figure(entry.graph(), *PLOT) if entry.graph is not None else ""
+    columns = not figure and len(entry.code) > LONG
     lines = definition_lines(entry)
     parts = [(sheet, step) for sheet in map(sheet_of, entry.parts()) for step in sheet.steps()]
     narrow = rows_of(lines, LEFT)
     beside = bool(figure) and _fits(narrow, LEFT)
-    above = _words_high(entry, bool(figure)) + (tall(narrow) if beside else 0.0)
+    above = _words_high(entry, bool(figure), columns) + (tall(narrow) if beside else 0.0)
     short = _steps(parts, LEFT) if beside else []
     column = bool(short) and above + sum(s["high"] for s in short) <= COLUMN and all(_fits(s["rows"], LEFT) for s in short)
     steps = short if column else _steps(parts, SHEET.width)
@@ -56,7 +58,7 @@ def block(entry: Entry, label: str) -> dict[str, Any]:
     pieces = frames(View(entry.sheet(), SHEET)) if entry.sheet is not None else []
     return {"name": entry.name, "label": Tex(label), "because": entry.because, "figure": Tex(figure), "definition": spaced(definition), "beside": beside,
             "facts": [{"head": f.head, "said": Tex(f.tex) if f.tex else f.said} for f in entry.facts()],
-            "code": [Tex(_code(line)) for line in entry.code], "steps": steps, "column": column, "together": 40 + high <= TOGETHER and not pieces, "pieces": pieces,
+            "code": [Tex(_code(line)) for line in entry.code], "columns": columns, "steps": steps, "column": column, "together": 40 + high <= TOGETHER and not pieces, "pieces": pieces,
             "badge": Tex("".join(rf"\ \checkmarkbox{{{c}}}" for c in sorted({c for s in steps for c in s["checked"]})))}
 
 
@@ -64,10 +66,12 @@ def _fits(rows: Sequence[Row], room: float) -> bool:
     return fits([(r["left"], r["right"]) for r in rows], room)
 
 
-def _words_high(entry: Entry, figure: bool) -> float:
-    """About how high the words and the code of an entry are, in points."""
+def _words_high(entry: Entry, figure: bool, columns: bool) -> float:
+    """About how high the words and the code of an entry are, in points; columns: whether the code stands in two."""
     letters = 42 if figure else 86
-    return 20 + sum(13.6 * (1 + len(t) // letters) for t in (entry.because, *(f.said for f in entry.facts()), *entry.code))
+    high = [13.6 * (1 + len(t) // letters) for t in (entry.because, *(f.said for f in entry.facts()))]
+    code = [13.6 * (1 + len(t) // (letters / (1 + columns))) for t in entry.code]
+    return 20 + sum(high) + sum(code) / (1 + columns)
 
 
 def _steps(parts: Sequence[tuple[Sheet, TexStep]], available: float) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 from ..pages.sections import sections
 from ..pages.sheet import Section
 from .text import markdown
-from .view import Tex, View, pages_of, part_of, portions, rows_of, spaced, tall
+from .view import LETTER, Tex, View, pages_of, part_of, portions, rows_of, spaced, tall
 from .width import height, width
 
 TOGETHER = 300.0  # points: a first piece of at most this height stays with its heading
@@ -52,7 +52,7 @@ def _columns(s: Section, available: float) -> list[tuple[tuple[str, ...], list[t
 
 def _wide(cell: str) -> float:
     """The width of a cell: mathematics between dollars is measured, words are counted."""
-    return sum(width(part) if k % 2 else 5.2 * len(part) for k, part in enumerate(cell.split("$")))
+    return sum(width(part) if k % 2 else LETTER * len(part) for k, part in enumerate(cell.split("$")))
 
 
 def _high(cell: str) -> float:

@@ -27,6 +27,7 @@ from .width import height, width
 ROW_GAP = 7.0  # points between two rows of a display
 LEAST_ROW = 12.0  # no row is set closer than the lines of a text
 ONE_PAGE = 200.0  # an equation of at most this height is not split between two pages
+LETTER = 5.2  # points: about how wide a letter of a word is
 WIDEST = (8, 6, 5, 4, 3)  # rows and columns of a matrix that are shown, as the page narrows
 
 
@@ -268,15 +269,14 @@ class View:
         """Heads and rows of the final table: value, gradient, new value of every name that fits in columns."""
         if not self.sheet.values or self.printer.bar:
             return [], []
-        heads = ["value", f"gradient of ${self.printer.name(self.network.output)}$"]
-        heads += ["gradient of the batch"] * self._portion + ["after the step"] * (self._update is not None)
         rows = []
         for name, cells in self._cells().items():
             if name in self._narrow:
                 space = "4pt" if self.network.symbols[name].shape else "0pt"
                 shown = [Tex(f"${c}$" if c else "---" if k < 2 else "") for k, c in enumerate(cells)]
                 rows.append({"name": Tex(self.printer.name(name)), "cells": shown, "space": Tex(space)})
-        return heads, rows
+        kept = [k for k in range(len(self._heads)) if any(r["cells"][k] for r in rows)]
+        return [self._heads[k] for k in kept], [{**r, "cells": [r["cells"][k] for k in kept]} for r in rows]
 
     def too_wide(self) -> list[Row]:
         """The values that do not fit in columns, one below the other."""
@@ -322,11 +322,17 @@ class View:
         """Whether the first step uses only some of the examples, so that its gradient is not that of the table."""
         return self._update is not None and bool(self._update.batch)
 
+    @property
+    def _heads(self) -> list[str]:
+        heads = ["value", f"gradient of ${self.printer.name(self.network.output)}$"]
+        return heads + ["gradient of the batch"] * self._portion + ["after the step"] * (self._update is not None)
+
     @cached_property
     def _narrow(self) -> frozenset[str]:
         """The names whose row fits beside the others; the widest leave the table until the rest does."""
+        heads = [0.0, *(LETTER * len(h.split("$")[0]) for h in self._heads)]
         widths = {name: [width(self.printer.name(name)), *(width(c) if c else 0.0 for c in cells)] for name, cells in self._cells().items()}
-        while widths and sum(max(column) + 22 for column in zip(*widths.values(), strict=True)) > self.paper.width:
+        while widths and sum(max(column) + 22 for column in zip(heads, *widths.values(), strict=True)) > self.paper.width:
             widths.pop(max(widths, key=lambda n: sum(widths[n])))
         return frozenset(widths)
 

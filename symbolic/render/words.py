@@ -41,8 +41,9 @@ def step_title(s: Shown, symbol: Symbol, network: Network, printer: Printer) -> 
     if "D" in network.symbols and symbol.base in ("D", "y_hat"):  # penalties are added to the loss of the data
         title = "Start at the loss" if symbol.base == "D" else "Back to the prediction"
     level = {"index": "entry by entry: ", "scalar": "one entry: " if s.parent else ""}.get(s.level, "")
-    if symbol.base.startswith("w_"):
-        title = f"Weights ${name}$"
+    several = {"w_": "Weights", "b_": "Bias", "z_": "Error signal of"}.get(symbol.base[:2])  # one a gate, a step or a channel
+    if several:
+        title = f"{several} ${name}$"
     if symbol.base.split("_")[0] not in ("y", "z", "w", "b", "a", "D") and symbol.kind != "input":
         title = f"Parameter ${name}${layer}" if symbol.kind == "parameter" else f"Back to ${name}$"
     return title, level + rule
