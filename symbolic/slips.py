@@ -149,6 +149,8 @@ SLIPS: dict[str, Slip] = {s.name: s for s in (
     Slip("other-loss", "network", "loss", ways.other_loss, "This is the gradient under {loss}, not under the loss of this problem."),
     Slip("overwritten", "accumulation", "value used more than once", ways.overwritten,
          "`{v}` is used more than once: the gradients of all its uses add up, and one of them was kept alone."),
+    Slip("path-forgotten", "accumulation", "value used three times or more", ways.path_forgotten,
+         "`{v}` is used more than once: the gradients of all its uses add up, and that through `{at}` is missing."),
     Slip("upstream-ignored", "accumulation", "any gradient", ways.upstream_ignored,
          "This is the local slope alone: it was not multiplied by the gradient that arrives from above."),
     Slip("elementwise", "rule", "matrix product", ways.elementwise, "An entrywise product was taken where a matrix product belongs."),

@@ -231,7 +231,8 @@ def losses(here: Setting) -> Interface | None:
     way = Differentiated(here, here.layouts(), loss=loss, moving=moving, preload=("jax", "jax.numpy"), order=("backward",))
     if len(moving) == 1 and roles[moving[0]] == "parameters":
         keys = [k for k, _ in way._keys]
-        way.labels["backward"] = {(k if not way._unpacked() else i,): f"d{k}" for i, k in enumerate(keys)}
+        way.labels["backward"] = {(i, j): f"d{name}" for i, pair in enumerate(way.pairs) for j, name in enumerate(pair)} or \
+            {(k if not way._unpacked() else i,): f"d{k}" for i, k in enumerate(keys)}
     elif len(moving) == 1:
         way.labels["backward"] = {(): f"d{loss.parameters[moving[0]]}"}
     else:

@@ -125,7 +125,7 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
                 step.setdefault("point", supply.point)
             mine = script.steps[before:]
             supplies[v, p] = supply
-            if p == 0 and twice and not way.update and not any(s["do"] == "load" for s in mine):
+            if p == 0 and twice and not way.update and not way.preload and not any(s["do"] == "load" for s in mine):
                 supplies[v, len(points)] = _again(script, mine, supply, len(points), len(way.layouts) * len(points) + v)
     used = way
 

@@ -99,7 +99,7 @@ class Plain:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.depth = len(network.layers)
-        (self.x,), (self.y,) = network.names("input")[:1], network.names("target")[:1]
+        self.x, self.y = (network.names("input")[0], network.names("target")[0]) if network.layers else ("", "")
 
     def sizes(self, values: Mapping[str, Array]) -> list[int]:
         """The number of features, then the units of each layer."""

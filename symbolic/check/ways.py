@@ -170,7 +170,25 @@ class Calls(Interface):
         return any(isinstance(n, ast.Assign) and isinstance(n.targets[0], (ast.Tuple, ast.List)) and isinstance(n.value, ast.Name)
                    and self.here.names.role(n.value.id) == "parameters" for n in ast.walk(self.here.code.tree))
 
+    @cached_property
+    def pairs(self) -> list[list[str]]:
+        """The parameters where they are a list of pairs, one a layer: (W1, b1), (W2, b2) = params, or for W, b in params."""
+        names = self.here.names
+        for n in ast.walk(self.here.code.tree):
+            target = n.targets[0] if isinstance(n, ast.Assign) else n.target if isinstance(n, (ast.For, ast.comprehension)) else None
+            source = n.value if isinstance(n, ast.Assign) else n.iter if isinstance(n, (ast.For, ast.comprehension)) else None
+            source = source.value if isinstance(source, ast.Subscript) else source  # params[:-1]
+            if not isinstance(target, ast.Tuple) or not isinstance(source, ast.Name) or names.role(source.id) != "parameters":
+                continue
+            if isinstance(n, ast.Assign) and all(isinstance(t, ast.Tuple) for t in target.elts):
+                return [[str(names.role(ast.unparse(e))) for e in t.elts] for t in target.elts if isinstance(t, ast.Tuple)]
+            if not isinstance(n, ast.Assign) and [(names.role(ast.unparse(t)) or "")[:1] for t in target.elts] == ["W", "b"]:
+                return [[f"W{k}", f"b{k}"] for k in range(1, names.depth + 1)]
+        return []
+
     def _value(self, role: str, supply: Supply, name: str) -> Any:
+        if role == "parameters" and self.pairs:
+            return {"list": [{"tuple": [supply.known(r) for r in pair]} for pair in self.pairs]}
         if role == "parameters" and self._unpacked():
             return {"tuple": list(supply.made["parameters"]["dict"].values())}
         value = supply.known(role)
