@@ -132,7 +132,7 @@ def _shape(v: TensorVerdict, used: Sequence[tuple[Point, PointRead]]) -> tuple[i
 
 def _entry(v: TensorVerdict, found: Found) -> tuple[int, ...]:
     """Where the largest error is, as an index of the file's own array."""
-    layout, plain = found.got.layout, Plain(found.at[0].network) if found.at[0].network.layers else None
+    layout, plain = found.got.layout, Plain(found.at[0].network) if found.at[0].network.plain_stack else None
     point = next((p for p in found.at if v.at and p.label == v.at[0]), None)
     if v.at is None or not v.at[1] or layout is None or layout.as_is or plain is None or point is None or layout.bias in ("first", "last"):
         return v.at[1] if v.at else ()

@@ -90,7 +90,7 @@ def top(script: Script, supply: Supply) -> Any:
 
 def modules(here: Setting) -> Interface | None:
     """a torch.nn.Module"""
-    if used(here.code.tree) != "torch" or not here.network.layers:
+    if used(here.code.tree) != "torch" or not here.network.plain_stack:
         return None
     found = [c for c in classes(here.code.tree).values() if any(b.split(".")[-1] == "Module" for b in c.bases)]
     for c in reversed(found):
@@ -171,7 +171,7 @@ class Function(Interface):
 
 def autograd_functions(here: Setting) -> Interface | None:
     """a torch.autograd.Function of one layer"""
-    if used(here.code.tree) != "torch" or len(here.network.layers) != 1:
+    if used(here.code.tree) != "torch" or not here.network.plain_stack or len(here.network.layers) != 1:
         return None
     for c in classes(here.code.tree).values():
         forward = c.methods.get("forward")

@@ -64,8 +64,8 @@ def setting(code: Code, network: Network, adapter: Adapter | None = None) -> Set
     adapter = merged(adapter or Adapter())
     written = {str(p) for path, _ in _all_stores(code.tree) for p in path if isinstance(p, str)}
     written |= {a.arg for a in ast.walk(code.tree) if isinstance(a, ast.arg)}
-    depth = len(network.layers)
-    known = () if network.layers else tuple(n for n in network.symbols if network.symbols[n].kind != "size")
+    depth = len(network.layers) if network.plain_stack else 0
+    known = () if network.plain_stack else tuple(n for n in network.symbols if network.symbols[n].kind != "size")
     names = Names(depth, counts_from_zero(p.strip(".%") for p in written), adapter.renames, known)
     return Setting(code, network, names, adapter)
 

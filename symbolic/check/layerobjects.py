@@ -248,7 +248,7 @@ def layers(here: Setting) -> Interface | None:
     """layer objects with forward and backward"""
     found = [c for c in classes(here.code.tree).values() if is_layer(c, ONE)]
     holding = [c for c in found if {"W1"} <= {ONE.of([p for p in path if p != -1]) for path in c.attributes}]
-    if not holding or not here.network.layers or here.adapter.script or here.adapter.locals:
+    if not holding or not here.network.plain_stack or here.adapter.script or here.adapter.locals:
         return None
     dense = next((c for c in holding if re.search(r"dense|linear|fc|affine|fullyconnected|layer", c.name, re.IGNORECASE)), holding[0])
     way = Layers(here, here.layouts(), dense=dense, order=("net",))

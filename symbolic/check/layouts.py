@@ -98,8 +98,8 @@ class Plain:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.depth = len(network.layers)
-        self.x, self.y = (network.names("input")[0], network.names("target")[0]) if network.layers else ("", "")
+        self.depth = len(network.layers) if network.plain_stack else 0
+        self.x, self.y = (network.names("input")[0], network.names("target")[0]) if network.plain_stack else ("", "")
 
     def sizes(self, values: Mapping[str, Array]) -> list[int]:
         """The number of features, then the units of each layer."""

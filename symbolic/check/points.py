@@ -173,7 +173,7 @@ def _points(b: Blueprint, seed: int) -> Iterator[Point]:
     on = {n: LAMBDA for n in _lambdas(b.network)} | dict(b.fixed)
     labels = ("distinct sizes", "another batch", "a third batch") if b.batched and b.network.plain_stack else ("random numbers", "other numbers", "third numbers")
     if not b.network.plain_stack:
-        yield from (draw(b, b.network, label, seed, on) for label in labels)
+        yield from (draw(b, b.network, label, seed, on, m if b.batched else 1) for label, m in zip(labels, BATCHES, strict=True))
         return
     distinct = b.at(distinct_widths(b) if b.resize else b.widths())
     for label, m in zip(labels, BATCHES, strict=True):

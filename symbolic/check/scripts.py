@@ -130,7 +130,7 @@ def _interesting(scope: ast.AST, names: Names, extra: Sequence[str] = ()) -> tup
 def _finished(way: Rewritten, names: Names, rewritten: ast.AST) -> Interface | None:
     """The way with the source of its gradients: locals that bear their names, else what the update changed."""
     here = way.here
-    wanted = set(here.network.names("parameter")) if here.network.layers else set()
+    wanted = set(here.network.names("parameter")) if here.network.plain_stack else set()
     roles = {names.role(n) for n in way.interesting} | {names.of([p for p in path if p != -1]) for path, _ in stores(rewritten)}
     named = {r[2:] for r in roles if r and r.startswith("d:")}
     have = {w for w in wanted if w in named or f"{w[0]}*" in named} | {k for k in names.known if k in named}
@@ -232,7 +232,7 @@ def scripts(here: Setting) -> Interface | None:
     if done is None:
         return None
     missing = [n for n in here.network.names("parameter") if n not in set(way.keys.values()) and f"{n[0]}*" not in way.keys.values() and "parameters" not in way.keys.values()] \
-        if here.network.layers else []
+        if here.network.plain_stack else []
     missing = [m for m in missing if not (m[0] == "b" and way.layouts[0].bias in ("first", "last"))]
     if missing:
         raise SpecError(f"the script assigns no {missing[0]} outside its loop", where=here.code.where(1),

@@ -30,7 +30,7 @@ class Setting:
     def layouts(self, *, settled: bool = True) -> list[Layout]:
         """The layouts to try."""
         network = self.network
-        if not network.layers:
+        if not network.plain_stack:
             return [Layout(as_is=True), Layout(as_is=True, vectors=True)]
         outputs = int(network.layers[-1].units)
         has_bias = any(n.startswith("b") for n in network.names("parameter"))

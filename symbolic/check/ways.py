@@ -263,7 +263,7 @@ class Calls(Interface):
         """The attributes that hold parameters and the learning rate, each with its role at this point."""
         assert self.owner is not None
         out: dict[Path, str] = {}
-        parameters = [n for n in supply.leaves if n in supply.plain.network.names("parameter")]
+        parameters = supply.plain.network.names("parameter") or list(supply.leaves)
         names = self.here.names
         for path in self.owner.attributes:
             role = names.of([p for p in path if p != -1])
