@@ -22,17 +22,20 @@ from ..errors import SpecError
 from ..network import Network
 from .adapter import Adapter
 from .calls import Script, Supply
-from .frameworks import TENSOR, prepared
-from .kinds import WAYS
+from .frameworks import TENSOR, autograd_functions, losses, modules, prepared
+from .layerobjects import layers
 from .layouts import WORDS, Plain
 from .names import Names, counts_from_zero
 from .presets import merged, recognised
 from .readback import Outcome, Read, read_back
 from .reading import Code
 from .routines import stores
-from .setting import Interface, Needs, Setting
+from .scripts import scripts, trainers
+from .setting import Interface, Setting
+from .ways import functions, objects
 
 
+WAYS: list[Callable[[Setting], Interface | None]] = [modules, autograd_functions, losses, layers, functions, objects, trainers, scripts]  # in the order in which they are tried
 OBJECT = re.compile(r"(net|model|fc\d+|act\d+)\b")  # what a step calls an object of the file that it has built
 
 
@@ -96,11 +99,6 @@ def find(code: Code, network: Network, adapter: Adapter | None = None) -> Interf
     raise SpecError(f"no gradients are found in this file: {has}", where=code.where(1),
                     hint="name the function that gives them in the spec, as in check: {rename: {my_function: backward}}, or the local variables of a "
                          "function, as in check: {locals: train}")
-
-
-def needs(code: Code, network: Network, adapter: Adapter | None = None) -> Needs:
-    """What the file needs of the points: one example at a time, targets that are classes."""
-    return find(code, network, adapter).needs
 
 
 def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None, *, twice: bool = False) -> Reached:

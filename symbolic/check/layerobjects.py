@@ -19,8 +19,8 @@ from ..values import forward, gradients
 from .calls import Script, Supply
 from .names import WORDS, Names, plain
 from .routines import FORWARD, LOSS, Class, Routine, calls, classes, moves, pick, routines, stores
-from .setting import Interface, Setting
-from .ways import fixed_rate, is_layer
+from .setting import Interface, Setting, fixed_rate
+from .ways import is_layer
 
 BACK = ("backward", "backwardpass", "backprop", "backwardpropagation", "backwards", "backpropagate")
 UPDATES = ("update", "step", "updateparams", "updateweights", "applygradients")

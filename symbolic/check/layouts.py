@@ -22,7 +22,6 @@ from ..network import Network
 from .names import Names
 
 Array = Any
-BIASES = ("line", "flat", "first", "last", "column")
 WORDS: dict[str, dict[str, Any]] = {"rows": {"rows": True}, "columns": {"rows": False}, "in_out": {"in_out": True}, "out_in": {"in_out": False},
          "flat": {"bias": "flat"}, "line": {"bias": "line"}, "column": {"bias": "column"}, "first": {"bias": "first"}, "last": {"bias": "last"},
          "vectors": {"vectors": True}, "classes": {"target": "classes"}, "flat_target": {"target": "flat"}, "numbers": {"numbers": True}}

@@ -18,8 +18,8 @@ from .layouts import role_of
 from .names import Names
 from .rewriting import GIVEN, one_pass
 from .routines import TRAIN, UPDATE, Routine, moves, pick, routines, stores
-from .setting import Interface, Needs, Setting
-from .ways import Calls, fixed_rate, per_example
+from .setting import Interface, Needs, Setting, fixed_rate
+from .ways import Calls, per_example
 
 OURS = re.compile(r"[Wb](\d+|\*)|x|y|parameters|lr|epochs|reg|n_in|n_out|n_hidden|sizes|batch|m")
 PLAIN = {"lr", "epochs", "reg", "n_in", "n_out", "n_hidden", "sizes", "batch"}  # settings: only a plain number or list is replaced

@@ -29,7 +29,7 @@ from .routines import (
     pick,
     routines,
 )
-from .setting import Interface, Needs, Setting
+from .setting import Interface, Needs, Setting, fixed_rate
 
 
 def gradient_labels(routine: Routine, names: Names) -> set[str]:
@@ -392,18 +392,3 @@ def per_example(scope: ast.AST, targets: list[ast.AST], names: Names) -> bool:
             if {"x", "y"} & roles and "batch" not in {names.role(n) for n in bound(loop.target)} and "range(0," not in ast.unparse(loop.iter):
                 return True
     return False
-
-
-def fixed_rate(moving: list[Routine], here: Setting) -> float:
-    """The learning rate that stands in the update as a number, 1 where it has a name or there is none."""
-    given = here.adapter.recover_from_update
-    if not isinstance(given, bool):
-        return float(given)
-    for r in moving:
-        for n in moves(r.node, here.names):
-            value = n.value  # type: ignore[attr-defined]
-            rates = [c.value for c in ast.walk(value) if isinstance(c, ast.Constant) and isinstance(c.value, float)]
-            if len(rates) == 1 and not any(here.names.role(x.id if isinstance(x, ast.Name) else x.attr) == "lr" for x in ast.walk(value) if isinstance(x, (ast.Name, ast.Attribute))):
-                return float(rates[0])
-    return 1.0
-
