@@ -6,12 +6,14 @@ script. It runs through the steps of the child in this process: the sandbox has 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy
 import pytest
@@ -57,6 +59,8 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         return Outcome("ok", machine.results, tuple(machine.report), complete=True)
 
     monkeypatch.setattr(sandbox, "run", run)
+    for name in ("matplotlib", "matplotlib.pyplot"):  # the child stands in for what only draws
+        monkeypatch.setitem(sys.modules, name, MagicMock())
 
 
 # ---------------------------------------------------------------- code as people lay it out
