@@ -132,6 +132,15 @@ def _gathered_steps(derivation: Derivation, gather: Callable[[Step], Step]) -> d
 
 # ---------------------------------------------------------------- the table, the simplest first
 
+# Published mistakes that stand here only in part, and why:
+# an index of the wrong place: `wrong-input` and `wrong-error` where another value of the same shape is taken (h[t] for h[t-1], another layer's); an index that
+#   is off within one array (x[-1] that wraps around) could be any of its entries, so it is told as the first wrong gradient with its largest error;
+# a pool or a convolution: `kernel-turned`, `kernel-flipped`, `pool-spread`; ties never occur at the test points, and a loop that returns after its first window
+#   leaves zeros, told as such;
+# two names for one array (dx = dout; dx[x < 0] = 0): the gradients are right, so no slip gives them; `check` compares all inputs before and after;
+# an attribute that is stale or misspelt: `not-stored` where it leaves zeros, `batch-cached` and `not-reset` for what an earlier call left, and else no gradient
+#   comes back: the verdict MISSING.
+
 SLIPS: dict[str, Slip] = {s.name: s for s in (
     Slip("sign", "network", "any value or gradient", ways.negated, "The sign is turned around."),
     Slip("transposed", "accumulation", "any gradient", ways.transposed, "It is transposed: `d{L}/d{v}` has the shape of `{v}`."),
@@ -149,6 +158,8 @@ SLIPS: dict[str, Slip] = {s.name: s for s in (
     Slip("other-loss", "network", "loss", ways.other_loss, "This is the gradient under {loss}, not under the loss of this problem."),
     Slip("overwritten", "accumulation", "value used more than once", ways.overwritten,
          "`{v}` is used more than once: the gradients of all its uses add up, and one of them was kept alone."),
+    Slip("path-forgotten", "accumulation", "value used three times or more", ways.path_forgotten,
+         "`{v}` is used more than once: the gradients of all its uses add up, and that through `{at}` is missing."),
     Slip("upstream-ignored", "accumulation", "any gradient", ways.upstream_ignored,
          "This is the local slope alone: it was not multiplied by the gradient that arrives from above."),
     Slip("elementwise", "rule", "matrix product", ways.elementwise, "An entrywise product was taken where a matrix product belongs."),

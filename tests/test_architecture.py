@@ -56,6 +56,7 @@ check.points
 check.judge
 check.suspects
 check.updates
+check.recovered
 check.why
 claims.drift
 claims.scenes
@@ -166,9 +167,9 @@ check.routines
 check.calls
 check.setting
 check.ways
-check.layerobjects check.scripts
+check.layerobjects
 check.frameworks
-check.kinds
+check.scripts
 check.shapes
 check.readback
 check.engines check.interfaces
@@ -189,7 +190,7 @@ __main__
 PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
 MATHEMATICS = """expr language.plain language.takes language.places language.matrices language.arithmetic language.floats rules language.parsemoves language.parse optimizers
 network models.primitives models.layertypes losses layers models.theorems models.initial derive lectures.forward_mode calculus index lesson
-values proof.probe proof.lookup proof.prove verify wrong.changes wrong.ways wrong.rules wrong.losses wrong.gathered wrong.steps slips check.arrays check.points check.judge check.suspects check.updates check.why claims.drift claims.scenes lectures.second lectures.gates lectures.transforms
+values proof.probe proof.lookup proof.prove verify wrong.changes wrong.ways wrong.rules wrong.losses wrong.gathered wrong.steps slips check.arrays check.points check.judge check.suspects check.updates check.recovered check.why claims.drift claims.scenes lectures.second lectures.gates lectures.transforms
 lectures.linear lectures.slopes""".split()
 # Where source is run: the student's file, in the locked child process; and what our own printers wrote, every node of it looked at first.
 RUNS = {"check.steps": {"exec", "compile"}, "numeric.run": {"exec", "compile"}}

@@ -188,7 +188,10 @@ def test_both_conventions_at_a_kink_are_accepted_and_named() -> None:
     assert found["b1"].verdict == "KINK" and "slope" in found["b1"].said and "relu" in found["b1"].said and found["b1"].error <= found["b1"].limit
     assert found["W2"].verdict == "UNTESTED" and found["b2"].verdict == "OK"
     half = true(at) | {"W1": at.leaves["X"].T @ d / 2, "b1": d.sum(axis=0) / 2}
-    assert {v.name: v.verdict for v in judge([Case(at, half)])}["b1"] == "WRONG"
+    found = {v.name: v for v in judge([Case(at, half)])}
+    assert found["b1"].verdict == "KINK" and "0.5 of the way" in found["b1"].said, "as JAX has it"
+    beyond = true(at) | {"W1": at.leaves["X"].T @ d * 2, "b1": d.sum(axis=0) * 2}
+    assert {v.name: v.verdict for v in judge([Case(at, beyond)])}["b1"] == "WRONG"
     assert {v.name: v.verdict for v in judge([Case(at, true(at))])}["b1"] == "UNTESTED"
 
 

@@ -350,7 +350,7 @@ def test_a_diagnosis_is_quick() -> None:
 
 
 def test_suspects_are_the_same_in_networks_of_other_sizes() -> None:
-    first, *_, square, _ = points(TWO, 1)
+    first, square = (next(p for p in points(TWO, 1) if p.label == label) for label in ("distinct sizes", "square"))
     one, other = field_of(first.network), field_of(square.network)
     assert one is not other and {s.key for s in one.suspects} <= {s.key for s in other.suspects}
     assert len({s.key for s in other.suspects}) == len(other.suspects) and isinstance(one.suspects[0], Suspect) and isinstance(first.network, Network)

@@ -41,6 +41,7 @@ RECURRENT = stack(("x", 2), "y", [LayerPlan(2, "tanh", type="rnn"), LayerPlan(1)
 IMAGE = stack(({"x": None}, 4), "y", [LayerPlan(1, type="conv2d", options=(("kernel", 2),)), LayerPlan(1, type="max_pool", options=(("size", 2), ("stride", 1))),
                                       LayerPlan(1, type="flatten"), LayerPlan(1)], "squared_error", samples=4)
 SHARED = from_equations({"c": "a*b", "e": "c*b + c"}, {})
+CHAINED = from_equations({"h": "tanh(w*x)", "k": "tanh(w*h)", "L": "w*k"}, {})
 QUOTIENT = from_equations({"y": "(x**3 + 1)/(2 + x**2)"}, {})
 NETWORKS = {"sigmoids": SIGMOIDS, "square": SQUARE, "batch": BATCH, "softmax": SOFTMAX, "graph": GRAPH, "regression": REGRESSION, "matrices": MATRICES, "nested": NESTED}
 
@@ -49,7 +50,7 @@ FOUND: list[tuple[str, Network, Any]] = [  # the slip, where it is planted, the 
     ("output-slope", SIGMOIDS, ("L", "z2")), ("output-slope", SIGMOIDS, ("L", "W1")), ("output-slope", BATCH, ("L", "b2")), ("output-slope", SOFTMAX, ("L", "z1")),
     ("hidden-slope", SIGMOIDS, ("L", "z1")), ("hidden-slope", BATCH, ("L", "W1")), ("factor-doubled", SIGMOIDS, ("L", "z2")), ("factor-halved", BATCH, ("L", "z2")),
     ("bias-mean", BATCH, ("L", "b1")), ("mean-forgotten", BATCH, ("L", "W2")), ("mean-forgotten", REGRESSION, ("e", "P")), ("mean-twice", REGRESSION, ("e", "W")),
-    ("other-loss", BATCH, ("L", "z2")), ("other-loss", SIGMOIDS, ("L", "z2")), ("overwritten", GRAPH, ("e", "a")), ("upstream-ignored", SIGMOIDS, ("L", "W2")),
+    ("other-loss", BATCH, ("L", "z2")), ("other-loss", SIGMOIDS, ("L", "z2")), ("overwritten", GRAPH, ("e", "a")), ("path-forgotten", CHAINED, ("L", "w")), ("upstream-ignored", SIGMOIDS, ("L", "W2")),
     ("upstream-ignored", GRAPH, ("e", "b")), ("elementwise", MATRICES, ("e", "A")), ("untransposed", MATRICES, ("e", "B")), ("untransposed", SQUARE, ("L", "z1")),
     ("slope-twice", SIGMOIDS, ("L", "z2")), ("slope-elsewhere", SIGMOIDS, ("L", "z2")), ("slope-elsewhere", SQUARE, ("L", "z1")), ("diagonal", SOFTMAX, ("L", "z1")),
     ("chain-broken", NESTED, ("y", "x")), ("own-factor", GRAPH, ("e", "c")), ("own-factor", REGRESSION, ("e", "W")), ("operand", REGRESSION, "P"), ("term-left-out", SIGMOIDS, "z1"), ("not-applied", SIGMOIDS, "a1"), ("slope-of-another", SIGMOIDS, ("L", "z2")),

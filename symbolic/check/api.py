@@ -69,7 +69,7 @@ def check_gradients(net: Given, backward: Callable[..., Any], layout: str | Sequ
     against = subject(net, loss)
     adapter = Adapter.model_validate({"returns": returns, "rename": dict(rename or {}), "layout": words})
     here = setting(_code(backward), against.network, adapter)
-    way = Own(here, [_layout(words, against.network.layers == ())], spoken=OWN, function=backward, before=forward, file=getattr(getattr(backward, '__code__', None), 'co_filename', ''))
+    way = Own(here, [_layout(words, not against.network.plain_stack)], spoken=OWN, function=backward, before=forward, file=getattr(getattr(backward, '__code__', None), 'co_filename', ''))
     at = drawn(against.blueprint, seed, classes="classes" in words)
     at = [at[0], *at]  # twice in a row at the first point: what is left from the first call shows
     name = getattr(backward, "__name__", "backward")

@@ -79,7 +79,7 @@ class Supply:
         """A leaf in the student's layout."""
         if not self.plain.depth or self.layout.as_is:
             a = self.leaves[name]
-            return a.reshape(()) if a.size == 1 else a.reshape(-1) if self.layout.vectors else a
+            return a.reshape(()) if a.size == 1 else a.reshape(-1) if self.layout.vectors and 1 in a.shape else a
         if name == self.plain.x:
             return self.layout.examples(self.leaves[name])
         if name == self.plain.y:

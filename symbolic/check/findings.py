@@ -91,7 +91,7 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
         status = "could not run"
     first = next((r for r in rows if r.verdict.name == d.first_wrong), None)
     return Report(name, title, status, _message(d, rows, status), forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first, found.at[0].network.output),
-                  first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes, complete=d.complete, **facts)
+                  first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes, **facts)
 
 
 def _not_run(found: Found, used: Sequence[tuple[Point, PointRead]]) -> tuple[str, str]:
@@ -132,7 +132,7 @@ def _shape(v: TensorVerdict, used: Sequence[tuple[Point, PointRead]]) -> tuple[i
 
 def _entry(v: TensorVerdict, found: Found) -> tuple[int, ...]:
     """Where the largest error is, as an index of the file's own array."""
-    layout, plain = found.got.layout, Plain(found.at[0].network) if found.at[0].network.layers else None
+    layout, plain = found.got.layout, Plain(found.at[0].network) if found.at[0].network.plain_stack else None
     point = next((p for p in found.at if v.at and p.label == v.at[0]), None)
     if v.at is None or not v.at[1] or layout is None or layout.as_is or plain is None or point is None or layout.bias in ("first", "last"):
         return v.at[1] if v.at else ()
@@ -150,8 +150,6 @@ def _warnings(found: Found, used: Sequence[tuple[Point, PointRead]], d: Diagnosi
         out.append("Only the sizes of the spec were tried: the file holds them as numbers.")
     if found.singles:
         out.append("Only single examples were tried: the file does not run with more at once.")
-    if not d.complete:
-        out.append("Not all pairs of mistakes could be tried in time.")
     return tuple(dict.fromkeys(out))
 
 
@@ -215,9 +213,13 @@ def _lower(sentence: str) -> str:
 def _recovered(d: Diagnosis, output: str) -> tuple[str, ...]:
     """The error signal where no known mistake explains it: its first entries, beside the slope."""
     r = d.recovered
-    if r is None:
+    if d.causes or not d.first_wrong or all(v.passed or v.verdict in ("SHAPE", "MISSING", "NONFINITE") for v in d.verdicts):
         return ()
-    said = [f"No single known mistake, and no pair, gives these numbers. Behind `d{output}/d{r.tensor}` stands `d{output}/d{r.value}` = {_entries(r.claimed)}; right is {_entries(r.right)}."]
+    said = [f"No single known mistake gives these numbers, and no pair{'' if d.complete else ' of those that were tried in time'}."]
+    said += [f"`d{output}/d{d.first_wrong}` by itself, but not all that follows: {_lower(s)}" for s in d.nearest]
+    if r is None:
+        return tuple(said)
+    said.append(f"Behind `d{output}/d{r.tensor}` stands `d{output}/d{r.value}` = {_entries(r.claimed)}; right is {_entries(r.right)}.")
     if r.ratio is not None and r.slope is not None and r.slope.shape == r.ratio.shape:
         said.append(f"Divided by the gradient from above it is {_entries(r.ratio)}, where the slope of the activation is {_entries(r.slope)}.")
     return tuple(said)

@@ -90,7 +90,7 @@ def top(script: Script, supply: Supply) -> Any:
 
 def modules(here: Setting) -> Interface | None:
     """a torch.nn.Module"""
-    if used(here.code.tree) != "torch" or not here.network.layers:
+    if used(here.code.tree) != "torch" or not here.network.plain_stack:
         return None
     found = [c for c in classes(here.code.tree).values() if any(b.split(".")[-1] == "Module" for b in c.bases)]
     for c in reversed(found):
@@ -171,7 +171,7 @@ class Function(Interface):
 
 def autograd_functions(here: Setting) -> Interface | None:
     """a torch.autograd.Function of one layer"""
-    if used(here.code.tree) != "torch" or len(here.network.layers) != 1:
+    if used(here.code.tree) != "torch" or not here.network.plain_stack or len(here.network.layers) != 1:
         return None
     for c in classes(here.code.tree).values():
         forward = c.methods.get("forward")
@@ -231,7 +231,8 @@ def losses(here: Setting) -> Interface | None:
     way = Differentiated(here, here.layouts(), loss=loss, moving=moving, preload=("jax", "jax.numpy"), order=("backward",))
     if len(moving) == 1 and roles[moving[0]] == "parameters":
         keys = [k for k, _ in way._keys]
-        way.labels["backward"] = {(k if not way._unpacked() else i,): f"d{k}" for i, k in enumerate(keys)}
+        way.labels["backward"] = {(i, j): f"d{name}" for i, pair in enumerate(way.pairs) for j, name in enumerate(pair)} or \
+            {(k if not way._unpacked() else i,): f"d{k}" for i, k in enumerate(keys)}
     elif len(moving) == 1:
         way.labels["backward"] = {(): f"d{loss.parameters[moving[0]]}"}
     else:

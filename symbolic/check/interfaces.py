@@ -22,17 +22,20 @@ from ..errors import SpecError
 from ..network import Network
 from .adapter import Adapter
 from .calls import Script, Supply
-from .frameworks import TENSOR, prepared
-from .kinds import WAYS
+from .frameworks import TENSOR, autograd_functions, losses, modules, prepared
+from .layerobjects import layers
 from .layouts import WORDS, Plain
 from .names import Names, counts_from_zero
 from .presets import merged, recognised
 from .readback import Outcome, Read, read_back
 from .reading import Code
 from .routines import stores
-from .setting import Interface, Needs, Setting
+from .scripts import scripts, trainers
+from .setting import Interface, Setting
+from .ways import functions, objects
 
 
+WAYS: list[Callable[[Setting], Interface | None]] = [modules, autograd_functions, losses, layers, functions, objects, trainers, scripts]  # in the order in which they are tried
 OBJECT = re.compile(r"(net|model|fc\d+|act\d+)\b")  # what a step calls an object of the file that it has built
 
 
@@ -64,8 +67,8 @@ def setting(code: Code, network: Network, adapter: Adapter | None = None) -> Set
     adapter = merged(adapter or Adapter())
     written = {str(p) for path, _ in _all_stores(code.tree) for p in path if isinstance(p, str)}
     written |= {a.arg for a in ast.walk(code.tree) if isinstance(a, ast.arg)}
-    depth = len(network.layers)
-    known = () if network.layers else tuple(n for n in network.symbols if network.symbols[n].kind != "size")
+    depth = len(network.layers) if network.plain_stack else 0
+    known = () if network.plain_stack else tuple(n for n in network.symbols if network.symbols[n].kind != "size")
     names = Names(depth, counts_from_zero(p.strip(".%") for p in written), adapter.renames, known)
     return Setting(code, network, names, adapter)
 
@@ -98,11 +101,6 @@ def find(code: Code, network: Network, adapter: Adapter | None = None) -> Interf
                          "function, as in check: {locals: train}")
 
 
-def needs(code: Code, network: Network, adapter: Adapter | None = None) -> Needs:
-    """What the file needs of the points: one example at a time, targets that are classes."""
-    return find(code, network, adapter).needs
-
-
 def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None, *, twice: bool = False) -> Reached:
     """The plan for a file at some points (of the network, at sizes of their own), and how its results are read.
 
@@ -125,7 +123,7 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
                 step.setdefault("point", supply.point)
             mine = script.steps[before:]
             supplies[v, p] = supply
-            if p == 0 and twice and not way.update and not any(s["do"] == "load" for s in mine):
+            if p == 0 and twice and not way.update and not way.preload and not any(s["do"] == "load" for s in mine):
                 supplies[v, len(points)] = _again(script, mine, supply, len(points), len(way.layouts) * len(points) + v)
     used = way
 

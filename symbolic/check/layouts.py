@@ -22,7 +22,6 @@ from ..network import Network
 from .names import Names
 
 Array = Any
-BIASES = ("line", "flat", "first", "last", "column")
 WORDS: dict[str, dict[str, Any]] = {"rows": {"rows": True}, "columns": {"rows": False}, "in_out": {"in_out": True}, "out_in": {"in_out": False},
          "flat": {"bias": "flat"}, "line": {"bias": "line"}, "column": {"bias": "column"}, "first": {"bias": "first"}, "last": {"bias": "last"},
          "vectors": {"vectors": True}, "classes": {"target": "classes"}, "flat_target": {"target": "flat"}, "numbers": {"numbers": True}}
@@ -98,8 +97,8 @@ class Plain:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.depth = len(network.layers)
-        (self.x,), (self.y,) = network.names("input")[:1], network.names("target")[:1]
+        self.depth = len(network.layers) if network.plain_stack else 0
+        self.x, self.y = (network.names("input")[0], network.names("target")[0]) if network.plain_stack else ("", "")
 
     def sizes(self, values: Mapping[str, Array]) -> list[int]:
         """The number of features, then the units of each layer."""

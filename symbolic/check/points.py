@@ -13,6 +13,7 @@ another batch {'X': (3, 7), 'W1': (4, 3), 'b1': (4, 1), 'W2': (6, 4), 'b2': (6, 
 a third batch {'X': (3, 8), 'W1': (4, 3), 'b1': (4, 1), 'W2': (6, 4), 'b2': (6, 1), 'Y': (6, 8)}
 square {'X': (4, 4), 'W1': (4, 4), 'b1': (4, 1), 'W2': (4, 4), 'b2': (4, 1), 'Y': (4, 4)}
 a single example {'X': (3, 1), 'W1': (4, 3), 'b1': (4, 1), 'W2': (6, 4), 'b2': (6, 1), 'Y': (6, 1)}
+at a kink {'X': (3, 5), 'W1': (4, 3), 'b1': (4, 1), 'W2': (6, 4), 'b2': (6, 1), 'Y': (6, 5)}
 """
 
 from __future__ import annotations
@@ -108,13 +109,15 @@ def _plain(network: Network) -> Network:
 class Point:
     """A network at given sizes with a number for every leaf.
 
-    label: what is special about it; leaves: arrays by name, symbolic sizes too; said: what could not be had (a unit that is dead).
+    label: what is special about it; leaves: arrays by name, symbolic sizes too; said: what could not be had (a unit that is dead);
+    at_kink: one unit stands at its kink, where every slope between those of the two sides is a convention.
     """
 
     label: str
     network: Network
     leaves: Mapping[str, Array]
     said: str = ""
+    at_kink: bool = False
 
     @property
     def sizes(self) -> dict[str, tuple[int, int]]:
@@ -170,7 +173,7 @@ def _points(b: Blueprint, seed: int) -> Iterator[Point]:
     on = {n: LAMBDA for n in _lambdas(b.network)} | dict(b.fixed)
     labels = ("distinct sizes", "another batch", "a third batch") if b.batched and b.network.plain_stack else ("random numbers", "other numbers", "third numbers")
     if not b.network.plain_stack:
-        yield from (draw(b, b.network, label, seed, on) for label in labels)
+        yield from (draw(b, b.network, label, seed, on, m if b.batched else 1) for label, m in zip(labels, BATCHES, strict=True))
         return
     distinct = b.at(distinct_widths(b) if b.resize else b.widths())
     for label, m in zip(labels, BATCHES, strict=True):
@@ -183,6 +186,7 @@ def _points(b: Blueprint, seed: int) -> Iterator[Point]:
         yield draw(b, distinct, "with regularization", seed, on, BATCHES[1])
     if on and LOSSES[b.loss].domain == "any" and LOSSES[b.loss].name not in ("mae", "huber"):
         yield alone(draw(b, distinct, "regularization alone", seed, on, BATCHES[0]))
+    yield from at_kink(draw(b, distinct, "at a kink", seed, off, BATCHES[0] if b.batched else 1))
 
 
 def distinct_widths(b: Blueprint) -> list[int]:
@@ -201,6 +205,23 @@ def alone(point: Point) -> Point:
     (target,) = point.network.names("target")
     values = forward(point.network, point.leaves)
     return Point(point.label, point.network, {**point.leaves, target: values[final].copy()}, point.said)
+
+
+def at_kink(point: Point) -> Iterator[Point]:
+    """The point with the first unit of the first layer that has a kink set there exactly, by its weights and its bias; nothing without such a layer."""
+    network = point.network
+    for k, plan in enumerate(network.layers, 1):
+        row = FUNCTIONS.get(plan.activation)
+        if row is None or not row.kinks or not plan.bias and row.kinks[0] != 0:
+            continue
+        place = (slice(None), slice(0, 1)) if network.rows else (slice(0, 1), slice(None))
+        leaves = {**point.leaves, f"W{k}": point.leaves[f"W{k}"].copy()}
+        leaves[f"W{k}"][place] = 0.0
+        if plan.bias:
+            leaves[f"b{k}"] = point.leaves[f"b{k}"].copy()
+            leaves[f"b{k}"][0, 0] = float(row.kinks[0])
+        yield replace(point, label="at a kink", leaves=leaves, at_kink=True)
+        return
 
 
 def _lambdas(network: Network) -> list[str]:

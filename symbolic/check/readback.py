@@ -188,7 +188,7 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
     names, out = way.here.names, _Sorted()
     predictions: list[tuple[bool, int, str, Any]] = []  # a sure name first, then what is assigned last
     keyed: dict[str, tuple[str, Any]] = {}
-    wanted = supply.plain.network.names("parameter") if supply.plain.depth else [n for n in supply.leaves]
+    wanted = supply.plain.network.names("parameter") or list(supply.leaves)
     for tag in dict.fromkeys([*way.order, "forward", "loss", "backward", "net", "seen", "file"]):
         for key, raw in arrays.items():
             if key != tag and not key.startswith((f"{tag}[", f"{tag}.")):
@@ -204,7 +204,7 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
                 pass
             elif role == "y_hat":
                 predictions.append((plain(str(named[-1])) in SURE, len(predictions), str(key), raw))
-            elif role == "loss" or role and re.fullmatch(r"[za]\d+", role):
+            elif role == "loss" or role and (re.fullmatch(r"[za]\d+", role) or role in names.known and role not in supply.leaves):
                 out.values.setdefault(str(role), (key, raw))
             elif role in wanted and tag == "backward":
                 keyed.setdefault(str(role), (key, raw))
@@ -281,8 +281,8 @@ def _by_order(way: Interface, out: _Sorted, wanted: list[str], by_shape: dict[st
     routine = getattr(way, "backward", None)
     elements = getattr(routine.returned, "elts", ()) if routine is not None and not way.update else ()
     taken = [r for p in (routine.parameters if routine is not None else ()) if (r := way.here.names.role(p)) in wanted]
-    said = [way.here.names.role(label) for path, label in way.labels.get("backward", {}).items() if len(path) == 1]
-    if routine is not None and len(taken) == len(elements) == len(wanted) and not any(role and role.removeprefix("d:") in wanted for role in said):
+    said = {path[0]: (way.here.names.role(label) or "").removeprefix("d:") for path, label in way.labels.get("backward", {}).items() if len(path) == 1}
+    if routine is not None and len(taken) == len(elements) == len(wanted) and all(said.get(k) not in wanted or said[k] == name for k, name in enumerate(taken)):
         loose = dict(out.loose)
         for k, name in enumerate(taken):
             key = f"backward[{k}]"

@@ -85,7 +85,6 @@ class Report:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     layers: tuple[tuple[str, bool, str], ...] = ()
-    complete: bool = True
     printed: str = ""
     seed: int = 0
     seconds: float = field(default=0.0, compare=False)

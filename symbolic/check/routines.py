@@ -156,7 +156,7 @@ class Class:
     def attributes(self) -> dict[Path, ast.AST]:
         """Attributes of self that are assigned anywhere, with keys and places: ('params', 'W1'), with the node of the last assignment."""
         out: dict[Path, ast.AST] = {}
-        for m in self.methods.values():
+        for m in sorted(self.methods.values(), key=lambda m: (m.name != "__init__", m.node.lineno)):  # methods of a base class stand above
             me = m.all_parameters[0] if m.all_parameters and not m.static else ""
             for path, node in stores(m.node):
                 if path[0] == me and len(path) > 1:

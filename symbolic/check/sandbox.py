@@ -139,7 +139,7 @@ def run(source: bytes, plan: Mapping[str, Any], inputs: Mapping[str, np.ndarray]
         with tempfile.TemporaryFile() as given:
             given.write(frames.packed(job, inputs))
             given.seek(0)
-            if os.name == "posix" and os.geteuid() == 0:
+            if os.name == "posix" and os.geteuid() == 0 and not preload:  # with libraries it stays the user that it is
                 with suppress(OSError):
                     os.chown(folder, lockdown.NOBODY, lockdown.NOBODY)
             child = _Child(given, folder, limits, key)

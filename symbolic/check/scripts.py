@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import SpecError
 from .calls import Script, Supply
+from .frameworks import used
 from .layouts import role_of
 from .names import Names
 from .rewriting import GIVEN, one_pass
 from .routines import TRAIN, UPDATE, Routine, moves, pick, routines, stores
-from .setting import Interface, Needs, Setting
-from .ways import Calls, fixed_rate, per_example
+from .setting import Interface, Needs, Setting, fixed_rate
+from .ways import Calls, per_example
 
 OURS = re.compile(r"[Wb](\d+|\*)|x|y|parameters|lr|epochs|reg|n_in|n_out|n_hidden|sizes|batch|m")
 PLAIN = {"lr", "epochs", "reg", "n_in", "n_out", "n_hidden", "sizes", "batch"}  # settings: only a plain number or list is replaced
@@ -51,7 +52,8 @@ def injected(scope: ast.AST, names: Names, *, data: bool) -> tuple[list[tuple[as
         else:
             role = _ours(target, names, n.value)
             if role and (data or role not in ("x", "y")):
-                edits.append((n.value, put(role)))
+                collects = ".requires_grad_()" if re.search(r"requires_grad\s*=\s*True|Parameter\(", ast.unparse(n.value)) else ""  # of torch
+                edits.append((n.value, put(role) + collects))
     return edits, used
 
 
@@ -85,6 +87,7 @@ class Rewritten(Calls):
     routine: Routine | None = None
     keys: dict[str, str] = field(default_factory=dict)
     interesting: tuple[str, ...] = ()
+    collected: tuple[str, ...] = ()  # tensors that hold their gradients themselves
 
     def scopes(self) -> list[ast.AST]:
         """The script or the function."""
@@ -105,6 +108,8 @@ class Rewritten(Calls):
         if self.routine is None:
             for name in self.interesting:
                 script.add("gather", value={"saved": f"file.{name}"}, optional=True, **{"as": f"{supply.key}/file.{name}"})
+            for name in self.collected:
+                script.add("get", value={"saved": f"file.{name}.grad"}, optional=True, **{"as": f"{supply.key}/file.d{name}"})
             return
         self._call(script, supply, "file", self.routine, "backward", watch=self.interesting)
 
@@ -113,9 +118,10 @@ def _interesting(scope: ast.AST, names: Names, extra: Sequence[str] = ()) -> tup
     """The names of a scope that say something: gradients, parameters, values, the loss."""
     found = dict.fromkeys(str(path[0]) for path, _ in stores(scope))
     found.update(dict.fromkeys(extra))
+    counted = {n.id for loop in ast.walk(scope) if isinstance(loop, ast.For) for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
     out = []
     for name in found:
-        role = names.role(name)
+        role = names.role(name) if name not in counted else None
         if role and (re.fullmatch(r"(d:)?[Wbza](\d+|\*)", role) or role in ("y_hat", "loss", "grads", "parameters") or role.removeprefix("d:") in names.known):
             out.append(name)
     return tuple(out)
@@ -124,7 +130,7 @@ def _interesting(scope: ast.AST, names: Names, extra: Sequence[str] = ()) -> tup
 def _finished(way: Rewritten, names: Names, rewritten: ast.AST) -> Interface | None:
     """The way with the source of its gradients: locals that bear their names, else what the update changed."""
     here = way.here
-    wanted = set(here.network.names("parameter")) if here.network.layers else set()
+    wanted = set(here.network.names("parameter")) if here.network.plain_stack else set()
     roles = {names.role(n) for n in way.interesting} | {names.of([p for p in path if p != -1]) for path, _ in stores(rewritten)}
     named = {r[2:] for r in roles if r and r.startswith("d:")}
     have = {w for w in wanted if w in named or f"{w[0]}*" in named} | {k for k in names.known if k in named}
@@ -180,6 +186,22 @@ def trainers(here: Setting) -> Interface | None:
     return None
 
 
+def _torch(way: Rewritten, tree: ast.Module) -> list[ast.AST]:
+    """The calls of backward() in a script whose tensors collect their gradients; what empties those is left out of the one pass."""
+    names = way.here.names
+    sent = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "backward"]
+    if used(tree) != "torch" or not sent:
+        return []
+    for n in ast.walk(tree):
+        match n:
+            case ast.Expr(ast.Call(ast.Attribute(attr="zero_grad" | "zero_"))):
+                way.edits.append((n.value, "None"))
+            case ast.Assign([ast.Attribute(attr="grad") as target], ast.Constant(None)):
+                way.edits.append((n.value, ast.unparse(target)))
+    way.collected = tuple(str(path[0]) for path, _ in stores(tree) if len(path) == 1 and (role := names.role(str(path[0]))) and re.fullmatch(r"[Wb]\d+", role))
+    return list(sent)
+
+
 def _give_a_pass(way: Rewritten) -> None:
     if any(".pop('pass'" in new for _, new in way.edits):
         way.keys["pass"] = "pass"
@@ -196,15 +218,21 @@ def scripts(here: Setting) -> Interface | None:
         return None
     targets = moves(tree, names)
     gradients_at = [n for path, n in stores(tree) if (role := names.of([p for p in path if p != -1])) and role.startswith("d:")]
-    way.edits = [*edits, *one_pass(tree, targets or gradients_at)]
+    way.edits = list(edits)
+    sent = _torch(way, tree)
+    way.edits += one_pass(tree, sent or targets or gradients_at)
     _give_a_pass(way)
     way.interesting = _interesting(tree, names)
     way.spoken = "a flat script; our data and weights stand in place of its own"
-    done = _finished(way, names, tree)
+    if sent and not any(isinstance(m, ast.Assign) for m in targets):  # W1 = W1 - ... leaves the tensor that holds the gradient
+        way.order, way.needs = ("file",), Needs(own_sizes=True)
+        done: Interface | None = way
+    else:
+        done = _finished(way, names, tree)
     if done is None:
         return None
     missing = [n for n in here.network.names("parameter") if n not in set(way.keys.values()) and f"{n[0]}*" not in way.keys.values() and "parameters" not in way.keys.values()] \
-        if here.network.layers else []
+        if here.network.plain_stack else []
     missing = [m for m in missing if not (m[0] == "b" and way.layouts[0].bias in ("first", "last"))]
     if missing:
         raise SpecError(f"the script assigns no {missing[0]} outside its loop", where=here.code.where(1),

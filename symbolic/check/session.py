@@ -20,7 +20,7 @@ from .findings import Found, engine_report, failed, network_report
 from .graphs import graph_cases, own_graphs
 from .layouts import Layout
 from .judge import LIMITS, Case, plain_array
-from .points import Blueprint, Point, draw, points
+from .points import Blueprint, Point, at_kink, draw, points
 from .readback import PointRead, Read
 from .reading import Code, read
 from .report import Report
@@ -178,6 +178,7 @@ def drawn(blueprint: Blueprint, seed: int, *, one_example: bool = False, classes
             first = found[0]
             lambdas = {n: float(first.leaves[n][0, 0]) for n in first.network.names("constant") if n in first.leaves and n.startswith("lam")}
             found = [draw(blueprint, first.network, label, seed, lambdas, 1) for label in SINGLES]
+            found += at_kink(found[0])
     except ChainruleError as e:
         raise SpecError(e.sentence) from None
     return [one_hot(p) for p in found] if classes else found
@@ -189,7 +190,7 @@ def one_hot(point: Point) -> Point:
     y = point.leaves[target]
     axis = 1 if point.network.rows else 0
     made = (numpy.arange(y.shape[axis]).reshape((1, -1) if axis else (-1, 1)) == numpy.expand_dims(y.argmax(axis=axis), axis)).astype(float)
-    return Point(point.label, point.network, {**point.leaves, target: made}, point.said)
+    return replace(point, leaves={**point.leaves, target: made})
 
 
 def case(point: Point, got: PointRead, way: Interface) -> Case:

@@ -15,7 +15,7 @@ from .layouts import Layout, candidates
 from .names import Names
 from .reading import Code
 from .rewriting import edited, kept
-from .routines import Path, moves, own, stores
+from .routines import Path, Routine, moves, own, stores
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Setting:
     def layouts(self, *, settled: bool = True) -> list[Layout]:
         """The layouts to try."""
         network = self.network
-        if not network.layers:
+        if not network.plain_stack:
             return [Layout(as_is=True), Layout(as_is=True, vectors=True)]
         outputs = int(network.layers[-1].units)
         has_bias = any(n.startswith("b") for n in network.names("parameter"))
@@ -132,3 +132,17 @@ class Interface:
             if note not in self.notes:
                 self.notes.append(note)
         return {"source": part.text, "before": supplied.text} if supplied.text else {"source": part.text}
+
+
+def fixed_rate(moving: list[Routine], here: Setting) -> float:
+    """The learning rate that stands in the update as a number, 1 where it has a name or there is none."""
+    given = here.adapter.recover_from_update
+    if not isinstance(given, bool):
+        return float(given)
+    for r in moving:
+        for n in moves(r.node, here.names):
+            value = n.value  # type: ignore[attr-defined]
+            rates = [c.value for c in ast.walk(value) if isinstance(c, ast.Constant) and isinstance(c.value, float)]
+            if len(rates) == 1 and not any(here.names.role(x.id if isinstance(x, ast.Name) else x.attr) == "lr" for x in ast.walk(value) if isinstance(x, (ast.Name, ast.Attribute))):
+                return float(rates[0])
+    return 1.0

@@ -58,7 +58,8 @@ def value_of(supply: Supply, name: str, raw: Any) -> Any | None:
     if target not in network.symbols or raw.dtype.kind not in "fiu":
         return None
     if not plain.depth:
-        return raw.astype(float) if raw.shape == numpy.shape(network.symbols[target].shape) else None
+        want = tuple(int(d) for d in network.symbols[target].shape if d != 1)
+        return raw.astype(float).reshape(tuple(map(int, network.symbols[target].shape)) or (1, 1)) if tuple(d for d in raw.shape if d != 1) == want else None
     layer = int(target[1:]) if target[1:].isdigit() else plain.depth
     units = supply.sizes[layer]
     want = (supply.examples, units)

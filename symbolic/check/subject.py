@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .. import expr as ex
 from ..errors import ChainruleError, SpecError
 from ..expr import is_samples
 from ..layers import stack
 from ..losses import LOSSES
-from ..network import Network
+from ..network import Equation, Network, Symbol
 from .adapter import Adapter
 from .points import Blueprint
 from .shortnet import SHORT_LOSSES
@@ -105,4 +106,21 @@ def from_spec(spec: Spec, loss: str = "", name: str = "") -> Subject:
     if problem.network.symbols[problem.network.output].shape:
         raise SpecError(f"{problem.network.output} is not a single number, so no gradient can be compared", where=spec.where("equations" if spec.equations else "loss"),
                         hint="sum or average it in a last equation")
+    if problem.loss is None:
+        problem = replace(problem, network=_asked(problem.network, problem.wrt))
     return Subject(problem.title or name, Blueprint.from_problem(problem), spec.check or Adapter())
+
+
+def _asked(network: Network, wrt: Sequence[str]) -> Network:
+    """Plain equations with what a function is applied to named, as mistakes are made between the two; `wrt`: whose gradients are asked for."""
+    symbols = {n: replace(s, kind="parameter") if n in wrt else s for n, s in network.symbols.items()}
+    equations: list[Equation] = []
+    for eq in network.equations:
+        inner = eq.rhs.args[0] if eq.rhs.op in ("call", "over") and len(eq.rhs.args) == 1 else None
+        name = f"z_{eq.name}"
+        if inner is not None and inner.op not in ("sym", "num") and name not in symbols:
+            symbols[name] = Symbol(name, inner.shape, "value", name)
+            equations.append(Equation(name, inner))
+            eq = Equation(eq.name, ex.node(eq.rhs.op, (symbols[name].expr,), eq.rhs.data))
+        equations.append(eq)
+    return replace(network, equations=tuple(equations), symbols=symbols)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -44,11 +44,16 @@ class Suspect:
     key: tuple[Any, ...]
     derivation: Derivation
     trees: Mapping[str, Step]
+    alone: str = ""
 
     @property
     def said(self) -> str:
         """The sentence, with its place."""
-        return self.slip.said(self.changed)
+        return self.slip.said(self.changed) + (f" So it is in the gradient of `{self.alone}` alone." if self.alone else "")
+
+    def only(self, name: str) -> Suspect:
+        """The same slip in the gradient of one parameter, which the code works out apart from the others."""
+        return replace(self, key=(*self.key[:-1], (self.key[-1], name)), alone=name)
 
 
 class Field:
@@ -79,6 +84,10 @@ class Field:
 
     def named(self, key: tuple[Any, ...]) -> Suspect | None:
         """The suspect of a key; None where it does not fit here."""
+        if isinstance(key[-1], tuple):
+            count, alone = key[-1]
+            whole = self.named((*key[:-1], count))
+            return whole.only(alone) if whole is not None else None
         if key not in self._made:
             place = self._by_key.get(key)
             self._made[key] = self.suspect(*place) if place is not None else None
@@ -137,6 +146,8 @@ class Trial:
     def gradient(self, name: str) -> Array:
         """The wrong gradient of a parameter. Raises LookupError where it cannot be computed."""
         output = self.field.network.output
+        if self.suspect.alone not in ("", name):
+            return self.right[output, name]
         handed = self.suspect.changed.handed.get(name)
         with numpy.errstate(all="ignore"):
             for n in [name] if handed is None else reads(handed):

@@ -29,7 +29,7 @@ from .routines import (
     pick,
     routines,
 )
-from .setting import Interface, Needs, Setting
+from .setting import Interface, Needs, Setting, fixed_rate
 
 
 def gradient_labels(routine: Routine, names: Names) -> set[str]:
@@ -170,7 +170,25 @@ class Calls(Interface):
         return any(isinstance(n, ast.Assign) and isinstance(n.targets[0], (ast.Tuple, ast.List)) and isinstance(n.value, ast.Name)
                    and self.here.names.role(n.value.id) == "parameters" for n in ast.walk(self.here.code.tree))
 
+    @cached_property
+    def pairs(self) -> list[list[str]]:
+        """The parameters where they are a list of pairs, one a layer: (W1, b1), (W2, b2) = params, or for W, b in params."""
+        names = self.here.names
+        for n in ast.walk(self.here.code.tree):
+            target = n.targets[0] if isinstance(n, ast.Assign) else n.target if isinstance(n, (ast.For, ast.comprehension)) else None
+            source = n.value if isinstance(n, ast.Assign) else n.iter if isinstance(n, (ast.For, ast.comprehension)) else None
+            source = source.value if isinstance(source, ast.Subscript) else source  # params[:-1]
+            if not isinstance(target, ast.Tuple) or not isinstance(source, ast.Name) or names.role(source.id) != "parameters":
+                continue
+            if isinstance(n, ast.Assign) and all(isinstance(t, ast.Tuple) for t in target.elts):
+                return [[str(names.role(ast.unparse(e))) for e in t.elts] for t in target.elts if isinstance(t, ast.Tuple)]
+            if not isinstance(n, ast.Assign) and [(names.role(ast.unparse(t)) or "")[:1] for t in target.elts] == ["W", "b"]:
+                return [[f"W{k}", f"b{k}"] for k in range(1, names.depth + 1)]
+        return []
+
     def _value(self, role: str, supply: Supply, name: str) -> Any:
+        if role == "parameters" and self.pairs:
+            return {"list": [{"tuple": [supply.known(r) for r in pair]} for pair in self.pairs]}
         if role == "parameters" and self._unpacked():
             return {"tuple": list(supply.made["parameters"]["dict"].values())}
         value = supply.known(role)
@@ -245,7 +263,7 @@ class Calls(Interface):
         """The attributes that hold parameters and the learning rate, each with its role at this point."""
         assert self.owner is not None
         out: dict[Path, str] = {}
-        parameters = [n for n in supply.leaves if n in supply.plain.network.names("parameter")]
+        parameters = supply.plain.network.names("parameter") or list(supply.leaves)
         names = self.here.names
         for path in self.owner.attributes:
             role = names.of([p for p in path if p != -1])
@@ -374,18 +392,3 @@ def per_example(scope: ast.AST, targets: list[ast.AST], names: Names) -> bool:
             if {"x", "y"} & roles and "batch" not in {names.role(n) for n in bound(loop.target)} and "range(0," not in ast.unparse(loop.iter):
                 return True
     return False
-
-
-def fixed_rate(moving: list[Routine], here: Setting) -> float:
-    """The learning rate that stands in the update as a number, 1 where it has a name or there is none."""
-    given = here.adapter.recover_from_update
-    if not isinstance(given, bool):
-        return float(given)
-    for r in moving:
-        for n in moves(r.node, here.names):
-            value = n.value  # type: ignore[attr-defined]
-            rates = [c.value for c in ast.walk(value) if isinstance(c, ast.Constant) and isinstance(c.value, float)]
-            if len(rates) == 1 and not any(here.names.role(x.id if isinstance(x, ast.Name) else x.attr) == "lr" for x in ast.walk(value) if isinstance(x, (ast.Name, ast.Attribute))):
-                return float(rates[0])
-    return 1.0
-

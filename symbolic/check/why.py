@@ -15,15 +15,15 @@ import numpy
 from .. import expr as ex
 from ..derive import derive
 from ..expr import Expr
-from ..network import Equation, Network
-from ..rules import local_slope
+from ..network import Network
 from ..slips import SLIPS
-from .arrays import READER, Array
 from .judge import LIMITS, Case, TensorVerdict, error_of, fitted, floor_of, judge, plain_array
+from .recovered import Recovered, recover
 from .suspects import AGREE, KEY, NEARER, Claims, Field, Suspect, Trial, calls_of, field_of, forward_suspects, worked
 
 LOSS = ("other-loss", "factor-doubled", "factor-halved", "mean-forgotten", "mean-twice", "log-epsilon", "log-forgotten", "penalty-forgotten", "all-pairs", "sign")
-TIME_FOR_PAIRS = 4.0  # seconds
+TIME_FOR_PAIRS = 4.0  # seconds of the processor
+MOST_NEAREST = 2
 MOST_CAUSES = 8
 MOST_CASES = 3  # that share a network: more of them prove nothing new
 
@@ -72,29 +72,13 @@ class ForwardMismatch:
 
 
 @dataclass(frozen=True)
-class Recovered:
-    """The error signal behind a wrong gradient of a weight, found from the claimed numbers.
-
-    value: whose gradient it is; claimed, right: the two signals; upstream, slope: what the right one is made of; ratio: claimed over
-    upstream, to be compared with the slope (nan where the upstream is 0).
-    """
-
-    tensor: str
-    value: str
-    claimed: Array
-    right: Array
-    upstream: Array | None
-    slope: Array | None
-    ratio: Array | None
-
-
-@dataclass(frozen=True)
 class Diagnosis:
     """What is wrong and why.
 
     forward: a mismatch on the way forward, before anything else; verdicts: one a gradient; causes: alternatives that give the same
     numbers, each one slip or two; loss_equals, gradient_equals: losses that the claimed loss, and the claimed gradients, belong to;
-    first_wrong: the first wrong gradient from the output side; recovered: its error signal, where no cause was found;
+    first_wrong: the first wrong gradient from the output side; where no cause was found, nearest: sentences of mistakes that explain that one,
+    and recovered: its error signal;
     complete: whether all pairs were tried in time.
     """
 
@@ -104,6 +88,7 @@ class Diagnosis:
     loss_equals: tuple[str, ...] = ()
     gradient_equals: tuple[str, ...] = ()
     first_wrong: str = ""
+    nearest: tuple[str, ...] = ()
     recovered: Recovered | None = None
     complete: bool = True
 
@@ -130,16 +115,24 @@ def diagnose(cases: Sequence[Case], dtype: str = "float64", *, strict: bool = Fa
     apart = {v.name for v in verdicts if v.verdict in ("SHAPE", "MISSING", "NONFINITE")}  # what these lack is said already
     if not singles and apart and (rest := _without(groups, apart)):
         groups, singles = rest, _singles(rest)
-    if not singles and pairs and groups[0].names:
+    singles = singles or _alone(groups)
+    if not singles and pairs and _any_wrong(groups):
         singles, complete = _pairs(groups)
     causes = tuple(dict.fromkeys(tuple(_causes(groups[0], s)) for s in singles))[:MOST_CAUSES]
     losses = tuple(dict.fromkeys(c.said for both in causes for c in both if c.slip in LOSS))
-    return replace(found, causes=causes, gradient_equals=losses, complete=complete, recovered=None if causes else recover(cases, wrong[0]))
+    found = replace(found, causes=causes, gradient_equals=losses, complete=complete)
+    return found if causes else replace(found, nearest=_nearest(groups[0], wrong[0]), recovered=recover(cases, wrong[0]))
 
 
 def right(cases: Sequence[Case], dtype: str = "float64", *, strict: bool = False) -> bool:
     """Whether there is nothing to mend, without asking why."""
     return bool(cases) and all(v.passed for v in judge(cases, dtype, strict=strict)) and _forward(cases, LIMITS[dtype]) is None
+
+
+def _as_it_should_be(case: Case, limit: float) -> bool:
+    """Whether every gradient of one case is right."""
+    dtype = next(d for d, most in LIMITS.items() if most == limit)
+    return all(v.verdict in ("OK", "UNTESTED") for v in judge([case], dtype, strict=True))
 
 
 # ---------------------------------------------------------------- the forward pass
@@ -220,29 +213,58 @@ def _losses(cases: Sequence[Case], limit: float) -> tuple[str, ...]:
 # ---------------------------------------------------------------- the slips
 
 def _grouped(cases: Sequence[Case], limit: float) -> list[Claims]:
-    """Cases that share a network, each kind up to so many, the first kind first."""
+    """Cases that share a network, each kind up to so many, the first kind first: those where something is wrong, and one with a penalty where there is any."""
     calls = calls_of(cases)
     kinds: dict[int, list[int]] = {}
     for k, c in enumerate(cases):
-        kinds.setdefault(id(c.point.network), []).append(k)
+        if not c.point.at_kink:
+            kinds.setdefault(id(c.point.network), []).append(k)
     out = []
     for places in kinds.values():
-        chosen = places[:MOST_CASES]
+        chosen = sorted(places, key=lambda k: _as_it_should_be(cases[k], limit))[:MOST_CASES]
+        chosen += [k for k in places if _penalized(cases[k])][:not any(_penalized(cases[k]) for k in chosen)]
         out.append(Claims([cases[k] for k in chosen], limit, [calls[k] for k in chosen]))
     return [c for c in out if c.names] or out
+
+
+def _penalized(case: Case) -> bool:
+    return any(n.startswith("lam") and a.any() for n, a in case.point.leaves.items() if isinstance(n, str))
 
 
 def _without(groups: Sequence[Claims], names: set[str]) -> list[Claims]:
     """The same claims without some gradients; none where nothing is left that is wrong."""
     out = [Claims([replace(c, claimed={n: a for n, a in c.claimed.items() if n not in names}) for c in g.cases], g.limit, g.calls) for g in groups]
-    return out if any(g.names and not all(g.right(n) for n in g.names) for g in out) else []
+    return out if _any_wrong(out) else []
+
+
+def _any_wrong(groups: Sequence[Claims]) -> bool:
+    """Whether there are wrong numbers to be explained; what is missing has none."""
+    return any(not g.right(n) for g in groups for n in g.names)
 
 
 def _singles(groups: Sequence[Claims]) -> list[Suspect]:
     """Every slip that explains all gradients of all cases."""
     first, *others = groups
-    found = [s for s in first.field.suspects if first.reach(s) == len(first.names)] if first.names else []
+    found = [s for s in first.field.suspects if first.reach(s) == len(first.names)] if _any_wrong(groups) else []
     return [s for s in found if all(_also(s, g) for g in others)]
+
+
+def _alone(groups: Sequence[Claims]) -> list[Suspect]:
+    """Every slip that explains the one gradient that is wrong, made there and not where the same value is used for others."""
+    first, *others = groups
+    wrong = [n for n in first.names if not first.right(n)]
+    if len(wrong) != 1 or any(not g.right(n) for g in others for n in g.names if n not in wrong):
+        return []
+    every = [s.only(wrong[0]) for s in first.field.suspects if s.trees]
+    return [s for s in every if first.reach(s) == len(first.names) and all(_also(s, g) for g in others)]
+
+
+def _nearest(claims: Claims, name: str) -> tuple[str, ...]:
+    """The slips that explain the first wrong gradient, and not all that follows."""
+    if name not in claims.names:
+        return ()
+    upto = claims.names.index(name) + 1
+    return tuple(dict.fromkeys(s.said for s in claims.field.suspects if claims.reach(s, upto=upto) == upto))[:MOST_NEAREST]
 
 
 def _also(suspect: Suspect, claims: Claims) -> bool:
@@ -263,14 +285,14 @@ def parts(suspect: Suspect) -> list[tuple[Any, ...]]:
 def _pairs(groups: Sequence[Claims]) -> tuple[list[Suspect], bool]:
     """Two slips at once, pruned gradient by gradient: together they must explain the first wrong one before anything else is computed."""
     first = groups[0]
-    stop = time.monotonic() + TIME_FOR_PAIRS
+    stop = time.process_time() + TIME_FOR_PAIRS
     found: list[Suspect] = []
     touching = [s for s in first.field.suspects if first.trials(s) is not None]
     reach = {id(s): first.reach(s) for s in touching}
     start = next((k for k, n in enumerate(first.names) if not first.right(n)), 0)
     ahead = [s for s in touching if reach[id(s)] > start]
     for a, b in _candidates(touching, ahead, first.names[start], first):
-        if time.monotonic() > stop:
+        if time.process_time() > stop:
             return found, False
         both = first.field.both(a, b)
         if both is None:
@@ -335,48 +357,3 @@ def _text(e: Expr) -> str:
     """A formula on a line, without brackets around a gradient that stands alone."""
     said = ex.text(e)
     return said[1:-1] if e.op == "grad" else said
-
-
-# ---------------------------------------------------------------- without a cause
-
-def recover(cases: Sequence[Case], name: str) -> Recovered | None:
-    """The error signal behind the claimed gradient of a weight or a bias; None where the claimed numbers do not determine it.
-
-    dW = delta a^T gives delta wherever the inputs of the examples are linearly independent: with one example always.
-    """
-    for case in sorted(cases, key=lambda c: c.point.examples):
-        network = case.point.network
-        field = field_of(network)
-        terms = field.right.steps[name].terms
-        array = plain_array(case.claimed.get(name))
-        if array is None or not terms or (claimed := fitted(array, case.point.gradient(name).shape)) is None:
-            continue
-        value = terms[0].through
-        eq = network.equation(value)
-        delta = _delta(eq, name, claimed, case)
-        if delta is None or delta.shape != case.point.values[network.output, value].shape:
-            continue
-        after = next((e for e in network.equations if e.rhs.op == "call" and e.rhs.args[0] == ex.sym(value, eq.rhs.shape)), None)
-        slope = READER.value(local_slope(after.rhs), case.point.values) if after is not None else None
-        upstream = case.point.values[network.output, after.name] if after is not None else None
-        with numpy.errstate(all="ignore"):
-            ratio = delta / upstream if upstream is not None else None
-        return Recovered(name, value, delta, case.point.values[network.output, value], upstream, slope, ratio)
-    return None
-
-
-def _delta(eq: Equation, name: str, claimed: Array, case: Case) -> Array | None:
-    """The gradient of a value from that of a factor in its equation."""
-    for node in ex.walk(eq.rhs):
-        if node.op == "sym" and node.data == name and eq.rhs.op == "sym":
-            return claimed
-        for k in (0, 1) if node.op == "matmul" else ():
-            if node.args[k].op == "sym" and node.args[k].data == name:
-                other = READER.value(node.args[1 - k], case.point.values)
-                short = min(other.shape)
-                if numpy.linalg.matrix_rank(other) < (other.shape[1] if k == 0 else other.shape[0]) or short == 0:
-                    return None
-                return claimed @ numpy.linalg.pinv(other.T) if k == 0 else numpy.linalg.pinv(other.T) @ claimed
-    if eq.rhs.op == "add" and any(t.op == "sym" and t.data == name for t in eq.rhs.args):
-        return claimed
-    return None

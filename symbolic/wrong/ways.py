@@ -252,6 +252,14 @@ def overwritten(network: Network) -> Iterator[Changed]:
         yield from each(network, lambda s, place=place: s.terms[place].final if len(s.terms) > 1 else None)
 
 
+def path_forgotten(network: Network) -> Iterator[Changed]:
+    """One of three or more uses left out; of two the other one is kept alone."""
+    for name, step in derived(network).steps.items():
+        for k, term in enumerate(step.terms if len(step.terms) > 2 else ()):
+            rest = ex.add(*(t.final for i, t in enumerate(step.terms) if i != k))
+            yield Changed({"v": name, "at": term.through}, gather=at_step(name, lambda s, rest=rest: rest), equations=())
+
+
 def bias_mean(network: Network) -> Iterator[Changed]:
     """The mean over the examples for a bias, in place of the sum."""
     def mean(step: Step) -> Expr | None:
