@@ -5,6 +5,8 @@
 'Slope of a neuron'
 """
 
+from .format import KINDS
+
 STARTER = '''\
 # A problem of the bank. Nobody types an answer here: the key follows from the spec.
 # Try it:  chainrule bank preview NAME --bank FOLDER      Check it:  chainrule bank test NAME --bank FOLDER --seeds 50
@@ -44,9 +46,9 @@ text: |
 
   {{ numbers }}
 
-# What is asked: find, choose, formula, choose_formula, select, order, error_in, code, count or shape.
+# What is asked, one of: {kinds}.
 # points, or marks: points for each step. mistakes: the wrong answers to list (without it the simplest ones).
 ask:
   - {find: y_hat, points: 1}
   - {find: dL/dW1, marks: {dL/da1: 1, dL/dz1: 2, dL/dW1: 1}, mistakes: [output-slope, sign]}
-'''
+'''.replace("{kinds}", ", ".join(KINDS))
