@@ -265,12 +265,12 @@ def test_wrong_eigenvalues_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_wrong_direction_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = curvature._Writer.worked
+    right = curvature.Writer.worked
 
     def wrong(self: Any, lines: Any, values: Any) -> Any:
         return right(self, {k: v.replace("dot(g, u)", "dot(g, v)") for k, v in lines.items()}, values)
 
-    monkeypatch.setattr(curvature._Writer, "worked", wrong)
+    monkeypatch.setattr(curvature.Writer, "worked", wrong)
     with pytest.raises(CheckError, match="the slope along the direction failed"):
         made(tmp_path, "equations: {f: x**2 + y}\nat: {x: 1, y: 2}\ndirection: {x: 3, y: 4}\n")
 

@@ -11,7 +11,7 @@ import jinja2
 
 from ..problems.question import Part, Question
 from ..render.documents import directed, make_environment, render, shortened
-from ..render.questionpages import CARRIED, laid_out, question_texts, wrapped
+from ..render.questionpages import CARRIED, function_of, laid_out, question_texts, wrapped
 from ..render.text import clean, escape, needs_unicode
 from ..render.view import SHEET, Row, Tex, tall
 from .roster import Student
@@ -93,7 +93,7 @@ def _writer(own: int | None, scale: int) -> Any:
         if kind == "ordering":
             return ORDER_ROOM
         if kind == "code":
-            return CODE_LEAST + CODE_LINE * len(p.answer.text.splitlines())
+            return int(min(CODE_LEAST + CODE_LINE * len(function_of(p.answer).splitlines()), MOST_ROOM * 100 / scale))
         return 5 * round(min(max(GENEROUS * POINT * tall(solution), LEAST_ROOM), MOST_ROOM * 100 / scale) / 5)
 
     return millimetres
