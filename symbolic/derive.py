@@ -119,7 +119,7 @@ class Derivation:
         if not self.wrt:
             return list(self.steps.values())
         keep = set(self.wrt)
-        for name, step in reversed(self.steps.items()):
+        for name, step in reversed(list(self.steps.items())):
             if name in keep:
                 keep.update(t.through for t in step.terms)
         return [s for s in self.steps.values() if s.wrt in keep]

@@ -43,8 +43,8 @@ def place_of(inputs: Mapping[str, Any], first: LayerPlan, *, features: Dim, samp
         return replace(place, a=maps[0], maps=maps, samples=None), symbols
     (name,) = inputs
     kind, letters = ("constant" if row.reads == "indices" else "input"), ("m", "i") if rows else ("i", "m")
-    shape = (1, features) if row.reads == "indices" else place.oriented(features, n)
-    x = Symbol(name, shape, kind, name, letters=letters, as_written=False)
+    size = (1, features) if row.reads == "indices" else place.oriented(features, n)
+    x = Symbol(name, size, kind, name, letters=letters, as_written=False)
     return replace(place, a=x.expr), [x]
 
 

@@ -79,7 +79,8 @@ if TYPE_CHECKING:
     Count: TypeAlias = int
     Expression: TypeAlias = str
     Named: TypeAlias = dict[str, Any]
-    Rivals = Moves = Named
+    Rivals = Named
+    Moves = Named
     Words: TypeAlias = tuple[str, ...]
     Claims: TypeAlias = tuple[Claim, ...]
 else:  # as pydantic sees them; Any with one function each keeps its start-up short

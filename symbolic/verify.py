@@ -184,7 +184,9 @@ class _Checker:
     def _alike(self, network: Network, step: Step) -> bool:
         """Whether an equal step (same rules, expressions and shapes) has been compared already."""
         key = self._key(network, step)
-        return key in self.seen or self.seen.add(key) is not None
+        seen = key in self.seen
+        self.seen.add(key)
+        return seen
 
     def _line(self, scene: _Scene, shown: Shown, line: Line, local: _Local, point: Mapping[Any, Matrix]) -> None:
         if line.kind == "gradient":
@@ -345,7 +347,7 @@ class _Checker:
         derivation, network = lesson.derivation, lesson.network
         # A given value of f(x) does not move with x, so it is no point to take differences at.
         complete = values is not None and all(n in values for n in network.symbols) and not any(isinstance(k, Expr) for k in values)
-        if not complete or kinks(network, values):
+        if values is None or not complete or kinks(network, values):
             network, resize = shrink(network)
             point = random_point(network, 97, self._near(lesson.network, network))
             seed = Draw("seed").matrix(network.symbols[network.output].shape)

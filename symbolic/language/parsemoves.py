@@ -88,7 +88,7 @@ def call(name: str, values: Sequence[ast.expr], keywords: Sequence[ast.keyword],
         raise SpecError(f"{name} takes {wanted}, not {len(values)}")
     options = {**row.options, "sizes": tuple(_whole(name, "size", n, 1) for n in values[count:])}
     for k in keywords:
-        if k.arg not in row.options:
+        if k.arg is None or k.arg not in row.options:
             raise SpecError(f"{name} has no option {k.arg!r}", hint=nearest(str(k.arg), row.options))
         options[k.arg] = _option(name, k.arg, k.value)
     return row.build([read(v) for v in values[:count]], options)

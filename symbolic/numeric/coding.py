@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SpecError, nearest
 from ..derive import Derivation
+from ..errors import SpecError, nearest
 from ..lectures.descent import rate_at
 from ..lesson import plan
 from ..models.stacked import keys_of

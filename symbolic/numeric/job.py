@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from ..errors import SpecError, nearest
-from ..reading.numbers import ValueProblem
 from ..optimizers import OPTIMIZERS
+from ..reading.numbers import ValueProblem
 from . import tables
 from .compiled import Compiled
 from .data import SHUFFLING, Data, order, split, standardised
@@ -114,8 +114,8 @@ def first_steps(spec: Spec, steps: int, batch: int | None = None) -> Spec:
 def _changed(spec: Spec, wish: Wish) -> Spec:
     """The spec with other activations of the hidden layers or another way to draw weights. Raises SpecError."""
     from ..functions import VECTOR_FUNCTIONS
-    from ..models.initial import INITS
     from ..layers import activations
+    from ..models.initial import INITS
     from ..spec import Init
 
     if wish.activation is not None:

@@ -33,8 +33,7 @@ from ..language.arithmetic import TREES, entries, spread_out
 from ..network import Network
 from ..numpytree import Index, Names, tree_code
 from ..optimizers import AFTER, BEFORE, OPTIMIZERS, Optimizer
-from .passes import Line as Shared
-from .passes import changed, parsed, placed, shared, written
+from .passes import Line as Shared, changed, parsed, placed, shared, written
 from .program import Program, Statement, program
 from .scalar import grid, grids, places
 
@@ -142,7 +141,8 @@ def listing(network: Network, derivation: Derivation, wrt: Iterable[str] | None 
     loss = function("loss", after, [made.names[made.loss]], "How far the prediction is from the target.") if after and before else None
     if loss is None:
         forward = function("forward", made.forward, [s.name for s in made.forward if s.name in read], forward.said)
-    backward = function("backward", made.backward, tuple(made.gradients.values()), f"The gradient of {made.names[made.loss]} with respect to {'every parameter' if network.layers else ', '.join(made.names[n] for n in made.gradients)}.")
+    whole = "every parameter" if network.layers else ", ".join(made.names[n] for n in made.gradients)
+    backward = function("backward", made.backward, tuple(made.gradients.values()), f"The gradient of {made.names[made.loss]} with respect to {whole}.")
     moved = _moved(made, row, options or {}, reading, shapes) if update else (None, None, {})
     helping = tuple(_helper(n, args, body) for n, (args, body) in helpers.items())
     return Listing(made, apart, helping, tables, forward, loss, backward, *moved[:2], shapes, moved[2], row if update else None, sizes)

@@ -107,9 +107,9 @@ def folded(line: str, width: int = WIDTH, carried: Sequence[int] = ()) -> list[s
             opened.append(k)
         elif c in ")]}":
             opened.pop()
-        elif opened and c == " " and (line[k - 1] == "," or line[k:k + 3] in SIGNED or line[k:].startswith((" if ", " else "))):
-            if k > max(first, opened[-1] + 1):
-                breaks.append((3 * len(opened) + (line[k - 1] != ",") + (line[k:k + 3] in SIGNED[2:]), k, list(opened)))
+        elif opened and c == " " and (line[k - 1] == "," or line[k:k + 3] in SIGNED or line[k:].startswith((" if ", " else "))) \
+                and k > max(first, opened[-1] + 1):
+            breaks.append((3 * len(opened) + (line[k - 1] != ",") + (line[k:k + 3] in SIGNED[2:]), k, list(opened)))
     if not breaks:
         return [line]
     _, at, around = min(breaks, key=lambda b: (b[0], -b[1]))

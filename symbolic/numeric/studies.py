@@ -15,8 +15,8 @@ import numpy
 
 from ..errors import SpecError, nearest
 from ..functions import VECTOR_FUNCTIONS
-from ..models.initial import INITS
 from ..layers import activations
+from ..models.initial import INITS
 from ..optimizers import OPTIMIZERS
 from .data import Array
 from .history import Epoch
@@ -190,7 +190,7 @@ def _batches(spec: Spec, wish: Wish, values: tuple[str, ...]) -> list[Trial]:
     count = len(job.train)
     sizes = [4**k for k in range(6) if 4**k < count] + [count]
     if values:
-        if not all(v.isdigit() and 0 < int(v) for v in values):
+        if not all(v.isdigit() and int(v) > 0 for v in values):
             raise SpecError("--values: expected whole numbers", hint="as in --values 1,16,128")
         sizes = [min(int(v), count) for v in values]
     return [_settled(tried(f"{size}" if size < count else f"{count} (all)", job_of(spec, replace(wish, batch=size)))) for size in dict.fromkeys(sizes)]

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from .. import expr as ex
-from ..language.arithmetic import MP
 from ..errors import SpecError
+from ..language.arithmetic import MP
 from ..losses import DOMAINS, LOSSES
+from ..models.stacked import measure, network_of, parameters
 from ..network import Network
 from ..problem import Problem, build, completed
-from ..models.stacked import measure, network_of, parameters
 from .data import Array, Data, one_hot
 
 if TYPE_CHECKING:

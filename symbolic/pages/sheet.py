@@ -83,7 +83,7 @@ class Sheet:
         self.values = certified.values or {}
         self.scalar_network = self.lesson.scalar.network if self.lesson.scalar else self.network
         self.printer = Printer(self.network, colour=False)
-        self.exact = like.exact if like else dict(exact) if exact is not None else exact_values(problem, self.lesson.derivation.steps) if problem.exact else {}
+        self.exact: dict[Any, list[list[Any]]] = like.exact if like else dict(exact) if exact is not None else exact_values(problem, self.lesson.derivation.steps) if problem.exact else {}
         if like is None:
             self._check_exact()
         for name, cells in problem.leaves.items():
@@ -156,7 +156,7 @@ class Sheet:
         p = Printer(self.scalar_network if scalar else self.network, colour=self.colour and s.level != "index")
         plain = Printer(p.network, colour=False)
         left = plain.gradient_name(s.of, s.wrt)
-        lines = []
+        lines: list[TexLine] = []
         started = False
         before: Expr | None = None
         for line in s.lines:
