@@ -18,6 +18,7 @@ ROOMS = """
 errors
 files
 language.plain expr language.takes
+language.run
 language.rows
 language.places
 functions
@@ -94,7 +95,7 @@ pages.tracepages
 pages.sections
 pages.report
 numpycode numpytree
-numeric.run numeric.passes numeric.program numeric.sources numeric.scalar numeric.buffers numeric.backends numeric.compiled numeric.crosscheck
+numeric.passes numeric.program numeric.sources numeric.scalar numeric.buffers numeric.backends numeric.compiled numeric.crosscheck
 numeric.history numeric.checkpoint numeric.update
 numeric.task
 numeric.train
@@ -193,7 +194,7 @@ network models.primitives models.layertypes losses layers models.theorems models
 values proof.probe proof.lookup proof.prove verify wrong.changes wrong.ways wrong.rules wrong.losses wrong.gathered wrong.steps slips check.arrays check.points check.judge check.suspects check.updates check.recovered check.why claims.drift claims.scenes lectures.second lectures.gates lectures.transforms
 lectures.linear lectures.slopes""".split()
 # Where source is run: the student's file, in the locked child process; and what our own printers wrote, every node of it looked at first.
-RUNS = {"check.steps": {"exec", "compile"}, "numeric.run": {"exec", "compile"}}
+RUNS = {"check.steps": {"exec", "compile"}, "language.run": {"exec", "compile"}}
 LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
 MOST_LINES = 400
 

@@ -29,7 +29,7 @@ from symbolic.network import Equation, LayerPlan, Network, Symbol, from_equation
 from symbolic.numeric import compile
 from symbolic.numeric.backends import BACKENDS as EVERY
 from symbolic.numeric.crosscheck import complex_step
-from symbolic.numeric.run import load
+from symbolic.language.run import load
 from symbolic.rules import RULES
 from symbolic.values import DIGITS, forward, gradients
 

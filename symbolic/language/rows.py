@@ -22,6 +22,7 @@ import sympy as sp
 
 from .. import expr as ex
 from ..expr import Expr
+from .run import load
 
 z, a, u, v = sp.symbols("z a u v", real=True)
 
@@ -216,9 +217,9 @@ def numpy_names() -> dict[str, Any]:
 
 def compiled(code: str, names: list[str]) -> Callable[..., Any]:
     """NumPy source with ``{z}`` as a function of the named arguments."""
-    text = code.format(**{n: n for n in names})
-    body = type("_Source", (sp.Function,), {"_numpycode": lambda self, printer: text})
-    return sp.lambdify(sp.symbols(names), body(*sp.symbols(names)), modules=[numpy_names(), "numpy"])
+    import numpy
+
+    return load(f"def f({', '.join(names)}):\n    return {code.format(**{n: n for n in names})}\n", {"numpy": numpy, **numpy_names()})["f"]  # type: ignore[no-any-return]
 
 
 def _sympy_function(name: str, formula: sp.Expr, args: tuple[sp.Symbol, ...], slopes: tuple[sp.Expr, ...],

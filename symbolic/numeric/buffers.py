@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy
 
+from ..language.run import load
 from .passes import Line, called, number, parsed, placed, without_aliases, written
 from .program import Program
-from .run import load
 from .sources import NumpyRunner, function, lines_of, preamble, size_lines, space
 
 SIGNS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.Pow: "power", ast.MatMult: "matmul"}

@@ -21,9 +21,9 @@ from typing import Any
 import numpy
 
 from ..errors import SpecError
+from ..language.run import load
 from .compiled import Compiled
 from .passes import called
-from .run import load
 from .sources import function, lines_of, preamble, size_lines, space
 
 H = 1e-30  # far below the last digit, so that nothing of second order is left

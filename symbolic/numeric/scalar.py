@@ -33,10 +33,10 @@ from .. import expr as ex
 from ..errors import SpecError
 from ..expr import Expr, Shape
 from ..language.arithmetic import TREES, entries, spread_out
+from ..language.run import load
 from ..numpytree import Names, tree_code
 from .passes import Line, called, changed, parsed, placed, quick, shared, typed_for, without_aliases
 from .program import Program
-from .run import load
 from .sources import NumpyRunner, copying, function
 
 MATH = {"exp": "exp", "log": "log", "log1p": "log1p", "expm1": "expm1", "sqrt": "sqrt", "tanh": "tanh", "sin": "sin", "cos": "cos", "tan": "tan",

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import numpy
 
+from ..language.run import load
 from .passes import Line, parsed, quick, shared, typed_for
 from .program import Program
-from .run import load
 
 Arrays = Sequence[Any]
 

@@ -30,12 +30,12 @@ import numpy
 
 from ..expr import Expr
 from ..language.floats import FLOATS
+from ..language.run import load
 from ..numpytree import Names, tree_code
 from ..optimizers import AFTER, BEFORE, Optimizer, Schedule, formula
 from .buffers import Op, functions, operations
 from .data import Array
 from .passes import Line, parsed, placed, written
-from .run import load
 from .sources import function, space
 
 BLOCK = 32_768  # entries: a few arrays of this size fit the second cache
