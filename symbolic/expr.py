@@ -69,8 +69,11 @@ class Expr:
         return f"<{text(self)}>"
 
     # The algebra of the rules: tidy, never more than folding numbers, signs and ones.
-    def __add__(self, other: Expr | int) -> Expr:
+    def __add__(self, other: Expr | int | Fraction) -> Expr:
         return add(self, other)
+
+    def __radd__(self, other: int | Fraction) -> Expr:
+        return add(other, self)
 
     def __sub__(self, other: Expr | int) -> Expr:
         return add(self, neg(as_expr(other)))
@@ -220,10 +223,6 @@ def _reduced(shape: Shape, axis: int | None) -> Shape:
 
 # ---------------------------------------------------------------- tidy constructors
 
-def _is_num(e: Expr) -> bool:
-    return e.op == "num"
-
-
 def split_number(e: Expr) -> tuple[Any, Expr]:
     """A term as (rational coefficient, rest)."""
     if e.op == "neg":
@@ -231,7 +230,7 @@ def split_number(e: Expr) -> tuple[Any, Expr]:
         return -c, rest
     if e.op == "num" and isinstance(e.data, Fraction):
         return e.data, ONE
-    if e.op == "mul" and _is_num(e.args[0]) and isinstance(e.args[0].data, Fraction):
+    if e.op == "mul" and e.args[0].op == "num" and isinstance(e.args[0].data, Fraction):
         return e.args[0].data, _product(e.args[1:], e.role)
     return Fraction(1), e
 
@@ -240,16 +239,16 @@ def neg(e: Expr) -> Expr:
     """Minus e, with double signs removed and numbers folded."""
     if e.op == "neg":
         return e.args[0]
-    if _is_num(e):
+    if e.op == "num":
         return num(-e.data)
-    if e.op == "mul" and _is_num(e.args[0]) and not isinstance(e.args[0].data, Fraction):
+    if e.op == "mul" and e.args[0].op == "num" and not isinstance(e.args[0].data, Fraction):
         return Expr("neg", (e,), None, e.shape, e.role)
-    if e.op == "mul" and _is_num(e.args[0]) and e.args[0].data < 0:
+    if e.op == "mul" and e.args[0].op == "num" and e.args[0].data < 0:
         return mul(num(-e.args[0].data), *e.args[1:])
     return Expr("neg", (e,), None, e.shape, e.role)
 
 
-def add(*terms: Expr | int) -> Expr:
+def add(*terms: Expr | int | Fraction) -> Expr:
     """A sum in the given order; equal terms are collected, zeros dropped."""
     found: dict[Expr, Any] = {}
     shape = common_shape("add", map(as_expr, terms))
@@ -279,7 +278,7 @@ def mul(*factors: Expr | int) -> Expr:
                 g = Expr("div", (top, bottom), None, g.shape, g.role) if bottom != ONE else top
             if g == ONE:
                 continue
-            if _is_num(g) and isinstance(g.data, Fraction):
+            if g.op == "num" and isinstance(g.data, Fraction):
                 coefficient *= g.data
             elif g.op == "ones":
                 spread = g
@@ -340,15 +339,15 @@ def _product(factors: Iterable[Expr], role: str | None = None) -> Expr:
 def div(a: Expr | int, b: Expr | int) -> Expr:
     """A quotient; numbers fold, the sign goes in front, equal factors are not cancelled."""
     a, b = as_expr(a), as_expr(b)
-    if a.op == "neg" or (_is_num(a) and isinstance(a.data, Fraction) and a.data < 0):
+    if a.op == "neg" or (a.op == "num" and isinstance(a.data, Fraction) and a.data < 0):
         return neg(div(neg(a), b))
     if b == ONE:
         return a
     if b == ZERO:
         raise SpecError("division by zero in the derivative: a denominator is always 0")
-    if _is_num(b) and isinstance(b.data, Fraction):
+    if b.op == "num" and isinstance(b.data, Fraction):
         return mul(num(1 / b.data), a)
-    if _is_num(a) and isinstance(a.data, Fraction) and a.data.denominator > 1:
+    if a.op == "num" and isinstance(a.data, Fraction) and a.data.denominator > 1:
         return div(num(a.data.numerator), mul(num(a.data.denominator), b))
     return Expr("div", (a, b), None, common_shape("div", (a, b)))
 

@@ -1,46 +1,24 @@
-"""SymPy expressions as the NumPy code that a person would type; the code that is printed is the code that runs.
-
->>> z = sp.Symbol("z", real=True)
->>> print(code(sp.Piecewise((z, z > 0), (z/100, True))))
-np.where(z > 0, z, 0.01 * z)
->>> float(compiled((z,), 1/(1 + z**2))(2.0))
-0.2
-"""
+"""Python source as a person types it, and SymPy's numbers in it."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy
-import sympy as sp
-from sympy.printing.numpy import NumPyPrinter
-
-
-class _Readable(NumPyPrinter):  # type: ignore[misc]
-    """SymPy's printer with np.where for cases and operators for comparisons."""
-
-    def _print_Relational(self, e: Any) -> str:
-        return f"{self._print(e.lhs)} {e.rel_op} {self._print(e.rhs)}"
-
-    def _print_Piecewise(self, e: Any) -> str:
-        *cases, (last, _) = e.args
-        out = self._print(last)
-        for value, condition in reversed(cases):
-            out = f"numpy.where({self._print(condition)}, {self._print(value)}, {out})"
-        return str(out)
-
-    def _print_Pow(self, e: Any, **options: Any) -> str:
-        if e.exp == -1:
-            return f"(1/({self._print(e.base)}))"
-        return str(super()._print_Pow(e, **options))
+if TYPE_CHECKING:
+    import sympy as sp
 
 
 def code(e: sp.Expr) -> str:
-    """One line of NumPy, without needless brackets; functions of the table print their stable forms."""
-    printed = _Readable({"fully_qualified_modules": True}).doprint(e)
-    return typed(printed.replace("numpy.", "np."))
+    """An exact number of SymPy's as NumPy.
+
+    >>> import sympy
+    >>> code(2/sympy.sqrt(sympy.pi))
+    '2 / np.sqrt(np.pi)'
+    """
+    from sympy.printing.numpy import NumPyPrinter
+
+    return typed(NumPyPrinter({"fully_qualified_modules": True}).doprint(e).replace("numpy.", "np."))
 
 
 def typed(source: str) -> str:
@@ -80,8 +58,3 @@ class _Typed(ast.NodeTransformer):
 
 
 COMPARED = {"np.greater": ast.Gt, "np.greater_equal": ast.GtE, "np.less": ast.Lt, "np.less_equal": ast.LtE}
-
-
-def compiled(args: Sequence[sp.Symbol], e: sp.Expr) -> Callable[..., Any]:
-    """The printed line as a function on NumPy arrays."""
-    return sp.lambdify(args, e, modules=[{"np": numpy}, "numpy"], printer=code)  # type: ignore[no-any-return]

@@ -18,13 +18,11 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-import sympy as sp
-
 from . import expr as ex
 from .expr import Expr
-from .functions import FUNCTIONS, VECTOR_FUNCTIONS
+from .functions import FUNCTIONS, VECTOR_FUNCTIONS, as_tree, slope_form
 from .language.matrices import MATRIX_FUNCTIONS
-from .language.rows import Row, a
+from .language.rows import Row
 from .language.takes import Slide, Take
 from .numpycode import code, typed
 
@@ -135,7 +133,7 @@ class _Writer:
 
     def applied(self, row: Row, slope: int | None, inner: list[str]) -> str:
         """A function of the table, or its slope for the argument of that number, in its stable form."""
-        arguments = tuple(s.name for s in row.args)
+        arguments = row.names
         name = row.name if slope is None else f"{row.name}_slope" + (f"_{arguments[slope]}" if slope else "")
         return self.names.helper(name, arguments, _form(row, slope), inner)
 
@@ -296,16 +294,16 @@ def _number(e: Expr) -> str:
 @cache
 def _form(row: Row, slope: int | None) -> str:
     """The stable NumPy form of a row's value or slope, with {0}, {1} for its arguments."""
-    marks = [sp.Symbol(f"ARG{k}", real=True) for k in range(len(row.args))]
-    k = 0 if slope is None else slope + 1
-    form = row.stable[k] if k < len(row.stable) else ""
-    if isinstance(form, str) and form:
-        written = form.replace("numpy.", "np.").format(**{s.name: m.name for s, m in zip(row.args, marks, strict=True)})
-    else:
-        whole = form or (row.function(*row.args) if slope is None else row.slopes[slope].subs(a, row.function(*row.args)))
-        written = code(whole.subs(dict(zip(row.args, marks, strict=True)), simultaneous=True))
+    marks = [f"{{{k}}}" for k in range(len(row.names))]
+    if form := row.stated(slope):
+        return form.replace("numpy.", "np.").format(**dict(zip(row.names, marks, strict=True)))
+    stable = row.stable[0 if slope is None else slope + 1]
+    tree = as_tree(stable if stable else row.formula) if slope is None or stable else slope_form(row.name, slope)
+    known = {n: f"ARG{k}" for k, n in enumerate(row.names)}
+    known["a"] = f"({_form(row, None)})".format(*known.values()) if slope is not None else "a"
+    written = tree_code(tree, Names(known.__getitem__))
     for k, mark in enumerate(marks):
-        written = written.replace(mark.name, f"{{{k}}}")
+        written = written.replace(f"ARG{k}", mark)
     return written
 
 

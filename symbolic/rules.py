@@ -82,7 +82,7 @@ def local_slope(e: Expr, k: int = 0, output: Expr | None = None) -> Expr:
 
 def put_in(form: Expr, e: Expr, output: Expr | None = None) -> Expr:
     """A form in the arguments and the output ``a`` of a row, with those of a function applied put in."""
-    table = {ex.sym(s.name): x for s, x in zip(FUNCTIONS[e.data].args, e.args, strict=True)}
+    table = {ex.sym(n): x for n, x in zip(FUNCTIONS[e.data].names, e.args, strict=True)}
     table[ex.sym("a")] = output if output is not None else e
     return _shaped(form, table)
 

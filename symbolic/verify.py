@@ -119,7 +119,7 @@ class _Checker:
         The points of a network may all lie on one side of a kink; these do not.
         """
         for name in sorted({e.data for eq in self.lesson.network.equations for e in ex.walk(eq.rhs) if e.op == "call"}):
-            names, tried = [s.name for s in FUNCTIONS[name].args], 0
+            names, tried = list(FUNCTIONS[name].names), 0
             for point in row_points(name):
                 try:
                     self._row(name, names, point)

@@ -18,7 +18,7 @@ ROOMS = """
 errors
 files
 language.plain expr language.takes
-language.run
+language.run language.constants
 language.rows
 language.places
 functions

@@ -419,7 +419,7 @@ def test_a_new_row_needs_nothing(cube: Row) -> None:
 def test_a_wrong_row_is_not_shown(tmp_path: Path) -> None:
     """A slope off by a tenth of a percent stops the card, the page and the catalogue, and nothing is written."""
     try:
-        row("cube_demo", z**3, slope=sp.Rational(3003, 1000) * z**2, activation=True)
+        row("cube_demo", z**3, slope=Fraction(3003, 1000) * z**2, activation=True)
         with pytest.raises(CheckError):
             card(find("cube_demo")[0])
         result = run("show", "cube_demo", "-o", str(tmp_path / "out"), "--to", "tex")

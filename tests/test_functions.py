@@ -16,10 +16,11 @@ from oracle import autograd_function
 from trees import cells, symbols, well_formed
 
 from symbolic import expr as ex
-from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, Row, SeluAlpha, SeluScale, VectorRow, definition, slope_form
+from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, Row, VectorRow, definition, slope_form
 from symbolic.index import at_index
 from symbolic.language.arithmetic import MP, entries
-from symbolic.language.rows import compiled, numpy_names
+from symbolic.language.constants import SeluAlpha, SeluScale
+from symbolic.language.rows import as_sympy, compiled, numpy_names
 from symbolic.latex import Printer
 from symbolic.network import from_equations
 
@@ -62,7 +63,7 @@ def test_the_slope_is_the_derivative_of_the_formula(row: Row) -> None:
             for p in points(row):
                 at = dict(zip(row.args, p, strict=True))
                 truth, output = high(derivative.subs(at)), row.expand(*p)
-                stated = row.slopes[k].subs({**at, sp.Symbol("a", real=True): output}, simultaneous=True)
+                stated = row.sympy_slopes[k].subs({**at, sp.Symbol("a", real=True): output}, simultaneous=True)
                 assert close(high(stated.subs({}).doit()), truth), f"{row.name} at {p}"
                 env = {s.name: [[high(v)]] for s, v in zip(row.args, p, strict=True)} | {"a": [[high(output)]]}
                 assert close(entries(tree, env, MP)[0][0], truth), f"the tree of the slope of {row.name} at {p}"
@@ -74,7 +75,7 @@ def test_the_tree_of_a_formula_says_what_the_formula_says(row: Row) -> None:
     assert (form is None) == (row.formula is None)
     with mp.workdps(40):
         for p in points(row):
-            names = [s.name for s in row.args]
+            names = list(row.names)
             call = ex.node("call", [ex.sym(n) for n in names], row.name)
             env = {n: [[high(v)]] for n, v in zip(names, p, strict=True)}
             assert close(entries(call, env, MP)[0][0], high(row.expand(*p))), f"{row.name} at {p}"
@@ -127,7 +128,7 @@ def test_sympy_knows_the_function(row: Row) -> None:
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_prints(row: Row) -> None:
-    names = [s.name for s in row.args]
+    names = list(row.names)
     call = ex.node("call", [ex.sym(n) for n in names], row.name)
     show = Printer(from_equations({"y": ex.text(call)}, {}))
     assert well_formed(show(call)) and well_formed(row.tex + "{z}")
@@ -144,7 +145,7 @@ def test_because_is_a_sentence(row: Row) -> None:
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_row_says_what_happens_at_every_kink_and_nowhere_else(row: Row) -> None:
-    conditions = [c for p in row.formula.atoms(sp.Piecewise) for _, c in p.args if c != sp.true] if row.formula is not None else []
+    conditions = [c for p in as_sympy(row.formula).atoms(sp.Piecewise) for _, c in p.args if c != sp.true] if row.formula is not None else []
     if len(row.args) == 1 or row.kinks:
         at, one = {sp.Symbol("alpha", real=True): sp.Rational(1, 7)}, sp.Rational(1, 10**9)
         slope = sp.diff(row.expand(*row.args), row.args[0]).subs(at)
@@ -215,7 +216,7 @@ def test_autograd_agrees_with_the_slope(row: Row) -> None:
     formula = autograd_function(row.expand(*row.args), row.args)
     inputs = [tuple(map(float, p)) for p in points(row)]
     for k in range(len(row.args)):
-        code = compiled(row.numpy_slope_codes[k], [s.name for s in row.args])
+        code = compiled(row.numpy_slope_codes[k], row.names)
         got = np.broadcast_to(code(*(np.array(c) for c in zip(*inputs, strict=True))), len(inputs))
         for value, p in zip(got, inputs, strict=True):
             truth = autograd.grad(lambda *x, k=k: formula(*x) + 0 * x[k], k)(*p)

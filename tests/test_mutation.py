@@ -80,9 +80,9 @@ def layered(activation: str) -> str:
 
 def mutants(row: Row) -> Iterator[tuple[str, tuple[sp.Expr, ...]]]:
     """The slopes of a row with one mistake: a factor, a summand, one piece, the sign."""
-    for k, slope in enumerate(row.slopes):
+    for k, slope in enumerate(row.sympy_slopes):
         def put(wrong: sp.Expr, k: int = k) -> tuple[sp.Expr, ...]:
-            return tuple(wrong if i == k else s for i, s in enumerate(row.slopes))
+            return tuple(wrong if i == k else s for i, s in enumerate(row.sympy_slopes))
         if slope != 0:
             yield "factor", put(slope * sp.Rational(1001, 1000))
         yield "summand", put(slope + sp.Rational(1, 1000))
@@ -123,7 +123,7 @@ def test_a_wrong_slope_does_not_survive_the_lines_either(name: str, tmp_path: Pa
             if what == "factor":
                 plant(name, slopes)
                 run.fails()
-        plant(name, row.slopes)
+        plant(name, row.sympy_slopes)
 
 
 @pytest.mark.parametrize("source", ["relu(x - 100)", "leaky_relu(x - 100)", "abs(x + 100)", "max(x, 100)", "min(x, 100)"])

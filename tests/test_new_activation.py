@@ -41,8 +41,9 @@ def cube() -> Iterator[Row]:
 
 def test_it_is_an_activation_and_a_function(cube: Row) -> None:
     assert "cube_demo" in activations() and "cube_demo" in known_functions() and cube.slope_text() == "3*z**2"
+    x = sp.Symbol("x", real=True)
     assert np.array_equal(cube.numpy(np.array([-2.0, 0.0, 3.0])), [-8.0, 0.0, 27.0])
-    assert sp.diff(cube(2 * z), z).subs(z, 3) == 216 and cube(sp.Rational(1, 2)).evalf() == 0.125
+    assert sp.diff(cube(2 * x), x).subs(x, 3) == 216 and cube(sp.Rational(1, 2)).evalf() == 0.125
     assert cube.because.endswith("follows from its formula.")
 
 

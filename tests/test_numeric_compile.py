@@ -21,6 +21,7 @@ from symbolic.errors import ShapeError, SpecError
 from symbolic.expr import Expr
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS
 from symbolic.language.matrices import MATRIX_FUNCTIONS, apply as matrix
+from symbolic.language.run import load
 from symbolic.language.takes import concat, convolve, part, reshape, windows
 from symbolic.layers import LAYERS, stack
 from symbolic.losses import LOSSES
@@ -29,7 +30,6 @@ from symbolic.network import Equation, LayerPlan, Network, Symbol, from_equation
 from symbolic.numeric import compile
 from symbolic.numeric.backends import BACKENDS as EVERY
 from symbolic.numeric.crosscheck import complex_step
-from symbolic.language.run import load
 from symbolic.rules import RULES
 from symbolic.values import DIGITS, forward, gradients
 

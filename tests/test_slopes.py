@@ -55,8 +55,8 @@ def test_the_jacobian_of_softmax_is_derived_by_the_quotient_rule() -> None:
 @pytest.mark.parametrize("name", ["sigmoid", "relu6", "gelu", "prelu", "tanh"])
 def test_a_wrong_slope_has_no_derivation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     row = FUNCTIONS[name]
-    for wrong in (dataclasses.replace(row, slopes=tuple(s * sp.Rational(1001, 1000) for s in row.slopes)),
-                  dataclasses.replace(row, through=(sp.exp(-functions.z),))):
+    for wrong in (dataclasses.replace(row, slopes=tuple(s * sp.Rational(1001, 1000) for s in row.sympy_slopes)),
+                  dataclasses.replace(row, through=(functions.exp(-functions.z),))):
         monkeypatch.setitem(FUNCTIONS, name, wrong)
         slope_form.cache_clear()
         with pytest.raises(CheckError):
@@ -66,8 +66,8 @@ def test_a_wrong_slope_has_no_derivation(name: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_formula_that_is_another_function_has_no_derivation(monkeypatch: pytest.MonkeyPatch) -> None:
-    z = functions.z
-    monkeypatch.setitem(FUNCTIONS, "tanh", FUNCTIONS["tanh"].having(via=(sp.exp(z) - sp.exp(-z)) / (sp.exp(z) + sp.exp(-z)) + 1, through=()))
+    z, exp = functions.z, functions.exp
+    monkeypatch.setitem(FUNCTIONS, "tanh", FUNCTIONS["tanh"].having(via=(exp(z) - exp(-z)) / (exp(z) + exp(-z)) + 1, through=()))
     with pytest.raises(CheckError):
         slope_lesson("tanh")
 

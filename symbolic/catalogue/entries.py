@@ -15,7 +15,7 @@ from .. import expr as ex
 from ..derive import derive
 from ..errors import SpecError
 from ..expr import Dim, Expr
-from ..functions import Row, VectorRow, from_sympy, slope_form
+from ..functions import Row, VectorRow, definition, from_sympy
 from ..language.arithmetic import MP, entries
 from ..language.floats import absent_at_zero, stable
 from ..latex import Printer
@@ -27,7 +27,6 @@ from ..models.initial import Init
 from ..models.layertypes import LayerType
 from ..models.theorems import Theorem, applied
 from ..network import Equation, LayerPlan, Network, Symbol
-from ..numpycode import code
 from ..numpytree import tree_code
 from ..proof.prove import SYMPY
 from ..values import forward, gradients
@@ -45,25 +44,25 @@ SPAN = (-5.0, 5.0)  # of the plot of a function
 def function_entry(table: str, name: str, row: Row) -> Entry:
     """An elementwise function: its formula, limits, and the derivation of its slope."""
     network = slope_network(row)
-    left = ex.node("call", [ex.sym(s.name) for s in row.args], name)
-    graph = (lambda: _graph(name, row)) if len(row.args) == 1 else None
+    left = ex.node("call", [ex.sym(n) for n in row.names], name)
+    graph = (lambda: _graph(name, row)) if len(row.names) == 1 else None
     return Entry(table, name, row.because, network, ((left, network.equations[0].rhs),), facts=lambda: (*interval(row), *limits(row), *stated(row)),
                  coded=lambda: _function_code(name, row), graph=graph, parts=lambda: (slope_lesson(name),))
 
 
 def _function_code(name: str, row: Row) -> tuple[str, ...]:
     """a = ..., and a line for each slope; the stable forms where the row states them."""
-    names = {s.name: s.name for s in row.args}
-    value = getattr(row, "numpy_code", "") or code(row.function(*row.args))
-    slopes = getattr(row, "numpy_slope_codes", ()) or [tree_code(slope_form(name, k)) for k in range(len(row.args))]
-    left = ["da"] if len(row.args) == 1 else [f"da_d{s}" for s in names]
+    names = {n: n for n in row.names}
+    value = row.numpy_code
+    slopes = row.numpy_slope_codes
+    left = ["da"] if len(row.names) == 1 else [f"da_d{s}" for s in names]
     return (f"a = {filled_in(value, **names)}", *(f"{d} = {filled_in(slope, **names)}" for d, slope in zip(left, slopes, strict=True)))
 
 
 def slope_network(row: Row) -> Network:
     """a = f(z) as a network of one equation."""
-    symbols = {s.name: Symbol(s.name, (), "input", s.name) for s in row.args} | {"a": Symbol("a", (), "value", "a")}
-    rhs = from_sympy(row.formula) if row.formula is not None else ex.node("call", [ex.sym(s.name) for s in row.args], row.name)
+    symbols = {n: Symbol(n, (), "input", n) for n in row.names} | {"a": Symbol("a", (), "value", "a")}
+    rhs = definition(row.name) or ex.node("call", [ex.sym(n) for n in row.names], row.name)
     return Network((Equation("a", rhs),), symbols)
 
 
@@ -91,7 +90,7 @@ def _graph(name: str, row: Row) -> Graph:
 
 def limits(row: Row) -> tuple[Fact, ...]:
     """Where the output goes far out, worked out by SymPy; nothing where it does not settle."""
-    if len(row.args) != 1:
+    if len(row.names) != 1:
         return ()
     found = [(v, side) for side in (-sp.oo, sp.oo) if (v := limit(row, side)) is not None]
     said = "; ".join(f"{_spoken(v)} as z goes to {_spoken(side)}" for v, side in found)

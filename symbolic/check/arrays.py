@@ -95,17 +95,17 @@ class Reader:
 
     def _call(self, e: Expr, env: Values) -> Array:
         args = self._all(e, env)
-        if self.near is not None and e.data in _with_pieces():
+        if self.near is not None and _has_pieces(e.data):
             form = definition(e.data)
             assert form is not None
-            self.value(form, {s.name: x for s, x in zip(FUNCTIONS[e.data].args, args, strict=True)})
+            self.value(form, {n: x for n, x in zip(FUNCTIONS[e.data].names, args, strict=True)})
         return _function(e.data)(*args)
 
     def _slope(self, e: Expr, env: Values) -> Array:
         name, k = e.data
         if name not in FUNCTIONS:
             return self._slowly(e, env)
-        names = {ex.sym(s.name): ex.sym(f"_{s.name}", x.shape) for s, x in zip(FUNCTIONS[name].args, e.args, strict=True)}
+        names = {ex.sym(n): ex.sym(f"_{n}", x.shape) for n, x in zip(FUNCTIONS[name].names, e.args, strict=True)}
         call = ex.node("call", names.values(), name)
         inner = {s.data: x for s, x in zip(names.values(), self._all(e, env), strict=True)}
         return self.value(put_in(slope_form(name, k), call), inner)
@@ -184,10 +184,11 @@ def _vector_function(name: str) -> Callable[..., Array]:
     return VECTOR_FUNCTIONS[name].numpy
 
 
-@lru_cache(maxsize=1)
-def _with_pieces() -> frozenset[str]:
-    """The functions whose formula has cases."""
-    return frozenset(n for n in FUNCTIONS if (form := definition(n)) is not None and any(x.op == "cases" for x in ex.walk(form)))
+@lru_cache(maxsize=None)
+def _has_pieces(name: str) -> bool:
+    """Whether the formula of a function has cases."""
+    form = definition(name)
+    return form is not None and any(x.op == "cases" for x in ex.walk(form))
 
 
 def value(e: Expr, env: Values) -> Array:

@@ -76,7 +76,7 @@ def _definition(name: str, axis: int) -> str | None:
     function, slope = _table().get(name.lower(), ("", False))
     if function in VECTOR_FUNCTIONS:
         return None if slope else f"def {name}(z):\n    return " + VECTOR_FUNCTIONS[function].numpy_code.format(z="z", axis=axis)
-    if function not in FUNCTIONS or len(FUNCTIONS[function].args) > 1:
+    if function not in FUNCTIONS or len(FUNCTIONS[function].names) > 1:
         return None
     row = FUNCTIONS[function]
     body = (row.numpy_slope_codes[0] if slope else row.numpy_code).format(z="z")

@@ -33,15 +33,17 @@ def train(file: Path, data: str | None, target: str | None, optimizer: str | Non
     from ..numeric.history import Epoch, History
     from ..numeric.job import Wish, job_of
     from ..numeric.train import Diverged
-    from ..render import chart, trainfigures
     from ..spec import load
 
     written = [f for f in formats if f in ("csv", "json")]
     drawn = [f for f in formats if f not in written]
-    for form in drawn:
-        if form not in chart.FORMATS:
-            raise SpecError(f"--to {form}: no such format", hint=nearest(form, ("csv", "json", *chart.FORMATS)))
-    chart.check_formats(drawn)
+    if drawn:  # a history alone needs no pages
+        from ..render import chart, trainfigures
+
+        for form in drawn:
+            if form not in chart.FORMATS:
+                raise SpecError(f"--to {form}: no such format", hint=nearest(form, ("csv", "json", *chart.FORMATS)))
+        chart.check_formats(drawn)
     if rate is not None and not 0 < rate < float("inf"):
         raise SpecError(f"--rate {rate:g}: expected a positive number")
     spec = load(file)

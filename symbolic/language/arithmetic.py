@@ -70,7 +70,7 @@ class Arithmetic:
         body = definition(name)
         if body is None:
             return self.primitive(name, args[0])
-        return self.scalar(body, {s.name: x for s, x in zip(FUNCTIONS[name].args, args, strict=True)})
+        return self.scalar(body, {n: x for n, x in zip(FUNCTIONS[name].names, args, strict=True)})
 
     def scalar(self, e: Expr, env: Env) -> Any:
         """A scalar tree; env holds bare scalars."""
@@ -102,7 +102,7 @@ class Arithmetic:
             return self.unnamed(name, xs[0], env, 1)
         from ..functions import slope_form
 
-        inner = {s.name: x for s, x in zip(FUNCTIONS[name].args, xs, strict=True)}
+        inner = {n: x for n, x in zip(FUNCTIONS[name].names, xs, strict=True)}
         form = slope_form(name, k)
         if "a" in form.names:
             inner["a"] = self.call(name, xs)

@@ -251,7 +251,7 @@ class _Reader:
             return self._located(lambda: _dot(*args))
         if name not in FUNCTIONS:
             raise SpecError(f"unknown function {n.func.id!r} in {shorten(self.source)!r}", hint=nearest(n.func.id, known_functions()))
-        self._count(name, args, len(FUNCTIONS[name].args))
+        self._count(name, args, len(FUNCTIONS[name].names))
         return self._build("call", args, name)
 
     def _subscript(self, n: ast.Subscript, depth: int) -> Expr:

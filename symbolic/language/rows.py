@@ -1,8 +1,9 @@
 r"""What a row of the table of functions is, and what follows from it; the rows stand in ``functions``.
 
-A row states a formula in the input ``z``. Its ``slope`` (the form a teacher writes, in the
+A row states a formula in the input ``z``, a tree as any other. Its ``slope`` (the form a teacher writes, in the
 input ``z`` and the output ``a``) and ``numpy`` (a stable form) are second statements that a test
-holds to the first; without them SymPy differentiates the formula.
+holds to the first; without them SymPy differentiates the formula. SymPy is imported where a row is asked for its
+SymPy form (a proof, a limit, a slope that nobody wrote), not before.
 
 >>> square = row("square_demo", z**2, because="The slope of a square is twice its input.")
 >>> square.slope_text(), float(square.numpy(3.0)), float(square.numpy_slope(3.0))
@@ -12,32 +13,36 @@ holds to the first; without them SymPy differentiates the formula.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
-from typing import Any
-
-import sympy as sp
+from functools import cache, cached_property
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
 
 from .. import expr as ex
 from ..expr import Expr
 from .run import load
 
-z, a, u, v = sp.symbols("z a u v", real=True)
+if TYPE_CHECKING:
+    import sympy as sp
+
+z, a, u, v = map(ex.sym, "zauv")
+Form = Any  # a tree, a SymPy expression, or a function of nothing that gives one of them: what holds a constant such as pi waits for SymPy
+NUMPY_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
     """An elementwise function.
 
-    formula: SymPy expression in z (or u and v), None for a primitive that SymPy and mpmath
-    know by name; slopes: one per argument, in the arguments and the output a; because: the
+    formula: in z (or u and v), None for a primitive that SymPy, mpmath and NumPy
+    know by name; slopes: one per argument, in the arguments and the output a (None: SymPy differentiates); because: the
     sentence a teacher says about the slope; kinks: inputs where there is no slope, with the
     convention in ``at_kink``; prime: whether the slope is first written f'(z); range (LaTeX) and
     used: for the catalogue; convention: which of several published versions this is, and whose
     numbers; warning: what a page says wherever it is differentiated (both whole sentences); stable: NumPy source or a
-    SymPy form that loses no digits, of the value and of each slope; complement: one minus the
+    form that loses no digits, of the value and of each slope; complement: one minus the
     function, in such a form; via: for a primitive, the formula from which its slope is derived; inverse: the function that it
     undoes, from whose slope its own is derived; defined: where it is defined and has a slope, where that is not everywhere;
     through: forms of the slope on the way to the stated one; start: a first value for a second
@@ -45,10 +50,9 @@ class Row:
     """
 
     name: str
-    formula: sp.Expr | None
-    args: tuple[sp.Symbol, ...]
-    slopes: tuple[sp.Expr, ...]
-    function: Any
+    formula: Form
+    names: tuple[str, ...]
+    slopes: tuple[Form, ...]
     tex: str
     because: str
     kinks: tuple[int, ...] = ()
@@ -60,50 +64,80 @@ class Row:
     convention: str = ""
     warning: str = ""
     stable: tuple[Any, ...] = ()
-    complement: sp.Expr | None = None
-    via: sp.Expr | None = None
+    complement: Form = None
+    via: Form = None
     inverse: str = ""
     defined: str = ""
-    through: tuple[sp.Expr, ...] = ()
+    through: tuple[Form, ...] = ()
     start: Fraction | None = None
     general: str = ""
 
-    def __call__(self, *args: sp.Expr) -> sp.Expr:
-        """The function applied, as SymPy writes it: ``sigmoid(z)`` in another row's formula."""
-        return self.function(*args)
+    def __call__(self, *args: Any) -> Any:
+        """The function applied: ``sigmoid(z)`` in another row's formula, or of SymPy expressions."""
+        return ex.node("call", args, self.name) if any(isinstance(x, Expr) for x in args) else self.function(*args)
+
+    @cached_property
+    def args(self) -> tuple[sp.Symbol, ...]:
+        """The arguments as SymPy's symbols."""
+        import sympy as sp
+
+        return tuple(sp.Symbol(n, real=True) for n in self.names)
+
+    @cached_property
+    def sympy_slopes(self) -> tuple[sp.Expr, ...]:
+        """The slopes as SymPy writes them; where the row states none, the derivative of the formula."""
+        return tuple(as_sympy(self.formula).diff(x) if slope is None else as_sympy(slope) for x, slope in zip(self.args, self.slopes, strict=True))
+
+    @cached_property
+    def function(self) -> Any:
+        """A genuine SymPy function."""
+        import sympy as sp
+
+        return getattr(sp, self.name) if self.formula is None else _sympy_function(self)
 
     def expand(self, *args: sp.Expr) -> sp.Expr:
-        """The defining formula with the arguments put in, down to SymPy's own functions."""
+        """The defining formula with the SymPy arguments put in, down to SymPy's own functions."""
         if self.formula is None:
             return self.function(*args)
-        return expand_rows(self.formula).subs(dict(zip(self.args, args, strict=True)), simultaneous=True)
+        return expand_rows(as_sympy(self.formula)).subs(dict(zip(self.args, args, strict=True)), simultaneous=True)
+
+    def stated(self, k: int | None) -> str:
+        """The NumPy source that the row states for its value (None) or a slope, "" where it states none."""
+        form = self.stable[0 if k is None else k + 1]
+        if k is None and not form and self.formula is None:
+            return f"numpy.{NUMPY_NAMES.get(self.name, self.name)}({{z}})"
+        return form if isinstance(form, str) else ""
 
     @property
     def numpy_code(self) -> str:
         """NumPy source of the function with ``{z}`` for its argument, in the stable form where the row states one."""
-        return self.stable[0] if isinstance(self.stable[0], str) and self.stable[0] else source(self.stable[0] or self.function(*self.args), self.args)
+        return self.stated(None) or source(as_sympy(self.stable[0]) if self.stable[0] else self.function(*self.args), self.names)
 
     @property
     def numpy_slope_codes(self) -> tuple[str, ...]:
         """NumPy source of the slope for each argument."""
-        forms = self.stable[1:] or (None,) * len(self.args)
-        whole = [s.subs(a, self.function(*self.args)) for s in self.slopes]
-        return tuple(f if isinstance(f, str) and f else source(f or w, self.args) for f, w in zip(forms, whole, strict=True))
+        return tuple(self.stated(k) or source(self._slope(k), self.names) for k in range(len(self.names)))
+
+    def _slope(self, k: int) -> sp.Expr:
+        """The stable SymPy form of a slope, in the arguments alone."""
+        import sympy as sp
+
+        return as_sympy(self.stable[k + 1]) if self.stable[k + 1] else self.sympy_slopes[k].subs(sp.Symbol("a", real=True), self.function(*self.args))
 
     @property
     def numpy(self) -> Callable[..., Any]:
         """The function on NumPy arrays (the stable form where the row states one)."""
-        return compiled(self.numpy_code, [s.name for s in self.args])
+        return compiled(self.numpy_code, self.names)
 
     @property
     def numpy_slope(self) -> Callable[..., Any]:
         """The slope for the first argument on NumPy arrays."""
-        return compiled(self.numpy_slope_codes[0], [s.name for s in self.args])
+        return compiled(self.numpy_slope_codes[0], self.names)
 
     @property
     def numpy_complement(self) -> Callable[..., Any]:
         """One minus the function on NumPy arrays, without loss of digits; where the row states none, the plain difference."""
-        return compiled(source(self.complement, self.args) if self.complement is not None else f"1 - {self.numpy_code}", [s.name for s in self.args])
+        return compiled(source(as_sympy(self.complement), self.names) if self.complement is not None else f"1 - {self.numpy_code}", self.names)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -166,24 +200,20 @@ FUNCTIONS: dict[str, Row] = {}
 VECTOR_FUNCTIONS: dict[str, VectorRow] = {}
 
 
-def row(name: str, formula: sp.Expr | None, *, slope: Any = None, tex: str = "", because: str = "", numpy: Any = "",
-        numpy_slope: Any = "", activation: bool = False, args: tuple[sp.Symbol, ...] = (z,), function: Any = None, **more: Any) -> Row:
+def row(name: str, formula: Form, *, slope: Form | tuple[Form, ...] = None, tex: str = "", because: str = "", numpy: Form = "",
+        numpy_slope: Form = "", activation: bool = False, args: tuple[Expr, ...] = (z,), **more: Any) -> Row:
     """Add a function to the table; more: the other fields of ``Row``.
 
-    slope: a SymPy expression in the arguments and the output ``a`` (a tuple for two arguments);
-    left out, SymPy differentiates the formula. numpy, numpy_slope: source with ``{z}``, or a SymPy
-    expression, where the formula itself would overflow or lose digits.
+    slope: in the arguments and the output ``a`` (a tuple for two arguments);
+    left out, SymPy differentiates the formula. numpy, numpy_slope: source with ``{z}``, or a
+    tree, where the formula itself would overflow or lose digits.
     """
     slopes = slope if isinstance(slope, tuple) else (slope,) * len(args)
-    if any(s is None for s in slopes):
-        whole = formula if formula is not None else function(*args)
-        slopes = tuple(sp.diff(whole, x) for x in args)
     tex = tex or r"\operatorname{%s}" % name.replace("_", r"\,")
     stable = (numpy, *(numpy_slope if isinstance(numpy_slope, tuple) else (numpy_slope,) * len(args)))
-    made = function or _sympy_function(name, formula, args, slopes, tex, numpy)
     because = because or f"The slope of {name.replace('_', ' ')} follows from its formula."
     prime = activation and name != "identity" and len(args) == 1
-    FUNCTIONS[name] = Row(name, formula, args, slopes, made, tex, because, activation=activation, prime=prime, stable=stable, **more)
+    FUNCTIONS[name] = Row(name, formula, tuple(x.data for x in args), slopes, tex, because, activation=activation, prime=prime, stable=stable, **more)
     slope_form.cache_clear()
     definition.cache_clear()
     return FUNCTIONS[name]
@@ -198,12 +228,13 @@ def vector_row(name: str, **fields: Any) -> VectorRow:
 
 # ---------------------------------------------------------------- NumPy
 
-def source(e: sp.Expr, args: tuple[sp.Symbol, ...]) -> str:
+def source(e: sp.Expr, names: tuple[str, ...]) -> str:
     """NumPy source of a SymPy expression, with ``{z}`` for its arguments."""
+    import sympy as sp
     from sympy.printing.numpy import NumPyPrinter
 
     printer = NumPyPrinter({"allow_unknown_functions": True})
-    return str(printer.doprint(e.xreplace({s: sp.Symbol("({%s})" % s.name, real=True) for s in args})))
+    return str(printer.doprint(e.xreplace({sp.Symbol(n, real=True): sp.Symbol("({%s})" % n, real=True) for n in names})))
 
 
 def numpy_names() -> dict[str, Any]:
@@ -215,60 +246,94 @@ def numpy_names() -> dict[str, Any]:
     return {f.__name__: numpy.vectorize(f, otypes=[float]) for f in (math.erf, math.erfc)}
 
 
-def compiled(code: str, names: list[str]) -> Callable[..., Any]:
+def compiled(code: str, names: Sequence[str]) -> Callable[..., Any]:
     """NumPy source with ``{z}`` as a function of the named arguments."""
     import numpy
 
     return load(f"def f({', '.join(names)}):\n    return {code.format(**{n: n for n in names})}\n", {"numpy": numpy, **numpy_names()})["f"]  # type: ignore[no-any-return]
 
 
-def _sympy_function(name: str, formula: sp.Expr, args: tuple[sp.Symbol, ...], slopes: tuple[sp.Expr, ...],
-                    tex: str, numpy: Any) -> Any:
+def _sympy_function(row: Row) -> Any:
     """A genuine SymPy function, so that diff, latex and lambdify work on it at once."""
+    import sympy as sp
+
     def put(self: Any, e: sp.Expr) -> sp.Expr:
-        return e.subs({**dict(zip(args, self.args, strict=True)), a: self}, simultaneous=True)
+        return e.subs({**dict(zip(row.args, self.args, strict=True)), sp.Symbol("a", real=True): self}, simultaneous=True)
 
     def numpycode(self: Any, printer: Any) -> str:
-        if isinstance(numpy, str) and numpy:
-            return numpy.format(**{str(s): printer._print(x) for s, x in zip(args, self.args, strict=True)})
-        return printer._print(put(self, numpy or formula))  # the rows in it print their own stable forms
+        if row.stated(None):
+            return row.stated(None).format(**{n: printer._print(x) for n, x in zip(row.names, self.args, strict=True)})
+        return printer._print(put(self, as_sympy(row.stable[0] or row.formula)))  # the rows in it print their own stable forms
 
-    return type(name, (sp.Function,), {
-        "nargs": len(args),
-        "fdiff": lambda self, argindex=1: put(self, slopes[argindex - 1]),
+    return type(row.name, (sp.Function,), {
+        "nargs": len(row.names),
+        "fdiff": lambda self, argindex=1: put(self, row.sympy_slopes[argindex - 1]),
         "_eval_is_extended_real": lambda self: all(x.is_extended_real for x in self.args),
-        "_eval_evalf": lambda self, prec: put(self, expand_rows(formula))._eval_evalf(prec),
-        "_latex": lambda self, printer: rf"{tex}\left({', '.join(map(printer._print, self.args))}\right)",
+        "_eval_evalf": lambda self, prec: put(self, expand_rows(as_sympy(row.formula)))._eval_evalf(prec),
+        "_latex": lambda self, printer: rf"{row.tex}\left({', '.join(map(printer._print, self.args))}\right)",
         "_numpycode": numpycode,
-        "formula": formula,
     })
 
 
 def expand_rows(e: sp.Expr) -> sp.Expr:
     """Replace every function of our table by its formula, until only SymPy's own are left."""
+    import sympy as sp
+
     def ours(f: Any) -> bool:
         return isinstance(f, sp.Function) and getattr(FUNCTIONS.get(type(f).__name__), "formula", None) is not None
 
     return e.replace(ours, lambda f: FUNCTIONS[type(f).__name__].expand(*f.args))
 
 
-# ---------------------------------------------------------------- SymPy -> our trees
+# ---------------------------------------------------------------- our trees and SymPy
+
+def as_tree(form: Form) -> Expr:
+    """A form of a row as a tree."""
+    form = form() if isinstance(form, FunctionType) else form
+    return form if isinstance(form, Expr) else from_sympy(form)
+
+
+def as_sympy(form: Form) -> sp.Expr:
+    """A form of a row as a SymPy expression, with the rows in it as functions of their own."""
+    import sympy as sp
+
+    form = form() if isinstance(form, FunctionType) else form
+    if not isinstance(form, Expr):
+        return form
+    xs = [as_sympy(x) for x in form.args]
+    match form.op:
+        case "sym": return sp.Symbol(form.data, real=True)
+        case "num": return sp.Rational(form.data.numerator, form.data.denominator) if isinstance(form.data, Fraction) else form.data
+        case "add": return sp.Add(*xs)
+        case "mul": return sp.Mul(*xs)
+        case "neg": return -xs[0]
+        case "div": return xs[0] / xs[1]
+        case "pow": return xs[0] ** xs[1]
+        case "call": return FUNCTIONS[form.data].function(*xs)
+        case "cases":
+            pieces = [(xs[3 * k + 2], sp.Rel(xs[3 * k], xs[3 * k + 1], sign)) for k, sign in enumerate(form.data)]
+            return sp.Piecewise(*pieces, (xs[-1], True))
+    raise ValueError(f"{ex.text(form)} cannot stand in the formula of a row")
+
 
 @cache
 def slope_form(name: str, k: int = 0) -> Expr:
     """The slope of a row for its k-th argument, as a tree in the names of its arguments and ``a``."""
-    return from_sympy(FUNCTIONS[name].slopes[k])
+    slope = FUNCTIONS[name].slopes[k]
+    return from_sympy(FUNCTIONS[name].sympy_slopes[k]) if slope is None else as_tree(slope)
 
 
 @cache
 def definition(name: str) -> Expr | None:
     """The formula of a row as a tree; None for a primitive."""
     formula = FUNCTIONS[name].formula
-    return None if formula is None else from_sympy(formula)
+    return None if formula is None else as_tree(formula)
 
 
 def from_sympy(e: sp.Expr) -> Expr:
     """A SymPy scalar as an ordered tree: numbers first, symbols before sums, positive terms first."""
+    import sympy as sp
+
     if isinstance(e, sp.Symbol):
         return ex.sym(e.name)
     if e.is_Rational:
@@ -307,6 +372,8 @@ def from_sympy(e: sp.Expr) -> Expr:
 
 def _one_root(e: sp.Expr) -> sp.Expr:
     """A number with its roots under one root, as on paper: sqrt(2)/(2 sqrt(pi)) is 1/sqrt(2 pi)."""
+    import sympy as sp
+
     square = e**2
     if square.replace(sp.pi, sp.Integer(1)).is_Rational is not True or square.is_Rational or e.is_negative:
         return e
@@ -317,6 +384,8 @@ def _one_root(e: sp.Expr) -> sp.Expr:
 
 
 def _cases(e: sp.Piecewise) -> Expr:
+    import sympy as sp
+
     args: list[Expr] = []
     signs: list[str] = []
     for value, condition in e.args:

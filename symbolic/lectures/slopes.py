@@ -25,7 +25,7 @@ from ..functions import (
     VECTOR_FUNCTIONS,
     Row,
     VectorRow,
-    from_sympy,
+    as_tree,
     slope_form,
 )
 from ..index import at_index
@@ -57,10 +57,10 @@ def slope_lesson(name: str) -> Certified:
 # ---------------------------------------------------------------- elementwise
 
 def _elementwise(row: Row) -> Certified:
-    names = [s.name for s in row.args]
+    names = list(row.names)
     call = Expr("call", tuple(map(ex.sym, names)), row.name)
     formula = row.formula if row.via is None else row.via
-    rhs = call if formula is None else from_sympy(formula)
+    rhs = call if formula is None else as_tree(formula)
     symbols = {n: Symbol(n, kind="input", base=n) for n in names} | {"a": Symbol("a", base="a")}
     network = Network((Equation("a", rhs),), symbols)
     derivation = derive(network)
@@ -78,7 +78,7 @@ def _worked(row: Row, k: int, rhs: Expr, step: Step) -> Shown:
     lines = [Line(p.rhs, " ".join(dict.fromkeys(b for _, b in p.used)), "local", left) for p in differentiate(rhs, step.wrt)]
     if row.inverse:
         lines = _of_an_inverse(row, left)
-    ends = [(from_sympy(e), "The same, written otherwise.") for e in row.through if not k]
+    ends = [(as_tree(e), "The same, written otherwise.") for e in row.through if not k]
     ends.append((slope_form(row.name, k), row.because if all(row.because not in line.because for line in lines) else "In terms of the output."))
     for e, because in ends:
         while lines and _alike(lines[-1].rhs) == _alike(e):  # the order of terms and factors is no line of its own

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-import sympy
-
 from .. import expr as ex
 from ..errors import SpecError, nearest
 from ..expr import Dim, Expr, Shape
@@ -154,7 +152,7 @@ def activate(plan: LayerPlan, z: Expr, board: Board) -> Expr:
         return ex.node("over", (z,), (name, 1 if board.at.rows else 0))
     if name not in FUNCTIONS or not FUNCTIONS[name].activation:
         raise SpecError(f"unknown activation {name!r}", hint=nearest(name, activations()))
-    more = [board.parameter(s.name, ()) for s in FUNCTIONS[name].args[1:]] if alpha is None else [ex.num(alpha).with_role("decimal")]
+    more = [board.parameter(n, ()) for n in FUNCTIONS[name].names[1:]] if alpha is None else [ex.num(alpha).with_role("decimal")]
     return ex.node("call", (z, *more), name if alpha is None else FUNCTIONS[name].general)
 
 
@@ -345,6 +343,8 @@ def _lstm(plan: LayerPlan, at: Place, board: Board) -> Expr:
 
 
 def _attention(plan: LayerPlan, at: Place, board: Board) -> Expr:
+    import sympy
+
     _steps(at, "attention")
     n, u = at.samples or 1, plan.units
     q, k, v = (board.let(x.upper(), at.times(board.parameter("W", at.weights(u, at.features), x), at.a)) for x in "qkv")

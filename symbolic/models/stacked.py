@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Cells = list[list[Any]]
 DRAWN = ("w", "u", "e")  # letters of parameters that are drawn; a scale starts at 1, everything else at 0
 
-STARTS = {s.name: row.start for row in FUNCTIONS.values() if row.start is not None for s in row.args[1:]}  # what an activation learns
+STARTS = {name: row.start for row in FUNCTIONS.values() if row.start is not None for name in row.names[1:]}  # what an activation learns
 
 
 def plan_of(layer: Layer, spec: Spec, index: int) -> LayerPlan:

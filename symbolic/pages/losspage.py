@@ -88,7 +88,7 @@ def _definitions(sheet: Sheet) -> tuple[TexLine, ...]:
     for name in calls:
         form = definition(name)
         if form is not None:
-            args = [s.name for s in FUNCTIONS[name].args]
+            args = list(FUNCTIONS[name].names)
             p = _printer(sheet.network, [Symbol(a, base=a) for a in args])
             lines.append(TexLine(p(Expr("call", tuple(map(ex.sym, args)), name)), p(form), kind="forward"))
     for name in vectors:

@@ -34,7 +34,7 @@ from mpmath import mp
 
 from .. import expr as ex
 from ..errors import SpecError
-from ..functions import FUNCTIONS
+from ..functions import FUNCTIONS, slope_form
 from ..language.arithmetic import HighPrecision, Matrix, entries
 from ..problem import Problem, build
 from ..reading.numbers import ValueProblem, parse_number
@@ -284,7 +284,7 @@ def figures(work: Work, asked: list[Key]) -> Figures:
     with mp.workdps(20):
         if work.values:
             evaluated(work.problem, work.machine.lesson.derivation, numbers(work.problem, counting), work.keys, counting)
-    active = sum(v > 0 for eq in work.network.equations if eq.rhs.op == "call" and FUNCTIONS[eq.rhs.data].kinks and FUNCTIONS[eq.rhs.data].slopes[0] != 0
+    active = sum(v > 0 for eq in work.network.equations if eq.rhs.op == "call" and FUNCTIONS[eq.rhs.data].kinks and slope_form(eq.rhs.data) != ex.ZERO
                  for row in work.values.get(eq.name, ()) for v in row)
     digits = max((_digits(v) for cells in work.problem.leaves.values() for row in cells for v in row), default=0)
     return Figures(len(needed(work, asked)), counting.count, digits, active)

@@ -84,7 +84,7 @@ def random_point(network: Network, k: int, near: Mapping[Any, Matrix] | None = N
 
 def row_points(name: str) -> list[dict[str, Matrix]]:
     """Inputs on every piece of a row of the table, by the names of its arguments; some may lie outside its domain."""
-    names = [s.name for s in FUNCTIONS[name].args]
+    names = list(FUNCTIONS[name].names)
     around = [mp.mpf(kink) + side for kink in FUNCTIONS[name].kinks for side in (-0.125, 0.125)]
     grids = ([mp.mpf(x) / 8 for x in ROW_POINTS[k % 2]] + around for k in range(len(names)))
     return [{n: [[v]] for n, v in zip(names, values, strict=True)} for values in itertools.product(*grids)]

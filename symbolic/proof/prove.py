@@ -58,7 +58,7 @@ class SymPy(Arithmetic):
             return self.unnamed(name, xs[0], env, 1)
         row = FUNCTIONS[name]
         table = {**dict(zip(row.args, xs, strict=True)), sp.Symbol("a", real=True): self.call(name, xs)}
-        return expand_rows(row.slopes[k]).subs(table, simultaneous=True)
+        return expand_rows(row.sympy_slopes[k]).subs(table, simultaneous=True)
 
     def cases(self, e: Expr, env: Env) -> Any:
         values = [self.scalar(a, env) for a in e.args]
