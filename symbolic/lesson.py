@@ -197,8 +197,8 @@ def _scalar_steps(network: Network, scalar: Derivation, wrt: tuple[str, ...], ev
     return out
 
 
-_ALONG = ("The chain rule multiplies the local derivatives along the path.",
-          "The chain rule multiplies the local derivatives along each path, and the paths add up.")
+_ALONG = ("The chain rule multiplies local derivatives along the path.",
+          "The chain rule multiplies local derivatives along each path, and the paths add up.")
 
 
 def _asked(wrt: tuple[str, ...], symbol: Symbol) -> tuple[str, ...]:

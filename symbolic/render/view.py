@@ -109,7 +109,19 @@ T = TypeVar("T")
 
 
 def portions(items: Iterable[T], need: Callable[[T], float], room: float) -> list[list[T]]:
-    """Items in portions that together need no more than the room; one that needs more stands alone."""
+    """Items in as few portions as the room allows, about equally large; one that needs more than the room stands alone.
+
+    >>> portions(range(7), lambda item: 1.0, 6.0)
+    [[0, 1, 2, 3], [4, 5, 6]]
+    """
+    every = list(items)
+    full = _filled(every, need, room)
+    share = sum(map(need, every)) / max(1, len(full))
+    return next((even for k in range(10) if share * (1 + k / 10) < room and len(even := _filled(every, need, share * (1 + k / 10))) == len(full)), full)
+
+
+def _filled(items: Iterable[T], need: Callable[[T], float], room: float) -> list[list[T]]:
+    """Each portion as full as it gets."""
     out: list[list[T]] = []
     used = 0.0
     for item in items:
