@@ -153,6 +153,7 @@ class View:
         self._table: dict[str, list[str]] | None = None
         self._strings: dict[Any, list[list[str]] | None] = {}
         self._readings: dict[int, Sheet] = {}
+        self._worked = any(sheet.has(eq.name) for eq in sheet.network.equations)  # given numbers alone say nothing new
 
     # ------------------------------------------------------------ what is given
 
@@ -279,7 +280,7 @@ class View:
 
     def table(self) -> tuple[list[str], list[Row]]:
         """Heads and rows of the final table: value, gradient, new value of every name that fits in columns."""
-        if not self.sheet.values or self.printer.bar:
+        if not self._worked or self.printer.bar:
             return [], []
         rows = []
         for name, cells in self._cells().items():
@@ -294,7 +295,7 @@ class View:
         """The values that do not fit in columns, one below the other."""
         if self.printer.bar:
             return self.jacobians()
-        if not self.sheet.values:
+        if not self._worked:
             return []
         wanted = []
         for name in self._cells():
