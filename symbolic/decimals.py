@@ -27,7 +27,8 @@ from .pages.texparts import around, number, parens
 _DECIMAL = re.compile(r"-?(10\^\{-?\d+\}|[\d.]+(\\cdot 10\^\{-?\d+\})?)")
 _TIE = mp.mpf(10) ** -30  # what the arithmetic may have lost on an exact tie
 MOST_DIGITS = 24
-MOST_TERMS = 6  # a sum over more entries than this is not written out in numbers
+MOST_TERMS = 6  # a sum over more entries than this has dots
+MOST_SUMMED = 200  # and beyond this it is one number
 SMALL, LARGE = -4, 7  # powers of ten outside which a number is written with one
 
 
@@ -175,7 +176,10 @@ class Numbers:
             return Expr(e.op, (self._fill(e.args[0]), self._block([e.args[1]])), e.data, e.shape)
         if e.op == "take" and not e.data.word and e.args[0].op == "sym":
             return self._block([e])  # x_2 is a number by itself
-        if e.op in ("add", "neg", "matmul", "div", "T", "matrix", *MOVES):
+        if e.op == "add":  # sums of sums need no brackets
+            filled = [(a.op, self._fill(a)) for a in e.args]
+            return Expr("add", tuple(x for op, f in filled for x in (f.args if op == "sum" and f.op == "add" and f.data is None else (f,))), e.data, e.shape)
+        if e.op in ("neg", "matmul", "div", "T", "matrix", *MOVES):
             return Expr(e.op, tuple(map(self._fill, e.args)), e.data, e.shape)
         if e.op == "pow" and e.args[1].op == "num":
             return Expr(e.op, (self._fill(e.args[0]), e.args[1]), e.data, e.shape)
@@ -183,19 +187,32 @@ class Numbers:
             return e
         if e.op == "sum" and e.data is None and (terms := self._terms(e.args[0])):
             return terms
+        if e.op == "call" and e.data == "xlogx":
+            return self._fill(Expr("mul", (e.args[0], Expr("call", e.args, "log", e.shape)), None, e.shape))
         if e.op == "call" and len(e.args) == 1:
             return Expr(e.op, (self._fill(e.args[0]),), e.data, e.shape)
         return self._block([e])
 
     def _terms(self, e: Expr) -> Expr | None:
-        """A short sum over the entries of products, written out; None where it would be long."""
+        """A sum over the entries of a tree, written out, or with dots where it is long; None where that cannot be."""
         rows, columns = (int(d) for d in e.shape)
-        if rows * columns > MOST_TERMS or e.op not in ("mul", "pow", "sym", "grad"):
+        if rows * columns > MOST_SUMMED or e.op not in ("mul", "pow", "sym", "grad", "neg", "add"):
             return None
         filled = self._fill(e)
         if not all(x.op in ("val", "num") or x.op in ex.ENTRYWISE for x in ex.walk(filled)):
             return None  # an entry of a matrix product is not the product of two entries
-        return Expr("add", tuple(_cell(filled, i, j) for i in range(rows) for j in range(columns)))
+        terms = tuple(self._without_zeros(_cell(filled, i, j)) for i in range(rows) for j in range(columns))
+        return Expr("add", terms, "dots" if len(terms) > MOST_TERMS else None)
+
+    def _without_zeros(self, e: Expr) -> Expr:
+        """A sum without its products with 0, such as (1 - y) ln(1 - p) where y is 1; e is one entry, filled in."""
+        if e.op != "add":
+            return e
+        kept = [t for t in e.args if (inner := ex.signed(t)[1]).op != "mul" or all(self._number(f) != 0 for f in inner.args if f.op in ("val", "add"))]
+        return e if not kept else kept[0] if len(kept) == 1 else Expr("add", tuple(kept), e.data, e.shape, e.role)
+
+    def _number(self, e: Expr) -> Any:
+        return entries(self._rounded(e, MOST_DIGITS), {}, MP)[0][0]
 
     def _grouped(self, factors: tuple[Expr, ...]) -> list[Expr]:
         """Neighbouring factors with the same role are one number: a(1 - a) is a slope."""
@@ -269,7 +286,10 @@ class Numbers:
                 return matrix(cells, self.widest), _binding(cells[0][0]) if lone else 9
             case "add":
                 out = self._show(e.args[0], digits, NEG)
-                for t in e.args[1:]:
+                for t in e.args[1:] if e.data is None else (e.args[1], None, e.args[-1]):
+                    if t is None:
+                        out += r" + \cdots"
+                        continue
                     minus, inner = ex.signed(t)
                     if inner.op == "val" and not inner.shape and inner.data[1][0][0] < 0 and not minus:
                         minus, inner = True, _negated(inner)
@@ -340,6 +360,11 @@ def _cell(e: Expr, i: int, j: int) -> Expr:
         lone = not e.shape
         return Expr("val", (), (key, [[value[0][0] if lone else value[i][j]]], [[(exact[0][0] if lone else exact[i][j])]] if exact else None), (), e.role)
     return Expr(e.op, tuple(_cell(a, i, j) for a in e.args), e.data, (), e.role)
+
+
+def without_roles(e: Expr) -> Expr:
+    """A tree in which nothing is a part of a chain of slopes; numbers keep how they are printed."""
+    return Expr(e.op, tuple(map(without_roles, e.args)), e.data, e.shape, e.role if e.op == "num" else None)
 
 
 def _turned(rows: list[list[Any]]) -> list[list[Any]]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from . import expr as ex
 from .expr import ONE, Expr
@@ -199,8 +200,13 @@ def _outputs(network: Network) -> dict[Expr, Expr]:
 
 
 def _sum(terms: Sequence[Expr]) -> Expr:
-    """A sum of what the rules gave; a single term is tidy already."""
-    return terms[0] if len(terms) == 1 else ex.add(*terms)
+    """A sum of what the rules gave; a single term is tidy already. What goes back to the same place is added first, and sent once."""
+    if len(terms) == 1:
+        return terms[0]
+    sent: dict[Any, list[Expr]] = {}
+    for k, t in enumerate(terms):
+        sent.setdefault(t.data if t.op == "put" else k, []).append(t)
+    return ex.add(*(g[0] if len(g) == 1 else Expr("put", (ex.add(*(t.args[0] for t in g)),), g[0].data, g[0].shape) for g in sent.values()))
 
 
 def _first_uses(network: Network) -> dict[int, list[str]]:

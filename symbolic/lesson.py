@@ -115,8 +115,9 @@ def plan(network: Network, levels: Collection[str] = DEFAULT_LEVELS, *, wrt: tup
     steps: list[Shown] = []
     if scalar is not None and "scalar" in asked:
         steps += _scalar_steps(network, scalar, derivation.wrt, all_entries, assume, rules)
+    said = {s.wrt: s.source.result for s in steps if s.lines[-1].kind == "gradient"} if scalar is not derivation else {}
     for step in derivation.shown():
-        if not step.terms:
+        if not step.terms or (not step.shape and said.get(step.wrt) == step.result):  # a number by itself: the scalar level has said it
             continue
         if "index" in asked:
             steps += _index_step(network, step)
@@ -196,8 +197,8 @@ def _scalar_steps(network: Network, scalar: Derivation, wrt: tuple[str, ...], ev
     return out
 
 
-_ALONG = ("The chain rule multiplies the local derivatives along the path.",
-          "The chain rule multiplies the local derivatives along each path, and the paths add up.")
+_ALONG = ("The chain rule multiplies local derivatives along the path.",
+          "The chain rule multiplies local derivatives along each path, and the paths add up.")
 
 
 def _asked(wrt: tuple[str, ...], symbol: Symbol) -> tuple[str, ...]:

@@ -209,8 +209,9 @@ def _check_formulas(spec: Spec, network: Network) -> None:
     for claim in spec.claims:
         for text in (claim.formula, claim.name) if claim.group not in ("notes", "rounding") else ():
             try:
-                if text and (text == claim.formula or subject(text, [*network.symbols, *network.other_names], network.output, claim.group).text):
-                    formula(text, network, lambda u, v: slope_name(network, u, v), ex.ONE)
+                read = text if text == claim.formula else subject(text, [*network.symbols, *network.other_names], network.output, claim.group).text
+                if read:
+                    formula(read, network, lambda u, v: slope_name(network, u, v), ex.ONE)
             except ShapeError:
                 continue
             except SpecError as e:

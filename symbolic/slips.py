@@ -49,12 +49,15 @@ class Working:
     handed: Mapping[str, Expr] = field(default_factory=dict)
     recall: Recall | None = None
 
-    def values(self, leaves: Env, rate: Any = None, trained: Sequence[str] = (), key: Any = None) -> dict[Any, Matrix]:
+    def values(self, leaves: Env, rate: Any = None, trained: Sequence[str] = (), key: Any = None, steps: int = 1) -> dict[Any, Matrix]:
         """Every value under its name, gradient under (of, wrt), updated parameter and later loss under (None, name).
 
         A vector-valued output is differentiated with the seed of ones. rate: None for no update. key: the one value that is
-        wanted, so that the rest need not be computed.
+        wanted, so that the rest need not be computed. steps: how many updates; all else is then what stands before the last.
         """
+        for _ in range(steps - 1):
+            env = self.values(leaves, rate, trained, (None, ""))
+            leaves = {**leaves, **{n: env[None, n] for n in trained}}
         output = self.network.output
         shape = self.network.symbols[output].shape
         env = forward(self.network, {**leaves, **(self.recall([leaves]) if self.recall else {})}, partly=True)
@@ -261,11 +264,11 @@ _VALUE, _GRADIENT, _UPDATE = ("network", "forward"), ("rule", "network", "accumu
 class Suspects:
     """Every slip worked out on one network, each as far as it is needed.
 
-    rate, trained: the learning rate and the parameters it moves, for updates.
+    rate, trained, steps: the learning rate, the parameters it moves, and how often, for updates.
     """
 
-    def __init__(self, network: Network, rate: Any = None, trained: Sequence[str] = ()) -> None:
-        self.network, self.rate, self.trained = network, rate, trained
+    def __init__(self, network: Network, rate: Any = None, trained: Sequence[str] = (), steps: int = 1) -> None:
+        self.network, self.rate, self.trained, self.steps = network, rate, trained, steps
         self._workings: dict[str, list[Working]] = {}
 
     def explain(self, key: Any, cases: Sequence[Case]) -> tuple[Slip, str] | None:
@@ -289,13 +292,13 @@ class Suspects:
 
     def _truth(self, key: Any, cases: Sequence[Case]) -> list[Matrix]:
         whole = right(self.network)
-        return [whole.values(case.leaves, self.rate, self.trained, key).get(key) or [[mp.nan]] for case in cases]
+        return [whole.values(case.leaves, self.rate, self.trained, key, self.steps).get(key) or [[mp.nan]] for case in cases]
 
     def _agreeing(self, working: Working, key: Any, case: Case) -> Matrix | None:
         """The answer of a working where it is the claimed one."""
         try:
-            answer = working.values(case.leaves, self.rate, self.trained, key).get(key)
-        except (ArithmeticError, ValueError):  # the wrong network has no value at these numbers
+            answer = working.values(case.leaves, self.rate, self.trained, key, self.steps).get(key)
+        except (ArithmeticError, KeyError, ValueError):  # the wrong network has no value at these numbers
             return None
         return answer if answer is not None and case.agrees(answer) else None
 

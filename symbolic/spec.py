@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     Extent: TypeAlias = "int | tuple[int, int]"
     Count: TypeAlias = int
     Expression: TypeAlias = str
+    Activation: TypeAlias = str
     Named: TypeAlias = dict[str, Any]
     Rivals = Named
     Moves = Named
@@ -97,6 +98,7 @@ else:  # as pydantic sees them; Any with one function each keeps its start-up sh
     Extent = _leaf(choices.extent, {"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]})
     Count = _leaf(lambda raw: whole(raw, 0), {"type": "integer", "minimum": 0})
     Named = _leaf(named, NAMED)
+    Activation = Annotated[str, WithJsonSchema({"anyOf": [_TEXT, {"type": "object", "additionalProperties": _NUMBER, "maxProperties": 1}]})]
     Rivals, Moves = (_leaf(braces(x), {"type": "object"}) for x in ("{learning_rate: [0.1, 0.5], steps: 10}", "{by: [{scale: 0.5}, {rotate: 30}]}"))
     Value = Annotated["Size", WrapValidator(_value), _OrNumbers()]
     Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
@@ -137,7 +139,7 @@ class Layer(_Part):
 
     type: str = Field(default="dense", description="Kind of layer.", examples=["dense", "layer_norm", "conv2d", "rnn", "attention"])
     units: Whole | None = Field(default=None, description="Number of units; may be left out beside W or b.", examples=[2])
-    activation: str = Field(default="identity", description="Activation function.", examples=["sigmoid", "relu", "softmax"])
+    activation: Activation = Field(default="identity", description="Activation function.", examples=["sigmoid", "softmax", {"leaky_relu": 0.1}])
     alpha: Rate | None = Field(default=None, description="leaky_relu: slope of the negative piece (1/100); elu: its size (1).", examples=[0.1])
     W: Array | None = Field(
         default=None, description="Weights, one row a unit (with convention: rows, one column a unit); left out: symbolic, or "
@@ -159,6 +161,7 @@ class Layer(_Part):
     vocabulary: Whole | None = Field(default=None, description="embedding: how many words there are.")
     causal: Truth = Field(default=False, description="attention: a position sees itself and those before it.")
     project: Truth = Field(default=False, description="attention: multiply the result by weights of its own, back to the size of the input.")
+    _with_alpha = model_validator(mode="before")(classmethod(lambda cls, data: choices.with_alpha(data)))
 
 
 _SAMPLES: list[Any] = [

@@ -7,7 +7,7 @@ import math
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
@@ -28,6 +28,7 @@ from symbolic.catalogue import tables as catalogue
 from symbolic.catalogue.entries import limit, loss_network
 from symbolic.catalogue.entry import Entry, plain_range
 from symbolic.catalogue.entrytexts import equation_entry, sentence_entry
+from symbolic.catalogue.models import METHODS
 from symbolic.catalogue.tables import TABLES, Table, entries_of, find, tables
 from symbolic.claims.scenes import LETTERS
 from symbolic.cli import main
@@ -240,6 +241,29 @@ def test_the_code_of_a_network_runs(table: str, name: str) -> None:
     for n in made:
         assert n not in exact or np.allclose(found[n], exact[n], rtol=1e-9, atol=1e-12), (n, e.code)
     assert len({n for n in made if n in exact}) >= 2 and any(n.startswith("d") for n in made), made
+
+
+METHOD_RESULTS: dict[str, Callable[[Any, Any, Any, Any], dict[str, Any]]] = {  # by SymPy's point, gradient and Hessian, and the design matrix
+    "newton": lambda p, g, H, D: dict(zip("xy", p - H.inv() * g, strict=True)),
+    "hessian": lambda p, g, H, D: {"H": H, "eigenvalues": sorted(H.eigenvals())},
+    "directional_derivative": lambda p, g, H, D: {"slope": g.dot(sp.Matrix([3, 4])) / 5, "curvature": (sp.Matrix([3, 4]).T * H * sp.Matrix([3, 4]))[0] / 25, "ascent": g / g.norm()},
+    "normal_equations": lambda p, g, H, D: {"theta": (D[:, :2].T * D[:, :2]).inv() * D[:, :2].T * D[:, 2]},
+}
+
+
+@pytest.mark.parametrize("name", METHOD_RESULTS)
+def test_the_code_of_a_method_does_what_it_says(name: str) -> None:
+    """The printed lines at the row's own numbers, against SymPy."""
+    e, data = entry("method", name), METHODS[name].data
+    x, y = sp.symbols("x y")
+    table = sp.Matrix([[a, 1, b] for (a,), (b,) in zip(data["inputs"]["x"], data["targets"]["y"], strict=True)]) if "inputs" in data else None
+    at = {k: sp.Rational(v) for k, v in data.get("at", {}).items()}
+    f = sp.sympify(data["equations"]["f"]) if "equations" in data else sp.S.Zero
+    expected = METHOD_RESULTS[name](sp.Matrix(list(at.values())), sp.Matrix([f.diff(x), f.diff(y)]).subs(at), sp.hessian(f, (x, y)).subs(at), table)
+    given = {k: float(v) for k, v in at.items()} or {k: np.array(v, dtype=float) for k, v in (("x", data["inputs"]["x"]), ("y", data["targets"]["y"]))}
+    found = evaluated(e.code, **given, **({} if at else {"W1": 0.0, "b1": 0.0}))
+    for key, value in expected.items():
+        assert np.allclose(np.ravel(found[key]), np.ravel(np.array(value, dtype=float)), rtol=1e-12), (key, e.code)
 
 
 @pytest.mark.parametrize("name", of("initialisation"))

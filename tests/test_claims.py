@@ -68,7 +68,7 @@ FOUND = {  # file: claims that are not right, as (claim, verdict, slip, words of
     "numpy-listing": [("dL/dz2", "wrong", "other-loss", "binary cross entropy")],
     "four-houses": [("dO/dW", "wrong", "elementwise", "dU is 4 x 3 and dO is 4 x 1")],
     "forward-pass": [("W*Y + B", "wrong", "operand", "`X` was used in place of `Y`"), ("P", "wrong", "operand", "`Y` was used in place of `X`")],
-    "rotation": [("degrees", "wrong", "sign", "turned around")],
+    "rotation": [("angle(M)", "wrong", "sign", "turned around")],
     "epoch": [("One forward pass followed by one backward pass is an epoch.", "note", "", "full batch only")],
     "computational-graph": [], "cross-entropy-step": [], "primitives": [], "slopes": [], "chain-rule": [], "squared-error": [], "transforms": [],
 }
@@ -92,7 +92,7 @@ def test_the_slips_of_the_lectures(name: str) -> None:
     assert all(words in v.why for v, (*_, words) in zip(off, FOUND[name], strict=True))
 
 
-@pytest.mark.parametrize(("name", "right"), [("two-layer-example", 13), ("computational-graph", 13), ("forward-pass", 2), ("numpy-listing", 6), ("output-error", 4), ("cross-entropy-step", 4), ("primitives", 11), ("slopes", 10), ("chain-rule", 1), ("squared-error", 6), ("transforms", 2)])
+@pytest.mark.parametrize(("name", "right"), [("two-layer-example", 13), ("computational-graph", 13), ("forward-pass", 2), ("numpy-listing", 6), ("output-error", 4), ("cross-entropy-step", 4), ("primitives", 11), ("slopes", 10), ("chain-rule", 1), ("squared-error", 6), ("transforms", 2), ("rotation", 3)])
 def test_what_is_published_right_is_called_right(name: str, right: int) -> None:
     assert sum(v.verdict == "right" for v in of_file(name)) == right
 
@@ -101,6 +101,37 @@ def test_the_right_formula_stands_beside_the_wrong_one() -> None:
     assert [v.ours for v in of_file("four-houses")] == ["X.T @ dU"] * 2
     assert of_file("two-layer-example")[-1].ours == "dz1 @ x.T"
     assert of_file("numpy-listing")[0].ours == "dy_hat*y_hat*(1 - y_hat)"
+
+
+# ---------------------------------------------------------------- runs and angles
+
+RUN = "equations: {y: x**2}\nat: {x: 3}\nlearning_rate: 0.3\n"
+ADAM = "equations: {y: x**2 + b**2}\nat: {x: 3, b: 1}\nlearning_rate: 0.1\noptimizer: {name: adam, steps: 2}\n"
+
+
+@pytest.mark.parametrize(("text", "claim", "verdict", "said"), [
+    (RUN, "after 1 step: {x: 1.2}", "right", ""), (RUN, "after 3 steps: {x: 0.192}", "right", ""), (RUN, "after 3 steps: {x: 0.193}", "wrong", ""),
+    (RUN, "after 3 steps: {loss: 0.0369}", "right", ""), (RUN, "after 3 steps: {y: 0.0370}", "wrong", ""),
+    (RUN, "after 3 steps: {x: 12.288}", "wrong", "The gradient was added"), (RUN, "after 2 steps at 1.05: {x: 3.63}", "right", ""),
+    (RUN, "after 7 steps at 1.05: {x: -5.84}", "rounding drift", "rounded to 2 decimals"),  # 3.3, 3.63, 3.99, ...: exactly 5.846
+    (RUN, "after 2 steps at 0.9: {x: x**2}", "undecidable", "in numbers only"), (RUN, "after 1 step at 0.9: {x: x - 1.8*x}", "right", ""),
+    (ADAM, "after 2 steps: {x: 2.80}", "right", ""), (ADAM, "after 2 steps: {x: 2.9}", "wrong", ""),
+    (ADAM, "after 1 step at 0.5: {x: 2.5}", "right", ""), (ADAM, "after 9 steps: {x: 2.5}", "wrong", ""),
+    ("equations: {y: x**2}\nlearning_rate: 0.3\n", "after 3 steps: {x: 1}", "undecidable", "no numbers to start from"),
+    ("equations: {M: 2*R}\nat: {R: [[0, -1], [1, 0]]}\n", "angle(M): 90", "right", ""), ("equations: {M: 2*R}\nat: {R: [[0, -1], [1, 0]]}\n", "angle(M @ M): -180", "wrong", ""),
+    ("equations: {M: 2*R}\nat: {R: [[0, -1], [1, 0]]}\n", "angle(M.T): 90", "wrong", "A positive angle turns counter-clockwise"),
+    ("equations: {M: 2*R}\nat: {R: [[0, -1], [1, 1]]}\n", "angle(M): 90", "undecidable", "only turns and scales"),
+])
+def test_a_run_and_an_angle(text: str, claim: str, verdict: str, said: str) -> None:
+    found = one(text, claim)
+    assert found.verdict == verdict and said in found.why
+
+
+@pytest.mark.parametrize(("claim", "said"), [("after 0 steps: {x: 1}", "1 to 60"), ("after 3 steps at -1: {x: 1}", "above 0"), ("after 3 steps: {z: 1}", "not known"),
+                                             ("angle(z): 1", "not known"), ("after 3 stps: {x: 1}", "after 3 steps")])
+def test_a_run_is_asked_for_in_one_way(claim: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        one(RUN, claim)
 
 
 # ---------------------------------------------------------------- numbers
@@ -354,7 +385,7 @@ def test_which_numbers_are_off() -> None:
 # ---------------------------------------------------------------- what a file may say
 
 MISTAKES = [
-    ("z3: 0.5", ["claims z3", "'z3' is not known here", "valid names: x, y, W1"]), ("los: 0.5", ["did you mean 'loss'?"]), ("gradient: {W1: 2}", ["not braces", "gradients and updated"]),
+    ("z3: 0.5", ["claims z3", "'z3' is not known here", "valid names: x, y, W1"]), ("los: 0.5", ["did you mean 'loss'?"]), ("gradient: {W1: 2}", ["not braces", "gradients, updated and"]),
     ("gradients: {W9: [1, 2]}", ["claims gradients W9", "'W9' is not known", "'W"]), ("updated: {q: 1}", ["'q' is not known"]), ("dL/dz9: 1", ["'z9' is not known", "valid names"]),
     ("dL/dz2: y_hut - y", ["claims dL/dz2", "'y_hut' is not known", "did you mean 'y_hat'?"]), ("dL/dz2: sigmod(z2)", ["'sigmod' is not known", "did you mean 'sigmoid'?"]),
     ("dL/dz2: y_hat -", ["'y_hat -' is not an expression"]), ("dL/dz2:", ["claim is missing"]), ("z1: [0.3775, y]", ["entry 2", "'y' is not a number"]),
@@ -443,7 +474,7 @@ def test_an_unknown_option_is_one_sentence(options: tuple[str, str], tmp_path: P
 def test_the_table(tmp_path: Path) -> None:
     done = verify(ERRATA / "rotation.yaml", tmp_path)
     assert done.exit_code == 1 and "The sign is turned around." in done.output and "`" not in done.output
-    assert done.output.rstrip().endswith("3 claims: 2 right, 1 wrong.") and not list(tmp_path.iterdir())
+    assert done.output.rstrip().endswith("4 claims: 3 right, 1 wrong.") and not list(tmp_path.iterdir())
     assert verify(ERRATA / "rotation.yaml", tmp_path, "-q").output == ""
 
 

@@ -320,10 +320,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**IMAGE, "layers": [{"type": "conv2d", "kernel": 2, "padding": 100000}]}, "padding 100,000; at most 50"),
     (spec([{"units": 2, "activation": "relu", "alpha": "0.1"}]), "relu has no alpha to choose; leaky_relu and elu have one"),
     (spec([{"type": "lstm", "units": 2, "alpha": "0.1"}]), "identity has no alpha to choose"),
+    (spec([{"units": 2, "activation": {"relu": "0.1"}}]), "relu has no alpha to choose; leaky_relu and elu have one"),
+    (spec([{"units": 2, "activation": {"elu": "1", "relu": "1"}}]), "expected one word or text, not braces"),
     (spec([{"type": "average"}], regularization={"l2": "0.1"}), "regularization needs weights"),
     ({**IMAGE, "inputs": {"x": {"size": 3}}, "layers": [{"type": "lstm", "units": 1}]}, "lstm reads a sequence"),
     ({**IMAGE, "inputs": {"x": [1, 2]}, "layers": [{"type": "batch_norm"}, {"units": 1}]}, "batch_norm needs a batch, and there is one example"),
 ]
+
+
+def test_alpha_in_braces_is_the_key_alpha() -> None:
+    short, long = (build(spec([{"units": 1, **keys}])).layers for keys in ({"activation": {"leaky_relu": "0.1"}}, {"activation": "leaky_relu", "alpha": "0.1"}))
+    assert short == long and short[0].alpha == Fraction(1, 10)
 
 
 @pytest.mark.parametrize(("data", "sentence"), REFUSED, ids=[s for _, s in REFUSED])

@@ -19,6 +19,7 @@ from ..lesson import plan
 from ..network import Equation, Network, Symbol, from_equations
 from ..numpytree import tree_code
 from ..optimizers import Optimizer, Schedule
+from ..pages.curvature import checked_entries
 from ..pages.descentpages import row_lines
 from ..pages.sheet import Sheet, TexLine
 from ..verify import Certified, certify
@@ -124,7 +125,17 @@ def spec_entry(table: str, name: str, row: Model) -> Entry:
     """A row that is a spec: its equations, its gradients, and what else it asks for."""
     network = problem(row).network
     return Entry(table, name, row.because, network, tuple((network.symbols[eq.name].expr, eq.rhs) for eq in network.equations), facts=lambda: stated(row),
-                 coded=lambda: network_code(network), parts=lambda: (derived(row),), sheet=(lambda: Sheet(problem(row), derived(row))) if row.sections else None)
+                 coded=lambda: (*network_code(network), *_method_code(row)), parts=lambda: (derived(row),), sheet=(lambda: Sheet(problem(row), derived(row))) if row.sections else None)
+
+
+def _method_code(row: Model) -> tuple[str, ...]:
+    """What a method does beyond the gradient, with the Hessian written out where it needs one."""
+    network = problem(row).network
+    names = network.names("input")
+    if not row.numpy or network.layers or (found := checked_entries(network, derived(row).lesson.derivation, names)) is None:
+        return row.numpy
+    table = ", ".join(f"[{', '.join(tree_code(e.result) for e in found[1] if e.first == x)}]" for x in names)
+    return f"g = np.array([{', '.join(f'd{x}' for x in names)}])", f"H = np.array([{table}])", *row.numpy
 
 
 def sentence_entry(table: str, name: str, row: Any) -> Entry:

@@ -23,7 +23,7 @@ Data = Mapping[str, Any]
 @dataclass(frozen=True, eq=False)
 class Model:
     """A row that is a spec. because: the idea in a sentence; used: where it is met; convention, warning: what a page must add;
-    sections: whether the parts beside the derivation are shown too.
+    sections: whether the parts beside the derivation are shown too; numpy: what the method does with the gradient g and the Hessian H.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Model:
     convention: str = ""
     warning: str = ""
     sections: bool = False
+    numpy: tuple[str, ...] = ()
 
 
 def _net(x: Any, layers: list[Data], loss: str, **more: Any) -> Data:
@@ -92,19 +93,20 @@ MODELS: dict[str, Model] = _rows(
 METHODS: dict[str, Model] = _rows(
     Model("newton", {"equations": {"f": "x**4 + x*y + (1 + y)**2"}, "at": {"x": 0.75, "y": -1.25}, "newton": {"steps": 3}},
           "Newton's method goes to the point at which the parabola that fits the function here has the slope zero.",
-          "small problems, where the Hessian can be afforded", sections=True),
+          "small problems, where the Hessian can be afforded", sections=True, numpy=("x, y = np.array([x, y]) - np.linalg.solve(H, g)",)),
     Model("hessian", {"equations": {"f": "x**2 - y**2 + x*y"}, "at": {"x": 0, "y": 0}, "hessian": True},
           "The Hessian holds all second derivatives; its eigenvalues say in which directions a function curves up or down.",
-          "minima, maxima and saddles", sections=True),
+          "minima, maxima and saddles", sections=True, numpy=("eigenvalues, directions = np.linalg.eigh(H)",)),
     Model("directional_derivative", {"equations": {"f": "x**2 + 3*y**2"}, "at": {"x": 1, "y": 1}, "direction": {"x": 3, "y": 4}},
           "The slope along a direction is the inner product of the gradient with it; it is largest along the gradient itself.",
-          "steepest ascent and descent", sections=True),
+          "steepest ascent and descent", sections=True,
+          numpy=("v = np.array([3, 4])", "u = v / np.linalg.norm(v)", "slope = g @ u", "curvature = u @ H @ u", "ascent = g / np.linalg.norm(g)")),
     Model("lagrange", {"equations": {"A": "4*x*y"}, "lagrange": {"constraint": "x**2 + y**2 = 1"}},
           "Where a function is largest under a constraint, its gradient is a multiple of the gradient of the constraint.",
           "optimization with a side condition", sections=True),
     Model("normal_equations", _net([[1], [2], [3], [4]], [{"units": 1, "W": [[0]], "b": [0]}], "mse", y=[[2], [3], [5], [6]], convention="rows", normal_equations=True),
           "A linear regression solved exactly: where the gradient is zero, the weights solve a linear system.", "regression without gradient descent",
-          sections=True, convention=ROWS),
+          sections=True, convention=ROWS, numpy=("D = np.hstack([x, np.ones((len(x), 1))])", "theta = np.linalg.solve(D.T @ D, D.T @ y)")),
 )
 
 OPERATIONS: dict[str, Model] = _rows(

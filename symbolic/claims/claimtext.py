@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_CLAIMS = 500
 MOST_ROUNDING = 30
 GROUPS = ("gradients", "updated")
+LATER = re.compile(r"after (\d+) steps?(?: at (\S+))?")  # a group: what a run comes to
+ANGLE = re.compile(r"angle\((.+)\)")
+MOST_LATER = 60  # steps
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _SLOPE = re.compile(r"(?<![\w.])d([A-Za-z]\w*)\s*/\s*d([A-Za-z]\w*)")
 _NUMBER_WORDS = ("sqrt", "exp", "ln", "log", "sin", "cos", "tan", "pi")
@@ -49,8 +52,8 @@ Written: TypeAlias = "Digits | tuple[Digits, ...] | tuple[tuple[Digits, ...], ..
 class Claim:
     """One claim. key: what it is about, as written; numbers or a formula; path: where it stands in the block.
 
-    group: 'gradients', 'updated' or '' (name is then the same as the key); 'notes' holds a statement in words, with the
-    remark on it as its formula.
+    group: 'gradients', 'updated', 'after 3 steps' or '' (name is then the same as the key); 'notes' holds a statement in words,
+    with the remark on it as its formula.
     """
 
     key: str
@@ -63,12 +66,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a claim is about. kind: value, gradient (of, wrt), updated, after (the loss after the update), expression (text)."""
+    """What a claim is about. kind: value, gradient (of, wrt), updated, after (the loss after the update), expression or angle (text).
+
+    steps: how many updates; rate: the learning rate of that run, None for the one of the file.
+    """
 
     kind: str
     of: str = ""
     wrt: str = ""
     text: str = ""
+    steps: int = 1
+    rate: Number | None = None
 
 
 def read_claims(raw: object) -> tuple[Claim, ...]:
@@ -97,7 +105,7 @@ def _block(block: object, at: tuple[str | int, ...]) -> Iterator[Claim]:
                 yield Claim(key, key, key, None, str(whole(value, 0, MOST_ROUNDING)), (*at, key))
             except ValueProblem as problem:
                 raise ValueProblem(problem.sentence, *at, key) from None
-        elif key in GROUPS and isinstance(value, Mapping):
+        elif (key in GROUPS or LATER.fullmatch(key)) and isinstance(value, Mapping):
             for name, inner in value.items():
                 yield _claim(str(name).strip(), key, inner, (*at, key, str(name)))
         else:
@@ -114,9 +122,9 @@ def _notes(value: object, at: tuple[str | int, ...]) -> Iterator[Claim]:
 
 
 def _claim(name: str, group: str, value: object, path: tuple[str | int, ...]) -> Claim:
-    key = f"{name}_new" if group == "updated" else name
+    key = f"{name}_new" if group == "updated" else f"{name} {group}" if LATER.fullmatch(group) else name
     if isinstance(value, Mapping):
-        raise ValueProblem("expected numbers or a formula, not braces", *path, hint=f"groups are {' and '.join(GROUPS)}")
+        raise ValueProblem("expected numbers or a formula, not braces", *path, hint=f"groups are {', '.join(GROUPS)} and 'after 3 steps'")
     if value is None or value == "":
         raise ValueProblem("the claim is missing", *path, hint="write numbers or a formula behind it")
     if isinstance(value, str) and _is_formula(value):
@@ -160,6 +168,8 @@ def subject(key: str, names: Sequence[str], output: str, group: str = "") -> Sub
         name = key.removesuffix("_new") if group == "updated" else key
         _known(name, names)
         return Subject("gradient", output, name) if group == "gradients" else Subject("updated", name)
+    if later := LATER.fullmatch(group):
+        return _later(key, names, output, later)
     if key in names:
         return Subject("value", key)
     if key in ("loss", "loss_after"):
@@ -174,8 +184,21 @@ def subject(key: str, names: Sequence[str], output: str, group: str = "") -> Sub
         return Subject("gradient", output, key[1:])
     if re.fullmatch(r"\w+", key):
         _known(key, [*names, "loss", "loss_after", *GROUPS, "rounding", "notes"])
-    check_formula(key, names)
-    return Subject("expression", text=key)
+    angle = ANGLE.fullmatch(key)
+    check_formula(angle[1] if angle else key, names)
+    return Subject("angle", text=angle[1]) if angle else Subject("expression", text=key)
+
+
+def _later(name: str, names: Sequence[str], output: str, group: re.Match[str]) -> Subject:
+    """A value or the loss at the end of a run of several steps."""
+    steps = int(group[1]) if len(group[1]) < 4 else MOST_LATER + 1
+    if not 1 <= steps <= MOST_LATER:
+        raise ValueProblem(f"{group[1][:20]} steps, expected 1 to {MOST_LATER}")
+    rate = None if group[2] is None else parse_number(group[2])
+    if rate is not None and not float(rate) > 0:
+        raise ValueProblem(f"expected a learning rate above 0, not {group[2]}")
+    _known(name, [*names, "loss"])
+    return Subject("after", output, steps=steps, rate=rate) if name in ("loss", output) else Subject("updated", name, steps=steps, rate=rate)
 
 
 def _known(name: str, names: Sequence[str]) -> None:
@@ -272,5 +295,6 @@ def schema(number: dict[str, Any], array: dict[str, Any]) -> dict[str, Any]:
     notes = {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "object", "additionalProperties": {"type": "string"}}]}
     block = {"type": "object", "additionalProperties": claim, "properties": {
         **{group: {"type": "object", "additionalProperties": claim} for group in GROUPS}, "notes": notes,
-        "rounding": {"type": "integer", "minimum": 0, "maximum": MOST_ROUNDING}}}
+        "rounding": {"type": "integer", "minimum": 0, "maximum": MOST_ROUNDING}},
+        "patternProperties": {f"^{LATER.pattern}$": {"type": "object", "additionalProperties": claim}}}
     return {"anyOf": [block, {"type": "array", "items": block}]}

@@ -77,11 +77,14 @@ class _Rounded(HighPrecision):
         return self.habit.round(MP.call(name, args))
 
 
-def rounded_values(working: Working, leaves: Env, habit: Habit, rate: Any = None, trained: Sequence[str] = ()) -> dict[Any, Matrix]:
+def rounded_values(working: Working, leaves: Env, habit: Habit, rate: Any = None, trained: Sequence[str] = (), steps: int = 1) -> dict[Any, Matrix]:
     """The values of a working as the habit gives them, under the same keys as `Working.values`.
 
     Raises ArithmeticError where rounding leads out of a domain (the logarithm of a zero).
     """
+    for _ in range(steps - 1):
+        env = rounded_values(working, leaves, habit, rate, trained)
+        leaves = {**leaves, **{n: env[None, n] for n in trained}}
     arithmetic = _Rounded(habit) if habit.every else MP
     env = _forward(working, dict(leaves), habit, arithmetic)
     for step in working.derivation.steps.values():

@@ -19,16 +19,18 @@ from ..errors import CheckError, ShapeError, SpecError
 from ..expr import Expr
 from ..language.arithmetic import MP, Matrix, entries, spread_out
 from ..language.parse import names_in, tree
-from ..lectures.descent import first_step
+from ..lectures.descent import Moment, first_step, run
+from ..lectures.transforms import turn
 from ..network import Equation, Symbol
 from ..problem import Problem
+from ..reading.plans import Plan
 from ..slips import SLIPS, Case, Slip, difference, misfit
 from ..values import DIGITS
 from ..verify import Certified
 from .claimtext import Claim, Subject, flat, formula, slope_name, subject, without_slopes
 from .drift import Habit, habits, rounded_values
 from .scenes import Point, Scene, exclusive, jacobian, part
-from .written import agree, aligned, decimals, like, nested, places_of, shown_value, significant, size_words, text, turned, within
+from .written import agree, aligned, decimals, like, nested, places_of, shown_value, significant, size_words, text, turned, which_off, within
 
 VERDICTS = ("right", "rounding drift", "wrong", "undecidable", "note")
 MOST_DECIMALS = 12  # rounding to more of them changes nothing that anybody prints
@@ -145,14 +147,10 @@ class _Judge:
                 return _Place(self.main, about.of, lambda m: as_written(about.of, m))
             case "expression":
                 return self._expression(about.text)
+            case "angle":
+                return self._angle(about.text)
             case "updated" | "after":
-                if self.problem.learning_rate is None:
-                    raise _Undecidable("The file gives no learning_rate, so nothing is updated.")
-                if about.kind == "updated" and about.of not in self.trained:
-                    raise _Undecidable(f"`{about.of}` is not a parameter, so no update moves it.")
-                if self.problem.descent is not None and not self.problem.descent.plain:
-                    return _Place(self.main, None, value=self._first_step(about))
-                return _Place(self.main, (None, about.of), lambda m: as_written(about.of, m))
+                return self._moved(about)
         self._check_moving(about.wrt)
         scene = self._scene(about.of)
         if scene is self.main or scene.entrywise(about.wrt):
@@ -162,10 +160,42 @@ class _Judge:
             raise _Undecidable(table)
         return _Place(scene, None, value=table)
 
-    def _first_step(self, about: Subject) -> Any:
-        """What the optimizer that the file names makes of a parameter, or of the loss."""
-        moment = first_step(self.problem, self.main.working.derivation)
-        return moment.loss if about.kind == "after" else self.problem.as_written(about.of, moment.values[about.of])
+    def _moved(self, about: Subject) -> _Place:
+        """A parameter, or the loss, after one step or several."""
+        plan = self.problem.descent
+        if self.problem.learning_rate is None:
+            raise _Undecidable("The file gives no learning_rate, so nothing is updated.")
+        if about.steps > 1 and any(n not in self.main.leaves for n in self.network.names("input", "target", "parameter", "constant")):
+            raise _Undecidable("The file gives no numbers to start from.")
+        if about.kind == "updated" and about.of not in self.trained:
+            raise _Undecidable(f"`{about.of}` is not a parameter, so no update moves it.")
+        if plan is None or plan.plain:
+            main = self.main
+            scene = Scene(self.network, main.leaves, about.rate or main.exact_rate, self.trained, main.working.derivation, main.shares, about.steps)
+            scene = main if (about.steps, about.rate) == (1, None) else self.scenes.setdefault(f"{about.steps} {about.rate}", scene)
+            return _Place(scene, (None, about.of), lambda m: self.problem.as_written(about.of, m))
+        moment = self._last(replace(plan, rate=about.rate or plan.rate), about.steps)
+        return _Place(self.main, None, value=moment.loss if about.kind == "after" else self.problem.as_written(about.of, moment.values[about.of]))
+
+    def _last(self, plan: Plan, steps: int) -> Moment:
+        """Where the optimizer that the file names stands after so many steps."""
+        derivation = self.main.working.derivation
+        if steps == 1 and plan == self.problem.descent:
+            return first_step(self.problem, derivation)
+        if plan.batches and len(plan.batches) < steps:
+            raise _Undecidable(f"The file has batches for {len(plan.batches)} steps; write steps: {steps} under optimizer.")
+        path = run(self.problem, derivation, plan, steps)
+        if len(path.moments) <= steps:
+            raise _Undecidable(path.stopped)
+        return path.last
+
+    def _angle(self, source: str) -> _Place:
+        """How far a matrix turns, read off the matrix."""
+        place = self._expression(source)
+        found = turn(place.scene.env[place.key]) if place.key in place.scene.env and place.scene.network.symbols[place.key].shape == (2, 2) else None
+        if found is None:
+            raise _Undecidable(f"`{source}` is no matrix that only turns and scales alike, so it has no angle.")
+        return _Place(place.scene, None, value=found[1])
 
     def _check_moving(self, name: str) -> None:
         if self.network.symbols[name].kind in ("target", "size"):
@@ -209,7 +239,9 @@ class _Judge:
             return replace(found, verdict="right")
         if (habit := self._drift(numbers, place, off)) is not None:
             return replace(found, verdict="rounding drift", why=f"It is what comes out when {habit}.")
-        which = _which(off, len(pairs)) if len(off) < len(pairs) else ""
+        which = which_off(off, len(pairs)) if len(off) < len(pairs) else ""
+        if found.about is not None and found.about.kind == "angle" and agree(numbers, -place.value):
+            return _explained(found, (SLIPS["sign"], f"{SLIPS['sign'].sentence} A positive angle turns counter-clockwise."))
         case = Case(place.scene.leaves, lambda m: agree(numbers, place.form(m)))
         slip = None if place.value is not None else place.scene.suspects.explain(place.key, [case])
         if slip and found.about is not None and found.about.kind == "expression":
@@ -242,7 +274,7 @@ class _Judge:
             scene = place.scene
             if habit not in scene.rounded:
                 try:
-                    scene.rounded[habit] = rounded_values(scene.working, scene.leaves, habit, scene.rate, scene.trained)
+                    scene.rounded[habit] = rounded_values(scene.working, scene.leaves, habit, scene.rate, scene.trained, scene.steps)
                 except (ArithmeticError, KeyError, ValueError):  # rounded so, there is no value
                     scene.rounded[habit] = {}
             if place.key in scene.rounded[habit]:
@@ -299,7 +331,7 @@ class _Judge:
             raise _Undecidable("It mixes slopes of different values.") from None
         for point, gap in gaps:
             if gap is not None:
-                why = _counterexample(found.claim, point, gap, shape)
+                why = point.counterexample(found.claim, gap, shape)
                 found = replace(found, why=why, checked=f"counterexample, {DIGITS} digits")
                 return _explained(found, place.scene.explain(place.key, claim, shape))
         said = ""
@@ -326,10 +358,10 @@ class _Judge:
             return network.equation(place.key).rhs, symbol.shape
         of, name = place.key
         symbol = network.symbols[name]
-        if of is None and name == network.output:
-            raise _Undecidable("The loss after the update is compared in numbers only.")
+        if of is None and (name == network.output or scene.steps > 1):
+            raise _Undecidable(f"{'The loss after the update' if name == network.output else 'What several steps come to'} is compared in numbers only.")
         if of is None:
-            rate = ex.num(self.problem.learning_rate).with_role("decimal")
+            rate = ex.num(scene.exact_rate).with_role("decimal")
             return ex.add(symbol.expr, ex.neg(ex.mul(rate, _gradient(scene, name)))), symbol.shape
         step = scene.working.derivation.steps.get(name)
         return (step.result if step is not None and step.terms else _gradient(scene, name)), symbol.shape
@@ -360,24 +392,7 @@ def _explained(found: Verdict, slip: tuple[Slip, str] | None) -> Verdict:
     return replace(found, verdict="wrong", why=said, slip="" if slip is None else slip[0].name)
 
 
-def _which(off: Sequence[int], count: int) -> str:
-    """Which of several numbers are off, in words.
-
-    >>> _which([0, 2], 4), _which([1], 2)
-    ('Numbers 1 and 3 of 4 are off.', 'Number 2 of 2 is off.')
-    """
-    places = [str(i + 1) for i in off[:4]] + [f"{len(off) - 4} more"] * (len(off) > 4)
-    listed = " and ".join([*([", ".join(places[:-1])] if places[1:] else []), places[-1]])
-    return f"Number{'s' * (len(off) > 1)} {listed} of {count} {'are' if len(off) > 1 else 'is'} off."
-
-
 def _transposed(found: Verdict) -> tuple[Slip, str]:
     slip, about = SLIPS["transposed"], found.about
     whole = about is not None and about.kind == "gradient"
     return slip, slip.sentence.format(L=about.of, v=about.wrt) if whole and about else "It is transposed."
-
-
-def _counterexample(name: str, point: Point, gap: tuple[int, int, Any, Any], shape: ex.Shape) -> str:
-    i, j, claimed, ours = gap
-    where = f" in row {i + 1}, column {j + 1}" if shape and 1 not in shape else f" in entry {i + j + 1}" if shape else ""
-    return f"{point.where} the formula gives {mp.nstr(claimed, 5)}{where}, and `{name}` is {mp.nstr(ours, 5)}."

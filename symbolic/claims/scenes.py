@@ -48,17 +48,23 @@ class Point:
         """A formula in numbers, at its full shape."""
         return spread_out(entries(self.resize(e), self.env, MP), self.resize(ex.sym("_", shape)).shape)
 
+    def counterexample(self, name: str, gap: tuple[int, int, Any, Any], shape: ex.Shape) -> str:
+        """What a wrong formula gives here, in words; gap: row, column, the claimed number and ours."""
+        i, j, claimed, ours = gap
+        where = f" in row {i + 1}, column {j + 1}" if shape and 1 not in shape else f" in entry {i + j + 1}" if shape else ""
+        return f"{self.where} the formula gives {mp.nstr(claimed, 5)}{where}, and `{name}` is {mp.nstr(ours, 5)}."
+
 
 class Scene:
     """A network, the numbers given for it, and all that claims about it need; each part is worked out once.
 
-    rate, trained: the learning rate and the parameters it moves. derivation: where it is there (and certified) already.
+    rate, trained, steps: the learning rate, the parameters it moves, and how often. derivation: where it is there (and certified) already.
     shares: targets of exclusive classes, and the axis along which they add up to one.
     """
 
     def __init__(self, network: Network, leaves: Mapping[Any, Any], rate: Any = None, trained: tuple[str, ...] = (),
-                 derivation: Derivation | None = None, shares: Mapping[str, int] | None = None) -> None:
-        self.network, self.leaves, self.trained, self.shares = network, leaves, trained, shares or {}
+                 derivation: Derivation | None = None, shares: Mapping[str, int] | None = None, steps: int = 1) -> None:
+        self.network, self.leaves, self.trained, self.shares, self.steps = network, leaves, trained, shares or {}, steps
         self.exact_rate, self.rate = rate, None if rate is None else MP.number(rate)
         self.working = Working(network, derivation or derive(network))
         self.rounded: dict[Any, dict[Any, Matrix]] = {}
@@ -69,14 +75,14 @@ class Scene:
         if self.network.sizes:
             return {}
         try:
-            return self.working.values(self.leaves, self.rate, self.trained)
-        except ArithmeticError:
+            return self.working.values(self.leaves, self.rate, self.trained, steps=self.steps)
+        except (ArithmeticError, KeyError):  # no number, or no loss to take several steps on
             return {}
 
     @cached_property
     def suspects(self) -> Suspects:
         """The slips of this network."""
-        return Suspects(self.network, self.rate, self.trained)
+        return Suspects(self.network, self.rate, self.trained, self.steps)
 
     # ------------------------------------------------------------ points
 

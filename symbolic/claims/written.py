@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -129,3 +129,14 @@ def shown_value(value: Any, places: int) -> str:
     body = f"{body[:-places]}.{body[-places:]}" if places else body
     exact = abs(mp.mpf(whole) / mp.mpf(10) ** places - abs(value)) < LOST
     return ("-" if value < 0 else "") + (body.rstrip("0").rstrip(".") if exact and places else body)
+
+
+def which_off(off: Sequence[int], count: int) -> str:
+    """Which of several numbers are off, in words.
+
+    >>> which_off([0, 2], 4), which_off([1], 2)
+    ('Numbers 1 and 3 of 4 are off.', 'Number 2 of 2 is off.')
+    """
+    places = [str(i + 1) for i in off[:4]] + [f"{len(off) - 4} more"] * (len(off) > 4)
+    listed = " and ".join([*([", ".join(places[:-1])] if places[1:] else []), places[-1]])
+    return f"Number{'s' * (len(off) > 1)} {listed} of {count} {'are' if len(off) > 1 else 'is'} off."

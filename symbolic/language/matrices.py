@@ -114,7 +114,7 @@ MATRIX_FUNCTIONS: dict[str, MatrixRow] = {row.name: row for row in (
               "Only the diagonal counts, each entry with slope one: the identity matrix.",
               "numpy.trace({A})", used="in Frobenius norms and quadratic forms of matrices"),
     MatrixRow("det", lambda m, a: _cell(a.determinant(m)), lambda e, g: g * e * _inv(e), lambda x: x,
-              "The slope of a determinant with respect to an entry is its cofactor: the determinant times the transposed inverse.",
+              "The slope of a determinant with respect to an entry is its cofactor: the determinant times the transposed inverse, where there is one.",
               "numpy.linalg.det({A})", used="changes of volume; normalizing flows",
               singular="at a singular matrix write the determinant out, as in A[0, 0]*A[1, 1] - A[0, 1]*A[1, 0]; its slopes exist there, in another form"),
     MatrixRow("logdet", lambda m, a: _cell(a.call("log", [a.determinant(m)])), lambda e, g: g * _inv(e), lambda x: ex.node("call", (x,), "log"),

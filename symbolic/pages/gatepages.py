@@ -75,7 +75,7 @@ class _Rows:
         unit = "z is that of the output unit. " if self.depth > 1 else ""
         return Section(f"The truth table{_called(self.table)}", f"{unit}Step: 1 where z > 0, else 0. Sigmoid: read as 1 above one half. "
                        f"{_count(right, len(self.table))} right.", heads=heads, cells=cells, checked="every row computed twice",
-                       data={"z": [float(z) for z in self.z], "step": self.steps, "sigmoid": [float(s) for s in self.sigmoids],
+                       keys=len(self.inputs[0]), data={"z": [float(z) for z in self.z], "step": self.steps, "sigmoid": [float(s) for s in self.sigmoids],
                              "target": list(self.table), "right": right})
 
     def _hidden(self, layer: int) -> list[tuple[str, list[Any]]]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from mpmath import mp
 
-from ..decimals import Numbers
+from ..decimals import Numbers, without_roles
 from ..derive import Step
 from ..errors import CheckError
-from ..expr import Expr
+from ..expr import ONE, Expr
 from ..language.arithmetic import MP, Matrix, entries, spread_out
 from ..language.plain import shapes
 from ..latex import Printer
@@ -54,7 +54,7 @@ class Section:
 
     title, said: plain text, escaped by the page; lines: displayed formulas; heads, cells: a table of LaTeX cells
     (mathematics between dollars); figure: TikZ, for slides and paper; checked: how the section was verified;
-    data: its twin in the JSON file; blanks: (LaTeX name, shape) that a worksheet asks for.
+    data: its twin in the JSON file; blanks: (LaTeX name, shape) that a worksheet asks for; keys: how many columns say what a row is about.
     """
 
     title: str
@@ -66,6 +66,7 @@ class Section:
     checked: str = ""
     data: Any = None
     blanks: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    keys: int = 1
 
 
 class Sheet:
@@ -189,6 +190,8 @@ class Sheet:
 
     def _number_line(self, p: Printer, s: Shown, value: Matrix, scalar: bool) -> tuple[TexLine, ...]:
         expression = next((x.rhs for x in reversed(s.lines) if x.kind in ("gradient", "path")), s.source.result)
+        if all(t.upstream == ONE for t in s.source.terms):  # nothing is multiplied yet, so the slope is no number by itself
+            expression = without_roles(expression)
         numbers = self.numbers(p, scalar=scalar)
         try:
             filled, result = numbers.line(expression, value, self.exact.get((s.of, s.wrt)) if not scalar else None)

@@ -26,6 +26,19 @@ def named(raw: object) -> dict[str, Any]:
     return {ALSO.get(str(key), str(key)): value for key, value in raw.items()}
 
 
+def with_alpha(layer: Any) -> Any:
+    """A layer in which `activation: {leaky_relu: 0.1}` has become the two keys activation and alpha.
+
+    >>> with_alpha({"activation": {"leaky_relu": "0.1"}})
+    {'activation': 'leaky_relu', 'alpha': '0.1'}
+    """
+    given = layer.get("activation") if isinstance(layer, Mapping) else None
+    if not isinstance(given, Mapping) or "alpha" in layer or len(given) != 1:
+        return layer
+    ((name, alpha),) = given.items()
+    return {**layer, "activation": name, "alpha": alpha}
+
+
 def braces(example: str) -> Callable[[object], dict[str, Any]]:
     """A reader of keys with values, which are checked by what uses them; example: how they may look."""
     def read(raw: object) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import expr as ex
-from ..claims.claimtext import formula, slope_name
+from ..claims.claimtext import Subject, formula, slope_name
 from ..claims.judge import Verdict
 from ..errors import SpecError
 from ..latex import Printer
@@ -83,10 +83,10 @@ class _Page:
                 return name(key.of)
             case "gradient":
                 return rf"\partial {name(key.of)} / \partial {name(key.wrt)}"
-            case "updated":
-                return rf"{name(key.of)}\text{{ new}}"
-            case "after":
-                return rf"{name(key.of)}\text{{ after}}"
+            case "updated" | "after":
+                return Tex(f"${name(key.of)}$ {later(key)}")
+            case "angle":
+                return Tex(f"angle of ${self.formula(key.text)}$")
         return self.formula(key.text) or typed(key.text)
 
     def claimed(self, v: Verdict) -> str | Tex:
@@ -118,6 +118,16 @@ class _Page:
                 return rf"$\partial {self.printer.name(names[0])} / \partial {self.printer.name(names[1])}$"
         found = self.formula(text)
         return f"${found}$" if found is not None else typed(text)
+
+
+def later(key: Subject) -> str:
+    """When, in words.
+
+    >>> later(Subject("updated", "x", steps=3)), later(Subject("updated", "x"))
+    ('after 3 steps', 'new')
+    """
+    rate = "" if key.rate is None else f" at {float(key.rate):.4g}"
+    return f"after {key.steps} step{'s' * (key.steps > 1)}{rate}" if key.steps > 1 or rate else "new" if key.kind == "updated" else "after"
 
 
 def typed(text: str) -> Tex:

@@ -12,7 +12,8 @@ from .width import height, width
 
 TOGETHER = 300.0  # points: a first piece of at most this height stays with its heading
 TABLE_ROW = 14.0  # points; a fraction or a matrix needs more
-COLUMN_GAP = 22.0
+COLUMN_GAP = 20.0
+SMALL = 0.93  # how wide a formula is in the type of a table
 
 
 def frames(view: View) -> list[dict[str, Any]]:
@@ -38,21 +39,22 @@ def _tall(piece: dict[str, Any]) -> float:
 
 
 def _columns(s: Section, available: float) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
-    """A table cut into tables that fit the width; the first column stands in each."""
+    """A table cut into tables that fit the width; the columns that say what a row is about stand in each."""
     if not s.cells:
         return []
+    keys = tuple(range(s.keys))
     widest = [max(_wide(c) for c in column) + COLUMN_GAP for column in zip(s.heads, *s.cells, strict=True)]
     groups: list[list[int]] = [[]]
-    for k in range(1, len(widest)):
-        if groups[-1] and widest[0] + sum(widest[j] for j in groups[-1]) + widest[k] > available:
+    for k in range(s.keys, len(widest)):
+        if groups[-1] and sum(widest[:s.keys]) + sum(widest[j] for j in groups[-1]) + widest[k] > available:
             groups.append([])
         groups[-1].append(k)
-    return [(tuple(s.heads[k] for k in (0, *g)), [tuple(row[k] for k in (0, *g)) for row in s.cells]) for g in groups]
+    return [(tuple(s.heads[k] for k in (*keys, *g)), [tuple(row[k] for k in (*keys, *g)) for row in s.cells]) for g in groups]
 
 
 def _wide(cell: str) -> float:
     """The width of a cell: mathematics between dollars is measured, words are counted."""
-    return sum(width(part) if k % 2 else LETTER * len(part) for k, part in enumerate(cell.split("$")))
+    return sum(SMALL * width(part) if k % 2 else LETTER * len(part) for k, part in enumerate(cell.split("$")))
 
 
 def _high(cell: str) -> float:

@@ -109,7 +109,19 @@ T = TypeVar("T")
 
 
 def portions(items: Iterable[T], need: Callable[[T], float], room: float) -> list[list[T]]:
-    """Items in portions that together need no more than the room; one that needs more stands alone."""
+    """Items in as few portions as the room allows, about equally large; one that needs more than the room stands alone.
+
+    >>> portions(range(7), lambda item: 1.0, 6.0)
+    [[0, 1, 2, 3], [4, 5, 6]]
+    """
+    every = list(items)
+    full = _filled(every, need, room)
+    share = sum(map(need, every)) / max(1, len(full))
+    return next((even for k in range(10) if share * (1 + k / 10) < room and len(even := _filled(every, need, share * (1 + k / 10))) == len(full)), full)
+
+
+def _filled(items: Iterable[T], need: Callable[[T], float], room: float) -> list[list[T]]:
+    """Each portion as full as it gets."""
     out: list[list[T]] = []
     used = 0.0
     for item in items:
@@ -141,6 +153,7 @@ class View:
         self._table: dict[str, list[str]] | None = None
         self._strings: dict[Any, list[list[str]] | None] = {}
         self._readings: dict[int, Sheet] = {}
+        self._worked = any(sheet.has(eq.name) for eq in sheet.network.equations)  # given numbers alone say nothing new
 
     # ------------------------------------------------------------ what is given
 
@@ -267,7 +280,7 @@ class View:
 
     def table(self) -> tuple[list[str], list[Row]]:
         """Heads and rows of the final table: value, gradient, new value of every name that fits in columns."""
-        if not self.sheet.values or self.printer.bar:
+        if not self._worked or self.printer.bar:
             return [], []
         rows = []
         for name, cells in self._cells().items():
@@ -282,7 +295,7 @@ class View:
         """The values that do not fit in columns, one below the other."""
         if self.printer.bar:
             return self.jacobians()
-        if not self.sheet.values:
+        if not self._worked:
             return []
         wanted = []
         for name in self._cells():
