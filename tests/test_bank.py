@@ -44,7 +44,7 @@ BANK = Bank()
 NAMES = sorted(BANK.makers)
 SEEDS = 2
 ALL = [(name, seed) for name in NAMES for seed in range(SEEDS)]
-NUMBERED = [(name, seed) for name, seed in ALL if any(a.kind not in ("shape", "count") for a in BANK[name].file.ask)]
+NUMBERED = [(name, seed) for name, seed in ALL if any(a.kind not in ("shape", "count", "order") for a in BANK[name].file.ask)]
 
 
 @cache

@@ -28,12 +28,12 @@ from ..reading.numbers import ValueProblem
 from .distractors import Mistake, moved
 from .format import Ask, ProblemFile
 from .kinds import Asking, Made
-from .question import Carried, Figures, Line, Part, Question
+from .question import Carried, Figures, Line, Part, Question, canonical
 from .second import QUANTITIES
 from .solution import name_of, printed, said, stated
 from .tolerance import tolerances
 from .verdicts import ROWS
-from .variants import Variants, canonical, conditions_met, figures
+from .variants import Variants, conditions_met, figures
 from .wording import Wording
 from .worked import Key, Rejected, Work, checked, needed, spoken, unchecked
 
@@ -171,8 +171,9 @@ class Maker:
             made = ROWS[ask.kind].make(asking)
             before += [(LETTERS[k], m) for m in made.behind if m.said not in {b.said for _, b in before}]
             parts.append(self._part(asking, made, before, shown))
-        return Question(self.file.name, self.file.title, tuple(self.file.topics), index, canonical(found.problem), self._worded(given, found.network),
-                        tuple(parts), hard, found.how, stated(found), f"{found.worst or 0:.0e}")
+        stem, blocks = self._worded(given, found.network), stated(found)
+        return Question(self.file.name, self.file.title, tuple(self.file.topics), index, canonical(stem, blocks, parts), stem,
+                        tuple(parts), hard, found.how, blocks, f"{found.worst or 0:.0e}")
 
     def _part(self, a: Asking, made: Made, before: list[tuple[str, Mistake]], shown: set[tuple[str, str, str]]) -> Part:
         """A part with its key; lines that an earlier part has shown are left out, unless marks stand at them."""

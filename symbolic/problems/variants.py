@@ -299,19 +299,4 @@ def _digits(value: Any) -> int:
     return len(re.sub(r"\D", "", str(value)))
 
 
-def canonical(problem: Problem) -> str:
-    """A name for what a variant asks, whatever the draw that led to it: its equations and exact numbers."""
-    parts = [str(eq) for eq in problem.network.equations] + sorted(f"{n} = {cells}" for n, cells in problem.leaves.items())
-    parts += [f"{node} = {v}" for node, v in problem.known.items()] + [f"rate = {problem.learning_rate}", _plan(problem)]
-    parts += [f"{n}: {x.shape}" for n, x in sorted(problem.network.symbols.items())] if not problem.leaves else []
-    parts += [f"direction = {dict(problem.wanted.direction)}"] if problem.wanted.direction else []
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _plan(problem: Problem) -> str:
-    """The steps of a problem in one line."""
-    plan = problem.descent
-    return "plan = " + ("none" if plan is None else f"{plan.optimizer.name} {plan.steps if plan.named else 1} {dict(plan.options)} {plan.schedule.name} {dict(plan.schedule_options)} {plan.batches}")
-
-
-__all__ = ["Variants", "canonical", "conditions_met", "figures", "judge", "names_in", "placed", "seed_of"]
+__all__ = ["Variants", "conditions_met", "figures", "judge", "names_in", "placed", "seed_of"]
