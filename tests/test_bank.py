@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from math import factorial, prod
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +29,10 @@ from symbolic.cli import main
 from symbolic.errors import CheckError, SpecError
 from symbolic.language.arithmetic import HighPrecision, Matrix
 from symbolic.problems import kinds, stepping, tolerance, verdicts, worked
-from symbolic.problems.format import read_text
+from symbolic.problems.format import KINDS, read_text
 from symbolic.problems.library import Bank, sound, trial, trial_seed
 from symbolic.problems.make import Maker
-from symbolic.problems.question import Question, as_json, unlike
+from symbolic.problems.question import Question, as_json, canonical, unlike
 from symbolic.problems.spaces import SPACES, filled, space
 from symbolic.problems.starter import STARTER
 from symbolic.problems.variants import Variants, placed, seed_of
@@ -43,6 +46,7 @@ from trees import well_formed
 BANK = Bank()
 NAMES = sorted(BANK.makers)
 SEEDS = 2
+SAMPLE = 60  # draws whose conditions are looked at
 ALL = [(name, seed) for name in NAMES for seed in range(SEEDS)]
 NUMBERED = [(name, seed) for name, seed in ALL if any(a.kind not in ("shape", "count", "order") for a in BANK[name].file.ask)]
 
@@ -63,9 +67,50 @@ def test_no_problem_file_is_broken() -> None:
     assert BANK.broken == [] and len(NAMES) >= 10
 
 
+def spaces_in(raw: Any) -> set[str]:
+    """The kinds of spaces that parameters are drawn from."""
+    return {name for key, inner in raw.items() for name in ({key} & set(SPACES)) | spaces_in(inner)} if isinstance(raw, dict) else set()
+
+
 def test_every_kind_of_question_and_of_space_is_in_use() -> None:
-    types = {p.answer.type for name in NAMES for p in question(name, 0).parts}
+    assert {a.kind for name in NAMES for a in BANK[name].file.ask} == set(KINDS)
+    assert set().union(*(spaces_in(BANK[name].file.parameters) for name in NAMES)) == set(SPACES)
+    types = {p.answer.type for name in ("softmax-jacobian", "true-or-false-lines", "order-the-steps", "chain-rule-choice", "batch-numpy", "bce-cancels") for p in question(name, 0).parts}
     assert types == {"numeric", "vector", "matrix", "symbolic", "single_choice", "multiple_choice", "ordering", "code"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_problem_has_hundreds_of_variants_and_turns_few_draws_down(name: str) -> None:
+    variants, made = BANK[name].variants, [question(name, s) for s in range(SEEDS)]
+    orders = prod(factorial(len(p.answer.options)) for p in made[0].parts if p.answer.type == "ordering")
+    share = sum(variants.plain(k) for k, _ in zip(variants.walk(1), range(SAMPLE), strict=False)) / min(SAMPLE, variants.size)
+    assert variants.size * share * orders >= 500
+    assert sum(n for why, n in BANK[name].refused.items() if why != "a condition on the parameters") <= 5 * SEEDS
+
+
+def test_variants_are_equally_hard() -> None:
+    maker = Maker(read_text(SMALL.replace("{a: {integers: [2, 9]}}", "{f: [exp, sigmoid], a: {integers: [1, 4]}}").replace("x**2", "{f}(x)").replace('"3"', '"{a}/4"')
+                            .replace("`y = {f}(x)`", "{{ equations }}"), "two.yaml"))
+    made = [maker.make(k) for k in range(6)]
+    assert len({(q.figures.steps, q.figures.operations, q.figures.active) for q in made}) == 1 and maker.refused["it is harder or easier than the others"]
+
+
+def test_a_variant_is_named_by_what_it_shows() -> None:
+    q, ordered = question("chain-rule-choice", 0), question("order-the-steps", 0)
+
+    def turned(q: Question) -> str:
+        parts = [replace(p, answer=replace(p.answer, options=p.answer.options[::-1])) for p in q.parts]
+        return canonical(q.stem, q.blocks, parts)
+
+    assert turned(q) == q.canonical and turned(ordered) != ordered.canonical
+    assert canonical(q.stem, {}, q.parts) != q.canonical != canonical((), q.blocks, q.parts)
+
+
+@pytest.mark.parametrize("name", ["attention-one-query", "bce-cancels", "elu-pieces", "find-the-error-softmax", "gradient-plane", "newton-step", "one-neuron", "residual-paths", "vanishing-slopes"])
+def test_no_line_mixes_fractions_and_decimals(name: str) -> None:
+    """sigma(ln 4) = 4/5, not sigma(1.386): numbers are exact up to the last one."""
+    for x in (x for p in question(name, 0).parts for x in p.solution):
+        assert not re.search(r"\d\.\d", x.right.rpartition(" = ")[0]) or not re.search(r"\\ln \d|\\frac\{\d+\}\{\d+\}", x.right), x.right
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -182,6 +227,13 @@ def test_keys_agree_with_differences_of_an_independent_forward_pass(name: str, s
     for part, ask in zip(question(name, seed).parts, BANK[name].file.ask, strict=True):
         if ask.kind in ("find", "choose"):
             assert same(part.answer.value, [[float(v) for v in row] for row in work.value(key_of(ask.target, work.network, work.problem))], 11)
+
+
+def test_the_benchmark_of_keys_counts_every_answer() -> None:
+    source = spec_from_file_location("keys", Path(__file__).parent.parent / "benchmarks" / "keys.py")
+    benchmark = module_from_spec(source)
+    source.loader.exec_module(benchmark)
+    assert benchmark.compared("one-neuron", 0) == (2, []) and benchmark.compared("adam-two-steps", 0) == (2, [])
 
 
 def test_the_second_opinion_would_notice() -> None:
