@@ -38,6 +38,7 @@ from .wording import Wording
 from .worked import Key, Rejected, Work, checked, needed, spoken, unchecked
 
 MOST_DRAWS = 400  # draws tried from one seed
+MOST_DIGITS_MORE = 1  # that the longest given number may have, or lack, beside the other draws
 LETTERS = "abcdefgh"
 NOTHING = r"\text{-}"
 
@@ -111,7 +112,8 @@ class Maker:
         """The question of one draw. Raises Rejected where the draw makes none."""
         found = self._worked(index)
         hard = figures(found[0], found[2])
-        if hard.steps != self.reference.steps or hard.operations != self.reference.operations or hard.active != self.reference.active:
+        like = self.reference
+        if (hard.steps, hard.operations, hard.active) != (like.steps, like.operations, like.active) or abs(hard.digits - like.digits) > MOST_DIGITS_MORE:
             raise Rejected("it is harder or easier than the others")
         return self._question(index, seed, *found, hard)
 

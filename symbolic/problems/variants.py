@@ -286,13 +286,13 @@ def figures(work: Work, asked: list[Key]) -> Figures:
             evaluated(work.problem, work.machine.lesson.derivation, numbers(work.problem, counting), work.keys, counting)
     active = sum(v > 0 for eq in work.network.equations if eq.rhs.op == "call" and FUNCTIONS[eq.rhs.data].kinks and FUNCTIONS[eq.rhs.data].slopes[0] != 0
                  for row in work.values.get(eq.name, ()) for v in row)
-    digits = max((_digits(v) for cells in work.problem.leaves.values() for row in cells for v in row), default=0)
+    digits = max((_digits(v, work.problem.exact) for cells in work.problem.leaves.values() for row in cells for v in row), default=0)
     return Figures(len(needed(work, asked)), counting.count, digits, active)
 
 
-def _digits(value: Any) -> int:
+def _digits(value: Any, exact: bool) -> int:
     """Digits that a given number has on paper: of a fraction or logarithm those that are written."""
-    if isinstance(value, Fraction):
+    if isinstance(value, Fraction) and not exact:
         for places in range(13):
             if (value * 10**places).denominator == 1:
                 return len(str(abs(int(value * 10**places))).strip("0") or "0")
