@@ -27,6 +27,7 @@ from oracle import DIGITS as ORACLE_DIGITS
 from oracle import Forward
 from symbolic.cli import main
 from symbolic.errors import CheckError, SpecError
+from symbolic.exam.pages import _writer
 from symbolic.language.arithmetic import HighPrecision, Matrix
 from symbolic.problems import kinds, library, stepping, tolerance, verdicts, worked
 from symbolic.problems.format import KINDS, read_text
@@ -39,7 +40,8 @@ from symbolic.problems.variants import Variants, placed, seed_of
 from symbolic.problems.wording import Wording
 from symbolic.problems.worked import Rejected, key_of
 from symbolic.render.engine import compile_pdf, find_engine
-from symbolic.render.questionpages import source
+from symbolic.render.questionpages import laid_out, source
+from symbolic.render.view import SHEET
 from test_optimizers import BY_HAND
 from trees import well_formed
 
@@ -594,6 +596,15 @@ def test_formulas_are_well_formed(name: str) -> None:
     runs = [r for p in q.parts for r in (*p.say, *(r for o in p.answer.options for r in o.runs), *(r for e in p.errors for r in e.said))]
     assert lines and all(well_formed(x.left or "x") and well_formed(x.right) for x in lines)
     assert all(well_formed(text) for kind, text in [*runs, *(r for piece in q.stem for r in piece.runs)] if kind == "formula")
+
+
+@pytest.mark.parametrize("name", ["find-the-error-softmax", "learning-rate-fate", "separable-or-not", "true-or-false-lines"])
+def test_a_choice_that_wants_reasons_has_room_for_them_and_every_line_its_number(name: str) -> None:
+    q = question(name, 0)
+    *_, part = laid_out(q, SHEET.width / 1.6, _writer(None, 160))["parts"]
+    assert part["room"] >= 30 and not part["line"]
+    assert [r["why"] for r in part["lines"] if r.get("why")] == [f"line {k}" for k in range(1, len(q.parts[-1].lines) + 1)]
+    assert laid_out(question("chain-rule-choice", 0), write=_writer(None, 100))["parts"][0]["room"] == 0
 
 
 def test_the_whole_bank_can_be_set() -> None:

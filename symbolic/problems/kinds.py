@@ -72,11 +72,12 @@ class Made:
 
 @dataclass(frozen=True)
 class Row:
-    """One kind. say: the question where the file has no words; keys: what has to be worked out; make: the key."""
+    """One kind. say: the question where the file has no words; keys: what has to be worked out; make: the key; reasons: whether a choice wants some too."""
 
     say: str
     keys: Callable[[Ask, Network, Any], list[Key]]
     make: Callable[[Asking], Made]
+    reasons: bool = False
 
 
 # ---------------------------------------------------------------- numbers
@@ -349,7 +350,7 @@ ROWS: dict[str, Row] = {
     "choose_formula": Row("Which formula gives `{target}`?", _target, _choose_formula),
     "select": Row("Which of these statements are true?", _select_keys, _select),
     "order": Row("Put the steps that lead to `{target}` in order.", _unworked, _order),
-    "error_in": Row("One line of this derivation is wrong, and those below follow from it. Which line is the first wrong one, and what should it say?", _target, _error_in),
+    "error_in": Row("One line of this derivation is wrong, and those below follow from it. Which line is the first wrong one, and what should it say?", _target, _error_in, reasons=True),
     "count": Row("Count the {target}.", _none, _count),
     "shape": Row("Give the shape of `{target}` as rows and columns.", _unworked, _shape),
 }

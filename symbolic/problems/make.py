@@ -183,7 +183,7 @@ class Maker:
         shown.update((x.key, x.left, x.right) for x in made.solution)
         carried = tuple(c for label, m in before if (c := self._carried(a, m, label)).cells) if made.behind else ()
         return Part(LETTERS[a.place], a.ask.target if a.ask.kind != "select" else "", self._said(a.place, a.given, a.work.network), a.ask.worth, made.answer, self.file.digits, solution,
-                    made.errors, carried, made.lines, self._steps(a) if carried else ())
+                    made.errors, carried, made.lines, self._steps(a) if carried else (), ROWS[a.ask.kind].reasons)
 
     def _steps(self, a: Asking) -> tuple[tuple[str, str, str], ...]:
         """The right value of every step of a part, beside which wrong ones are put."""

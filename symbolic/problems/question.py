@@ -99,6 +99,7 @@ class Part:
     carried: tuple[Carried, ...] = ()
     lines: tuple[Line, ...] = ()  # shown with the question, such as a derivation to be judged
     steps: tuple[tuple[str, str, str], ...] = ()  # what leads there: (key, its name in LaTeX, its right value in LaTeX)
+    reasons: bool = False  # whether a choice wants reasons, and room for them
 
 
 @dataclass(frozen=True)
