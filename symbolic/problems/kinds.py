@@ -27,7 +27,7 @@ from .spaces import Value
 from .tolerance import apart
 from .variants import judge, placed
 from .wording import runs
-from .worked import Key, Rejected, Work, key_of, exactly, needed, spoken
+from .worked import Key, Rejected, Work, exactly, key_of, needed, spoken
 
 TRIED = 40  # mistakes looked through for wrong options
 ZERO = "0"
