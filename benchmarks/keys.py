@@ -26,10 +26,10 @@ from symbolic.problems.worked import key_of  # noqa: E402
 def compared(name: str, seed: int) -> tuple[int, list[str]]:
     """How many numeric answers a variant has, and a sentence for each that is another one by the second opinion."""
     work, asked = second_opinion.work_of(name, seed), second_opinion.BANK[name].file.ask
-    forward, plan, wrong, count = second_opinion.opinion(name, seed), work.problem.descent, [], 0
+    forward, wrong, count = second_opinion.opinion(name, seed), [], 0
     for part, ask in zip(second_opinion.question(name, seed).parts, asked, strict=True):
         if ask.kind in ("find", "choose"):
-            theirs = second_opinion.second(forward, name, key_of(ask.target, work.network, work.problem), plan and plan.rate, plan.optimizer.name if plan else "")
+            theirs = second_opinion.second(forward, work, key_of(ask.target, work.network, work.problem))
             count += 1
             if not second_opinion.same([[float(v) for v in row] for row in part.answer.value], theirs, 11):
                 wrong.append(f"{name}, seed {seed}: {ask.target}")

@@ -10,7 +10,7 @@ the printed product rounds to the printed result: ``2.00 x 0.20 = 0.39`` never h
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import floor, log10
 from typing import Any
@@ -88,14 +88,16 @@ class Numbers:
 
     values: names and gradients (of, wrt) at high precision; exact: exact forms where there are any
     (rows of Fractions, SymPy numbers or None); memo: lines worked out before, for a page that
-    shows the same line at several widths.
+    shows the same line at several widths; between: finds the exact forms of numbers that have no name, such
+    as a slope a(1 - a).
     """
 
     def __init__(self, printer: Printer, values: Mapping[Any, Matrix], digits: int,
-                 exact: Mapping[Any, list[list[Any]]] | None = None, widest: int = 6, memo: dict[Expr, Any] | None = None) -> None:
+                 exact: Mapping[Any, list[list[Any]]] | None = None, widest: int = 6, memo: dict[Expr, Any] | None = None,
+                 between: Callable[[Matrix], list[list[Any]] | None] | None = None) -> None:
         self.printer, self.values, self.digits = printer, values, digits
         self.memo = memo if memo is not None else {}
-        self.exact = exact or {}
+        self.exact, self.between = exact or {}, between
         self.widest = widest
         self._in_sum = False
 
@@ -162,8 +164,8 @@ class Numbers:
     def _fill(self, e: Expr) -> Expr:
         """Put numbers in: names become values, and the parts that belong together (a slope, one local
         derivative) become one number."""
-        if e.role is not None and e.role != "decimal" and e.op != "num":
-            return self._block([e])
+        if e.role is not None and e.role != "decimal" and e.op != "num" and not (self.between and e.op == "call" and e.args[0].op == "sym"):
+            return self._block([e])  # in exact numbers e^2 stays e^2 wherever it stands
         if e.op in ("sym", "grad"):
             return Expr("val", (), (self._key(e), self.values[self._key(e)], self.exact.get(self._key(e))), e.shape, e.role)
         if e.op == "T" and e.args[0].op in ("sym", "grad"):
@@ -181,8 +183,8 @@ class Numbers:
             return Expr("add", tuple(x for op, f in filled for x in (f.args if op == "sum" and f.op == "add" and f.data is None else (f,))), e.data, e.shape)
         if e.op in ("neg", "matmul", "div", "T", "matrix", *MOVES):
             return Expr(e.op, tuple(map(self._fill, e.args)), e.data, e.shape)
-        if e.op == "pow" and e.args[1].op == "num":
-            return Expr(e.op, (self._fill(e.args[0]), e.args[1]), e.data, e.shape)
+        if e.op == "pow" and e.args[1].op in ("num", "sym"):
+            return Expr(e.op, tuple(map(self._fill, e.args)), e.data, e.shape)
         if e.op in ("num", "ones", "eye"):
             return e
         if e.op == "sum" and e.data is None and (terms := self._terms(e.args[0])):
@@ -194,11 +196,12 @@ class Numbers:
         return self._block([e])
 
     def _terms(self, e: Expr) -> Expr | None:
-        """A sum over the entries of a tree, written out, or with dots where it is long; None where that cannot be."""
+        """A sum over the entries of a tree, written out, or with dots where it is long; None where that cannot be. In exact numbers every sum can."""
         rows, columns = (int(d) for d in e.shape)
-        if rows * columns > MOST_SUMMED or e.op not in ("mul", "pow", "sym", "grad", "neg", "add"):
+        written = e.op in ("mul", "pow", "sym", "grad", "neg", "add")
+        if rows * columns > MOST_SUMMED or not (written or self.between):
             return None
-        filled = self._fill(e)
+        filled = self._fill(e) if written else self._block([e])
         if not all(x.op in ("val", "num") or x.op in ex.ENTRYWISE for x in ex.walk(filled)):
             return None  # an entry of a matrix product is not the product of two entries
         terms = tuple(self._without_zeros(_cell(filled, i, j)) for i in range(rows) for j in range(columns))
@@ -232,8 +235,9 @@ class Numbers:
     def _block(self, factors: list[Expr]) -> Expr:
         e = factors[0] if len(factors) == 1 else Expr("mul", tuple(factors), None, ex.common_shape("mul", factors))
         key = self._key(e) if e.op in ("sym", "grad") else None
-        exact = self.exact.get(key) if key is not None else None
-        return Expr("val", (), (key, entries(e, self.values, MP), exact), e.shape, factors[0].role)
+        value = entries(e, self.values, MP)
+        exact = self.exact.get(key) if key is not None else self.between(value) if self.between else None
+        return Expr("val", (), (key, value, exact), e.shape, factors[0].role)
 
     def _key(self, e: Expr) -> Any:
         return e.data

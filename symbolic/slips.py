@@ -173,7 +173,7 @@ SLIPS: dict[str, Slip] = {s.name: s for s in (
     Slip("operand", "forward", "any equation", ways.operands, "`{other}` was used in place of `{used}`."),
     Slip("term-left-out", "forward", "any sum", ways.term_left_out, "The term `{term}` of `{at}` was left out."),
     Slip("not-applied", "forward", "any activation", ways.not_applied, "The {function} was not applied to `{z}`."),
-    Slip("slope-of-another", "rule", "any activation", and_all(ways.slope_of_another, "other"), "The slope of {other} was used, and this is {function}."),
+    Slip("slope-of-another", "rule", "any activation", and_all(ways.slope_of_another, "other"), "The slope of the {other} was used in place of that of the {function}."),
     Slip("function-for-slope", "rule", "any activation", and_all(rules.function_for_slope),
          "The {function} itself was used where its slope belongs: `{a}` in place of the derivative at `{z}`."),
     Slip("slope-inverted", "rule", "any activation", and_all(rules.slope_inverted), "One over the slope of the {function} at `{z}` was used: the slope is upside down."),

@@ -74,6 +74,8 @@ def list_command(folders: tuple[Path, ...], as_data: bool) -> None:
 @click.option("--json", "as_data", is_flag=True, help="The first variant as JSON.")
 def show(name: str, folders: tuple[Path, ...], seeds: int, as_data: bool) -> None:
     """The space of one problem, and how hard some of its variants are."""
+    from math import factorial, prod
+
     from ..problems.library import trial_seed
     from ..problems.question import as_json
 
@@ -83,7 +85,8 @@ def show(name: str, folders: tuple[Path, ...], seeds: int, as_data: bool) -> Non
         click.echo(as_json(made[0]), nl=False)
         return
     click.echo(f"{name}: {maker.file.title}")
-    click.echo(maker.variants.counted())
+    orders = prod(factorial(len(p.answer.options)) for p in made[0].parts if p.answer.type == "ordering")
+    click.echo(maker.variants.counted() + (f" The steps stand in one of {orders:,} orders." if orders > 1 else ""))
     _table(("variant", "steps", "operations", "digits", "active units", "answers"),
            [(str(q.index), str(q.figures.steps), str(q.figures.operations), str(q.figures.digits), str(q.figures.active), "; ".join(_brief(p.answer) for p in q.parts))
             for q in made])

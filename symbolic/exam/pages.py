@@ -86,7 +86,7 @@ def _writer(own: int | None, scale: int) -> Any:
     """How many millimetres are left for a part, on a page that is printed at a scale."""
     def millimetres(p: Part, solution: list[Row]) -> int:
         kind = p.answer.type
-        if kind in ("single_choice", "multiple_choice"):
+        if kind in ("single_choice", "multiple_choice") and not p.reasons:
             return 0
         if own is not None:
             return own * 100 // scale

@@ -147,10 +147,11 @@ class Writer:
         network = from_equations(equations, shapes)
         values = forward(network, given)
         printer = Printer(network, colour=False)
-        numbers = Numbers(printer, values, self.sheet.digits, None, MOST_IN_BRACKETS)
+        exact = self.sheet.between or (lambda rows: None)
+        numbers = Numbers(printer, values, self.sheet.digits, {n: found for n, m in values.items() if (found := exact(m))}, MOST_IN_BRACKETS, between=self.sheet.between)
         lines = []
         for eq in network.equations:
-            filled, result = numbers.line(eq.rhs, values[eq.name])
+            filled, result = numbers.line(eq.rhs, values[eq.name], numbers.exact.get(eq.name))
             lines += [TexLine(printer.name(eq.name), printer(eq.rhs)), TexLine("", result if filled == result else f"{filled} = {result}", kind="numbers")]
         return lines, values
 

@@ -5,7 +5,7 @@ A renderer adds layout; it never adds mathematics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -77,8 +77,10 @@ class Sheet:
     """
 
     def __init__(self, problem: Problem, certified: Certified, *, digits: int = 4, colour: bool = False, widest: int = 6,
-                 like: Sheet | None = None, exact: Mapping[Any, list[list[Any]]] | None = None) -> None:
-        """like: a sheet of the same problem and digits whose numbers are worked out already; exact: exact forms found elsewhere."""
+                 like: Sheet | None = None, exact: Mapping[Any, list[list[Any]]] | None = None,
+                 between: Callable[[Matrix], list[list[Any]] | None] | None = None) -> None:
+        """like: a sheet of the same problem and digits whose numbers are worked out already; exact: exact forms found elsewhere; between: finds those of numbers within a line."""
+        self.between = between
         self.problem, self.certified, self.digits, self.colour, self.widest = problem, certified, digits, colour, widest
         self.lesson, self.network = certified.lesson, certified.lesson.network
         self.values = certified.values or {}
@@ -110,7 +112,7 @@ class Sheet:
     def numbers(self, printer: Printer, *, scalar: bool = False) -> Numbers:
         if scalar and not self.network.is_scalar:
             return Numbers(printer, self.scalar_values, self.digits, None, self.widest, self.memo)
-        return Numbers(printer, self.values, self.digits, self.exact, self.widest, self.memo)
+        return Numbers(printer, self.values, self.digits, self.exact, self.widest, self.memo, self.between)
 
     @property
     def scalar_values(self) -> dict[Any, Matrix]:

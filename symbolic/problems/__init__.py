@@ -31,7 +31,7 @@ placeholders: ``"{w}"`` alone puts the value in as it is (number, word, list, ma
 where: ``LEFT SIGN RIGHT`` with < > <= >= == !=; a side is an expression of parameters (``{a} + 1``), or the name of a value or
     gradient (``z1``, ``dL/dW1``, ``abs(z1)``, ``z1[0]``, ``W1[0][1]``), which then holds for every entry. Always checked without being asked
     for: no value at a kink, no saturated activation (slope under 0.002), answers at least 0.0001 in size and not zero, listed mistakes
-    at least twice the tolerance away, the same number of steps, operations and active units as in the other variants.
+    at least twice the tolerance away, the same number of steps, operations and active units as in the other variants, and of digits (give or take one).
 text: a template. ``{{ x }}`` is a parameter, ``{{ equations }}``, ``{{ numbers }}`` and ``{{ update }}`` display the spec's equations, given numbers and optimizer (each
     in a paragraph of its own), ``{% if f == "tanh" %}...{% endif %}`` works; nothing else of Jinja does. Between backticks stands a formula
     in the language of the spec, over its names: `` `y_hat` ``, `` `dL/dW1` ``, `` `z = w*x + b` ``, `` `x = {{ x }}` ``, `` `a -> b` ``, ``[[1, 2], [3, 4]]``.

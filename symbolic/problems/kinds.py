@@ -22,12 +22,12 @@ from ..network import Network
 from .distractors import FILLER, LISTED, Mistake, mistakes, moved, values
 from .format import Ask, ProblemFile
 from .question import SIGNIFICANT, Answer, CommonError, Line, Option
-from .solution import cells, lines_of, printed, said
+from .solution import answered, cells, lines_of, printed, said
 from .spaces import Value
 from .tolerance import apart
 from .variants import judge, placed
 from .wording import runs
-from .worked import Key, Rejected, Work, key_of, needed, rational, spoken
+from .worked import Key, Rejected, Work, exactly, key_of, needed, spoken
 
 TRIED = 40  # mistakes looked through for wrong options
 ZERO = "0"
@@ -72,11 +72,12 @@ class Made:
 
 @dataclass(frozen=True)
 class Row:
-    """One kind. say: the question where the file has no words; keys: what has to be worked out; make: the key."""
+    """One kind. say: the question where the file has no words; keys: what has to be worked out; make: the key; reasons: whether a choice wants some too."""
 
     say: str
     keys: Callable[[Ask, Network, Any], list[Key]]
     make: Callable[[Asking], Made]
+    reasons: bool = False
 
 
 # ---------------------------------------------------------------- numbers
@@ -128,7 +129,7 @@ def _find(a: Asking) -> Made:
             behind.append(m)
         elif a.ask.mistakes:
             raise Rejected(f"the mistake {m.slip} cannot be told from another")
-    answer = Answer(_type(value), printed(a.work, value, a.file.digits), rows(value), rows(tolerance))
+    answer = Answer(_type(value), answered(a.work, value, a.file.digits), rows(value), rows(tolerance))
     return Made(answer, tuple(errors), tuple(behind), solution(a, [key]))
 
 
@@ -147,7 +148,7 @@ def _choose(a: Asking) -> Made:
     if len(wrong) < a.ask.options - 1:
         raise Rejected(f"fewer than {a.ask.options - 1} mistakes give different wrong answers")
     every = [value, *(found for _, found in wrong)]
-    exact = a.work.problem.exact and all(v is not None for m in every for row in rational(m) for v in row)  # else only the right one might be a fraction
+    exact = a.work.problem.exact and all(exactly(m) for m in every)  # else only the right one might be a fraction
     first, *others = (printed(a.work, m, a.file.digits) if exact else cells(m, a.file.digits) for m in every)
     options = [Option((("formula", first),), True), *(Option((("formula", tex),), False, said(m.said, a.work), m.slip)
                                                       for (m, _), tex in zip(wrong, others, strict=True))]
@@ -218,13 +219,16 @@ def _select_keys(ask: Ask, network: Network, problem: Any) -> list[Key]:
     return []
 
 
-def path_to(a: Asking) -> list[tuple[str, str]]:
-    """The gradients on the way to the one that is asked for."""
-    key = _gradient(a)
-    found = [k for k in needed(a.work, [key]) if isinstance(k, tuple) and k[0] is not None]
+def path_to(a: Asking, derivation: Derivation | None = None) -> list[tuple[str, str]]:
+    """The gradients on the way to the one that is asked for, of another derivation than the shortest where one is given."""
+    steps = (derivation or a.work.machine.lesson.derivation).steps
+    names = {_gradient(a)[1]}
+    for name, step in reversed(list(steps.items())):
+        names |= {e.data[1] for e in ex.walk(step.result) if e.op == "grad"} if name in names and step.terms else set()
+    found = [(s.of, n) for n, s in steps.items() if n in names and s.terms]
     if len(found) < 3:
         raise SpecError(f"only {len(found)} steps lead there, and at least 3 are needed", where=a.file.where_is("ask", a.place, a.ask.kind))
-    return [(str(k[0]), k[1]) for k in found]
+    return found
 
 
 def _order(a: Asking) -> Made:
@@ -239,8 +243,8 @@ def _order(a: Asking) -> Made:
 
 def _error_in(a: Asking) -> Made:
     """A derivation with one mistake, each line with its numbers; which line is the first wrong one?"""
-    way, printer, long = path_to(a), Printer(a.work.network), a.work.machine.long
-    way = [k for k in way if k[1] in long.steps]
+    printer, long = Printer(a.work.network), a.work.machine.long
+    way = path_to(a, long)
     candidates = []
     for m in mistakes(a.work, way[-1], a.ask.mistakes, TRIED):
         steps = m.working.derivation.steps
@@ -311,8 +315,8 @@ COUNTS: dict[str, Count] = {
 }
 
 
-def _shape_keys(ask: Ask, network: Network, problem: Any) -> list[Key]:
-    """No number is worked out for a shape; its name is looked up all the same."""
+def _unworked(ask: Ask, network: Network, problem: Any) -> list[Key]:
+    """No number is worked out for a shape or for steps in symbols; the name is looked up all the same."""
     key_of(ask.target, network, problem)
     return []
 
@@ -345,8 +349,8 @@ ROWS: dict[str, Row] = {
     "formula": Row("Derive `{target}` in symbols.", _target, _formula),
     "choose_formula": Row("Which formula gives `{target}`?", _target, _choose_formula),
     "select": Row("Which of these statements are true?", _select_keys, _select),
-    "order": Row("Put the steps that lead to `{target}` in order.", _target, _order),
-    "error_in": Row("One line of this derivation is wrong, and those below follow from it. Which line is the first wrong one, and what should it say?", _target, _error_in),
+    "order": Row("Put the steps that lead to `{target}` in order.", _unworked, _order),
+    "error_in": Row("One line of this derivation is wrong, and those below follow from it. Which line is the first wrong one, and what should it say?", _target, _error_in, reasons=True),
     "count": Row("Count the {target}.", _none, _count),
-    "shape": Row("Give the shape of `{target}` as rows and columns.", _shape_keys, _shape),
+    "shape": Row("Give the shape of `{target}` as rows and columns.", _unworked, _shape),
 }

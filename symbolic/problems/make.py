@@ -28,16 +28,17 @@ from ..reading.numbers import ValueProblem
 from .distractors import Mistake, moved
 from .format import Ask, ProblemFile
 from .kinds import Asking, Made
-from .question import Carried, Figures, Line, Part, Question
+from .question import Carried, Figures, Line, Part, Question, canonical
 from .second import QUANTITIES
 from .solution import name_of, printed, said, stated
 from .tolerance import tolerances
 from .verdicts import ROWS
-from .variants import Variants, canonical, conditions_met, figures
+from .variants import Variants, conditions_met, figures
 from .wording import Wording
 from .worked import Key, Rejected, Work, checked, needed, spoken, unchecked
 
 MOST_DRAWS = 400  # draws tried from one seed
+MOST_DIGITS_MORE = 1  # that the longest given number may have, or lack, beside the other draws
 LETTERS = "abcdefgh"
 NOTHING = r"\text{-}"
 
@@ -111,7 +112,8 @@ class Maker:
         """The question of one draw. Raises Rejected where the draw makes none."""
         found = self._worked(index)
         hard = figures(found[0], found[2])
-        if hard.steps != self.reference.steps or hard.operations != self.reference.operations or hard.active != self.reference.active:
+        like = self.reference
+        if (hard.steps, hard.operations, hard.active) != (like.steps, like.operations, like.active) or abs(hard.digits - like.digits) > MOST_DIGITS_MORE:
             raise Rejected("it is harder or easier than the others")
         return self._question(index, seed, *found, hard)
 
@@ -171,8 +173,9 @@ class Maker:
             made = ROWS[ask.kind].make(asking)
             before += [(LETTERS[k], m) for m in made.behind if m.said not in {b.said for _, b in before}]
             parts.append(self._part(asking, made, before, shown))
-        return Question(self.file.name, self.file.title, tuple(self.file.topics), index, canonical(found.problem), self._worded(given, found.network),
-                        tuple(parts), hard, found.how, stated(found), f"{found.worst or 0:.0e}")
+        stem, blocks = self._worded(given, found.network), stated(found)
+        return Question(self.file.name, self.file.title, tuple(self.file.topics), index, canonical(stem, blocks, parts), stem,
+                        tuple(parts), hard, found.how, blocks, f"{found.worst or 0:.0e}")
 
     def _part(self, a: Asking, made: Made, before: list[tuple[str, Mistake]], shown: set[tuple[str, str, str]]) -> Part:
         """A part with its key; lines that an earlier part has shown are left out, unless marks stand at them."""
@@ -180,7 +183,7 @@ class Maker:
         shown.update((x.key, x.left, x.right) for x in made.solution)
         carried = tuple(c for label, m in before if (c := self._carried(a, m, label)).cells) if made.behind else ()
         return Part(LETTERS[a.place], a.ask.target if a.ask.kind != "select" else "", self._said(a.place, a.given, a.work.network), a.ask.worth, made.answer, self.file.digits, solution,
-                    made.errors, carried, made.lines, self._steps(a) if carried else ())
+                    made.errors, carried, made.lines, self._steps(a) if carried else (), ROWS[a.ask.kind].reasons)
 
     def _steps(self, a: Asking) -> tuple[tuple[str, str, str], ...]:
         """The right value of every step of a part, beside which wrong ones are put."""

@@ -9,8 +9,9 @@ Formulas are LaTeX of our own printer, words are text that every renderer escape
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,6 +99,7 @@ class Part:
     carried: tuple[Carried, ...] = ()
     lines: tuple[Line, ...] = ()  # shown with the question, such as a derivation to be judged
     steps: tuple[tuple[str, str, str], ...] = ()  # what leads there: (key, its name in LaTeX, its right value in LaTeX)
+    reasons: bool = False  # whether a choice wants reasons, and room for them
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,15 @@ def unlike(a: Question, b: Question) -> bool:
 def final(p: Part) -> object:
     """What a part comes to in the end: its numbers, or the right places and what stands there."""
     return p.answer.value if p.answer.value and not p.answer.options else (p.answer.right, tuple(o.runs for o in p.answer.options))
+
+
+def canonical(stem: Sequence[Piece], blocks: Mapping[str, tuple[Line, ...]], parts: Sequence[Part]) -> str:
+    """A name for what a question shows, whatever the draw that led to it and whatever the order of the options of a choice."""
+    shown: list[Any] = [(p.kind, p.runs, [(x.left, x.right) for x in blocks.get(p.kind, ())]) for p in stem]
+    for p in parts:
+        options = [o.runs for o in p.answer.options]
+        shown.append((p.say, [(x.left, x.right) for x in p.lines], options if p.answer.type == "ordering" else sorted(options), p.answer.stub))
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
 
 
 def as_data(q: Question) -> dict[str, Any]:

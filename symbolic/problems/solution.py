@@ -10,7 +10,7 @@ from typing import Any
 from mpmath import mp
 
 from .. import expr as ex
-from ..decimals import Numbers, decimal, matrix
+from ..decimals import Numbers, decimal, matrix, read_back
 from ..derive import derive
 from ..errors import SpecError
 from ..functions import FUNCTIONS
@@ -28,14 +28,22 @@ from . import stepping
 from .question import Line
 from .second import QUANTITIES, given, names_of
 from .wording import runs
-from .worked import Key, Work, rational, spoken
+from .worked import SHARP, Key, Work, exactly, spoken
 
 WIDEST = 8
 
 
 def printed(work: Work, value: Matrix, digits: int) -> str:
-    """A value as it is printed, a right or a wrong one: in fractions where the problem is exact and they are short."""
-    return cells(value, digits, rational(value) if work.problem.exact else None)
+    """A value as it is printed, a right or a wrong one: in fractions and logarithms where the problem is exact and they are short."""
+    return cells(value, digits, exactly(value) if work.problem.exact else None)
+
+
+def answered(work: Work, value: Matrix, digits: int) -> str:
+    """A right answer: where it is exact also as the decimals of a calculator, beside which the tolerance makes sense."""
+    exact, decimals = printed(work, value, digits), cells(value, digits)
+    with mp.workdps(DIGITS):
+        ends = all(abs(read_back(decimal(v, digits)) - v) < mp.mpf(10) ** -SHARP for row in value for v in row)
+    return exact if exact == decimals else f"{exact} {'=' if ends else chr(92) + 'approx'} {decimals}"
 
 
 def cells(value: Matrix, digits: int, exact: Sequence[Sequence[Any]] | None = None) -> str:
@@ -68,7 +76,9 @@ def lines_of(work: Work, keys: Sequence[Key], marks: Mapping[Key, int], *, symbo
         elif key[0] is None:
             found = _updated(work, key[1])
         elif work.network.symbols[work.network.output].shape:
-            found = [TexLine(_jacobian_name(work, key), printed(work, work.value(key), work.sheet.digits))]
+            name = _jacobian_name(work, key)
+            rule = [x for x in work.sheet.step(shown[key[1]]).lines if x.kind == "jacobian" and x.left == name]
+            found = [*rule, TexLine("" if rule else name, printed(work, work.value(key), work.sheet.digits))]
         else:
             step = work.sheet.step(shown[key[1]])
             found = [*step.lines, *(() if symbols else step.numbers)]
@@ -143,7 +153,7 @@ def _of_examples(work: Work, before: Moment, after: Moment) -> list[TexLine]:
         known += [(printer.fraction(printer.name(s.of), printer.name(n)), s.result, (s.of, n)) for n, s in derivation.steps.items()
                   if s.terms and (n in work.problem.moved or portion.network.symbols[n].kind == "value")]
         for left, rhs, key in known:
-            lines.append(TexLine(left, " = ".join(dict.fromkeys(numbers.line(rhs, values[key])))))
+            lines.append(TexLine(left, " = ".join(dict.fromkeys((printer(rhs), *numbers.line(rhs, values[key]))))))
     return lines
 
 
@@ -182,6 +192,7 @@ def _given(work: Work, name: str) -> str:
 # ---------------------------------------------------------------- sentences
 
 SPOKEN = {n: m[1] for n, row in FUNCTIONS.items() if (m := re.fullmatch(r"\\operatorname\{(\w+)\}", row.tex)) and m[1].lower() == n and m[1] != n}  # relu: ReLU
+SPOKEN |= {"sqrt": "root", "exp": "exponential", "log": "logarithm", "sin": "sine", "cos": "cosine"}
 _NAMES = re.compile(r"\b(" + "|".join(SPOKEN) + r")\b")
 
 

@@ -286,32 +286,17 @@ def figures(work: Work, asked: list[Key]) -> Figures:
             evaluated(work.problem, work.machine.lesson.derivation, numbers(work.problem, counting), work.keys, counting)
     active = sum(v > 0 for eq in work.network.equations if eq.rhs.op == "call" and FUNCTIONS[eq.rhs.data].kinks and slope_form(eq.rhs.data) != ex.ZERO
                  for row in work.values.get(eq.name, ()) for v in row)
-    digits = max((_digits(v) for cells in work.problem.leaves.values() for row in cells for v in row), default=0)
+    digits = max((_digits(v, work.problem.exact) for cells in work.problem.leaves.values() for row in cells for v in row), default=0)
     return Figures(len(needed(work, asked)), counting.count, digits, active)
 
 
-def _digits(value: Any) -> int:
+def _digits(value: Any, exact: bool) -> int:
     """Digits that a given number has on paper: of a fraction or logarithm those that are written."""
-    if isinstance(value, Fraction):
+    if isinstance(value, Fraction) and not exact:
         for places in range(13):
             if (value * 10**places).denominator == 1:
                 return len(str(abs(int(value * 10**places))).strip("0") or "0")
     return len(re.sub(r"\D", "", str(value)))
 
 
-def canonical(problem: Problem) -> str:
-    """A name for what a variant asks, whatever the draw that led to it: its equations and exact numbers."""
-    parts = [str(eq) for eq in problem.network.equations] + sorted(f"{n} = {cells}" for n, cells in problem.leaves.items())
-    parts += [f"{node} = {v}" for node, v in problem.known.items()] + [f"rate = {problem.learning_rate}", _plan(problem)]
-    parts += [f"{n}: {x.shape}" for n, x in sorted(problem.network.symbols.items())] if not problem.leaves else []
-    parts += [f"direction = {dict(problem.wanted.direction)}"] if problem.wanted.direction else []
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _plan(problem: Problem) -> str:
-    """The steps of a problem in one line."""
-    plan = problem.descent
-    return "plan = " + ("none" if plan is None else f"{plan.optimizer.name} {plan.steps if plan.named else 1} {dict(plan.options)} {plan.schedule.name} {dict(plan.schedule_options)} {plan.batches}")
-
-
-__all__ = ["Variants", "canonical", "conditions_met", "figures", "judge", "names_in", "placed", "seed_of"]
+__all__ = ["Variants", "conditions_met", "figures", "judge", "names_in", "placed", "seed_of"]

@@ -233,8 +233,8 @@ ROWS: dict[str, Row] = {
     **kinds.ROWS,
     "code": programs.CODE,
     "gate": Row("Which gate does it compute?", _value, _gate),
-    "separable": Row("Is there a single perceptron that computes the truth table `{target}`? Give weights, or a reason why there are none.", _value, _separable),
-    "fate": Row("What does gradient descent do with this learning rate? Give the reason.", _value, _fate),
+    "separable": Row("Is there a single perceptron that computes the truth table `{target}`? Give weights, or a reason why there are none.", _value, _separable, reasons=True),
+    "fate": Row("What does gradient descent do with this learning rate? Give the reason.", _value, _fate, reasons=True),
     "rate": Row("Compute the learning rate of the last step.", _value, _rate),
-    "judge": Row("True or false? Give the reason for each line that is wrong.", _value, _judge),
+    "judge": Row("True or false? Give the reason for each line that is wrong.", _value, _judge, reasons=True),
 }

@@ -9,13 +9,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from math import exp
 from typing import Any, TypeAlias
 
 from mpmath import mp
+from sympy import Rational, log
 
 from ..derive import Derivation, derive
 from ..errors import CheckError, SpecError, nearest
@@ -34,6 +36,7 @@ from .second import QUANTITIES, names_of, quantity
 from .second import checked as checked_quantity
 
 LARGEST_BELOW, LARGEST_ABOVE = 1000, 10**6  # of fractions that are printed as such
+LARGEST_INSIDE, LARGEST_LOGARITHM = 200, 6  # of logarithms: of what is inside, and of themselves
 NEAR = 1e-6  # to which a float of that size agrees with its fraction
 SHARP = 40  # digits to which a number agrees with its fraction
 
@@ -123,8 +126,9 @@ class Work:
     def sheet(self) -> Sheet:
         """The lines of the worked solution."""
         known = {k: v for k, v in self.values.items() if not (isinstance(k, tuple) and not k[0])}
-        exact = {k: rational(m) for k, m in known.items() if not isinstance(k, Expr) and k not in self.problem.leaves} if self.problem.exact else {}
-        return Sheet(self.problem, Certified(self.machine.lesson, known, max(self.machine.worst, self.worst or 0)), digits=4, widest=8, exact=exact)
+        exact = {k: rows for k, m in known.items() if not isinstance(k, Expr) and k not in self.problem.leaves and (rows := exactly(m))} if self.problem.exact else {}
+        return Sheet(self.problem, Certified(self.machine.lesson, known, max(self.machine.worst, self.worst or 0)), digits=4, widest=8, exact=exact,
+                     between=exactly if self.problem.exact else None)
 
     @cached_property
     def forward_lines(self) -> list[tuple[str, TexLine, TexLine | None]]:
@@ -170,21 +174,38 @@ def checked(work: Work) -> Work:
             raise Rejected(f"a number does not exist ({type(e).__name__})") from None
 
 
-def rational(value: Matrix) -> list[list[Fraction | None]]:
-    """The short fractions among high-precision numbers: those that agree with one to 40 digits."""
-    return [[_short(v) for v in row] for row in value]
+def exactly(value: Matrix) -> list[list[Any]] | None:
+    """The exact forms of high-precision numbers, None unless every entry has a short one: a matrix is printed in one way.
+
+    >>> exactly([[mp.mpf(3)/4, mp.log(9)/4]]), exactly([[mp.mpf(3)/4, mp.pi]])
+    ([[Fraction(3, 4), log(3)/2]], None)
+    """
+    rows = [[_exact(v) for v in row] for row in value]
+    return rows if all(x is not None for row in rows for x in row) else None
 
 
-@lru_cache(maxsize=4096)
-def _short(v: Any) -> Fraction | None:
+@lru_cache(maxsize=8192)
+def _exact(v: Any) -> Any:
+    """A fraction, or the logarithm of one or half of it, that agrees with a number to 40 digits."""
     about = float(v)
     if not abs(about) < LARGEST_ABOVE:
         return None
-    near = Fraction(about).limit_denominator(LARGEST_BELOW)
+    with mp.workdps(DIGITS):
+        if (found := _fraction(about, lambda: v, LARGEST_BELOW)) is not None:
+            return found
+        for parts in (1, 2) if abs(about) < LARGEST_LOGARITHM else ():
+            inside = _fraction(exp(parts * about), lambda: mp.exp(parts * v), LARGEST_INSIDE)  # noqa: B023
+            if inside is not None and inside.numerator <= LARGEST_INSIDE:
+                return log(Rational(inside.numerator, inside.denominator)) / parts
+    return None
+
+
+def _fraction(about: float, value: Callable[[], Any], largest: int) -> Fraction | None:
+    """The fraction with a small denominator that a number is; value: the number at all its digits."""
+    near = Fraction(about).limit_denominator(largest)
     if abs(about * near.denominator - near.numerator) > NEAR:  # most numbers are none, and a glance shows it
         return None
-    with mp.workdps(DIGITS):
-        return near if abs(v * near.denominator - near.numerator) < mp.mpf(10) ** -SHARP else None
+    return near if abs(value() * near.denominator - near.numerator) < mp.mpf(10) ** -SHARP else None
 
 
 def evaluated(problem: Problem, derivation: Derivation, leaves: Env, keys: Sequence[Key], arithmetic: Arithmetic = MP) -> dict[Any, Matrix]:

@@ -24,6 +24,7 @@ REASON = 5.2  # points a letter of a reason takes
 GENERIC = ("", "local derivatives", "rule of the equation", "the slope in its own form")  # reasons that say nothing here
 MARK = 40.0   # points that marks take at the margin
 HANG = 26.0   # points in which numbers of questions and letters of parts hang
+NUMBERED = 52.0  # points that "line 2" takes, with the gap before it
 QUAD = 12.0   # points between two columns
 JOINED = 0.6  # the part of a line that an equation with its numbers may take
 BESIDE = 0.4  # the part of a line that what a mistake gives may take, beside its sentence
@@ -69,12 +70,12 @@ def level(tex: str) -> str:
     return _FRACTION.sub(r"\1/\2", tex)
 
 
-def displayed(lines: Sequence[Line], room: float = SHEET.width) -> list[Row]:
-    """Lines as rows of a display, each with its reason and its marks at the margin where there is room."""
+def displayed(lines: Sequence[Line], room: float = SHEET.width, reserved: float = 0.0) -> list[Row]:
+    """Lines as rows of a display, each with its reason and its marks at the margin where there is room. reserved: points that are kept free for reasons."""
     room -= MARK if any(x.marks or x.because not in GENERIC for x in lines) else 0
     made = [TexLine(x.left, x.right, x.because) for x in lines]
     behind = {id(t): x for t, x in zip(made, lines, strict=True)}
-    rows = rows_of(made, room)
+    rows = rows_of(made, room - reserved)
     margin = max((width(r["left"]) for r in rows), default=0.0)
     for k, r in enumerate(rows):
         line, last = behind[id(r["line"])], k + 1 == len(rows) or rows[k + 1]["line"] is not r["line"]
@@ -90,7 +91,7 @@ def _part(p: Part, room: float, write: Callable[[Part, list[Row]], int] | None) 
     order = [LETTERS[k] for k in a.right] if a.type == "ordering" else []
     solution = displayed(joined(p.solution, room), room)
     return {
-        "label": p.label, "say": words(p.say), "points": p.points, "lines": displayed([_numbered(n, x) for n, x in enumerate(p.lines, 1)], room),
+        "label": p.label, "say": words(p.say), "points": p.points, "lines": displayed([numbered(n, x) for n, x in enumerate(p.lines, 1)], room, NUMBERED),
         "options": [{"letter": LETTERS[k], "right": o.right and choice, "shown": words(o.runs), "said": words(o.said)} for k, o in enumerate(a.options)],
         "stub": _code(a.stub), "code": _code(function_of(a)) if a.type == "code" else [], "solution": solution,
         "answer": Tex(r"\text{" + ", ".join(order) + "}" if order else a.latex), "tolerance": Tex(tolerance_of(p)),
@@ -121,7 +122,8 @@ def _errors(errors: Sequence[CommonError], room: float) -> dict[str, Any]:
                        for e, g, s in zip(errors, gives, sizes, strict=True)]}
 
 
-def _numbered(n: int, x: Line) -> Line:
+def numbered(n: int, x: Line) -> Line:
+    """A line of a derivation that is to be judged, with its number."""
     return Line(x.left, x.right, f"line {n}")
 
 
