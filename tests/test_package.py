@@ -22,7 +22,7 @@ from symbolic.render.documents import KINDS, make_environment
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = sorted(p.name for p in (ROOT / "templates").iterdir())
-HEAVY = ("sympy", "numpy", "pydantic", "mpmath", "jinja2", "yaml", "igraph", "pylatexenc", "rich")
+HEAVY = ("sympy", "numpy", "pydantic", "mpmath", "jinja2", "yaml", "igraph", "rich")
 
 
 def project() -> dict[str, object]:

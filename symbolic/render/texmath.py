@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Any, cast
+from itertools import groupby
+from typing import cast
 
 from .texboxes import Atom, Box, Sizes
 from .texmetrics import (
@@ -75,7 +75,7 @@ class Setter(Sizes):
             elif kind == "g":
                 out.append(self.group(tokens(value), style, font))
             elif kind == "e":
-                out.append(self.environment(value))
+                out.append(self.environment(items[r.i - 1]))
             elif value in STYLES:
                 style = STYLES[value] + (style & 1)
             elif value in ("limits", "nolimits"):
@@ -244,12 +244,12 @@ class Setter(Sizes):
             boxes.append(self.pack([Atom(OPEN, Box()), *atoms, Atom(CLOSE, Box())], end))
         return Atom(INNER, self.enclose(boxes, fences, max(0, style // 2 - 1)))
 
-    def environment(self, node: Any) -> Atom:
+    def environment(self, node: Item) -> Atom:
         """A matrix, cases, array or aligned block; its rows are centred on the axis."""
-        name = node.environmentname
+        name, inside = node.value
         if name not in MATRICES:
             raise bad(node.pos, f"unknown environment {name}")
-        items, skip, gap, edges, style = tokens(node.nodelist), self.skip, 10.0, 0.0, 2
+        items, skip, gap, edges, style = tokens(inside), self.skip, 10.0, 0.0, 2
         if name == "array":
             r = Reader(items)
             r.bracket()
@@ -280,13 +280,12 @@ class Setter(Sizes):
             return Atom(ORD, block)
         return Atom(INNER, self.enclose([block], [f.rstrip(".") for f in fences], 0))
 
-    def text(self, nodes: Iterable[Any], size: float, font: str) -> Box:
+    def text(self, items: Iterable[Item], size: float, font: str) -> Box:
         """Upright text."""
         box, before = Box(0, 0, 0), ""
-        for node in nodes:
-            name = type(node).__name__
-            if name == "LatexCharsNode":
-                for c in re.sub(r"\s+", "~", node.chars).replace("---", "—").replace("--", "–"):
+        for plain, run in groupby(items, lambda item: item.kind in "c "):
+            if plain:
+                for c in "".join("~" if item.kind == " " else item.value for item in run).replace("---", "—").replace("--", "–"):
                     if (font, c) not in GLYPHS and ("lmr", c) not in GLYPHS:
                         w, h, d = size * (0.5 if c == "–" else 1.0), 0.0, 0.0
                     else:
@@ -296,16 +295,17 @@ class Setter(Sizes):
                     w += KERNS[font].get(before + c, 0) * size / 1000
                     box, before = Box(box.w + w, max(box.h, h), max(box.d, d)), c
                 continue
-            part = Box()
-            if name == "LatexMathNode":
-                part = Setter(size).hlist(tokens(node.nodelist), 2)
-            elif name == "LatexGroupNode":
-                part = self.text(node.nodelist, size, font)
-            elif name == "LatexMacroNode" and node.macroname in TEXT_SIZES:
-                size = TEXT_SIZES[node.macroname]
-            elif name == "LatexMacroNode" and node.macroname in ("textbf", "bfseries"):
-                font = "lmbx"
-            elif name == "LatexMacroNode" and node.macroname not in ("textit", "emph", "textrm"):
-                part = Box(0.9 * size if node.macroname in "%&_#$" else size / 3, 0.75 * size, 0.0)
-            box, before = Box(box.w + part.w, max(box.h, part.h), max(box.d, part.d)), ""
+            for kind, value, _ in run:
+                part = Box()
+                if kind == "$":
+                    part = Setter(size).hlist(tokens(value), 2)
+                elif kind == "g":
+                    part = self.text(value, size, font)
+                elif kind == "m" and value in TEXT_SIZES:
+                    size = TEXT_SIZES[value]
+                elif kind == "m" and value in ("textbf", "bfseries"):
+                    font = "lmbx"
+                elif kind == "m" and value not in ("textit", "emph", "textrm"):
+                    part = Box(0.9 * size if value in "%&_#$" else size / 3, 0.75 * size, 0.0)
+                box, before = Box(box.w + part.w, max(box.h, part.h), max(box.d, part.d)), ""
         return box

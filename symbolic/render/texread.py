@@ -1,30 +1,26 @@
-"""LaTeX read back with pylatexenc: tokens, arguments as TeX takes them, rows and cells.
+r"""LaTeX read back: tokens, arguments as TeX takes them, rows and cells.
 
->>> [item.value for item in tokens(parse(r"a+\\hat y"))]
+>>> [item.value for item in tokens(parse(r"a+\hat y"))]
 ['a', '+', 'hat', 'y']
->>> table, points_added = rows_of(tokens(parse(r"1&2\\\\[4pt]3&4")))
+>>> table, points_added = rows_of(tokens(parse(r"1&2\\[4pt]3&4")))
 >>> [len(row) for row in table], points_added
 ([2, 2], 4.0)
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pylatexenc.latexwalker import LatexWalker, LatexWalkerParseError  # type: ignore[import-untyped]
-from pylatexenc.macrospec import EnvironmentSpec, LatexContextDb, MacroSpec  # type: ignore[import-untyped]
-
 from .texmetrics import ALIAS, ARITY, GROWN, LENGTH, UNITS
 
-CONTEXT = LatexContextDb()  # every macro and environment without arguments: we take those ourselves
-CONTEXT.set_unknown_macro_spec(MacroSpec(""))
-CONTEXT.set_unknown_environment_spec(EnvironmentSpec(""))
+_TOKEN = re.compile(r"\\(begin|end)\s*\{([^{}\\]*)\}|\\([A-Za-z]+)\s*|\\(.)|(\s+)|(.)", re.DOTALL)
 
 
 class Item(NamedTuple):
-    """One token of mathematics: "c"haracter, "m"acro, "g"roup or "e"nvironment, with its place."""
+    """One token, with its place: "c"haracter, "m"acro, "g"roup, "e"nvironment (its name and tokens), " " blank, "$" mathematics in text."""
 
     kind: str
     value: Any
@@ -36,22 +32,12 @@ def bad(pos: int, what: str) -> ValueError:
     return ValueError(f"malformed LaTeX at position {pos}: {what}")
 
 
-def tokens(nodes: Iterable[Any]) -> list[Item]:
-    """The tokens of a list of pylatexenc nodes."""
-    items: list[Item] = []
-    for node in nodes:
-        name = type(node).__name__
-        if name == "LatexCharsNode":
-            items += [Item("c", c, node.pos + i) for i, c in enumerate(node.chars) if not c.isspace()]
-        elif name == "LatexMacroNode":
-            items.append(Item("m", node.macroname, node.pos))
-        elif name == "LatexGroupNode":
-            items.append(Item("g", node.nodelist, node.pos))
-        elif name == "LatexEnvironmentNode":
-            items.append(Item("e", node, node.pos))
-        else:
-            raise bad(node.pos, "a comment, or mathematics inside mathematics")
-    return items
+def tokens(items: Iterable[Item]) -> list[Item]:
+    """The tokens that count in mathematics."""
+    out = [item for item in items if item.kind != " "]
+    if inside := next((item for item in out if item.kind == "$"), None):
+        raise bad(inside.pos, "mathematics inside mathematics")
+    return out
 
 
 class Reader:
@@ -120,10 +106,27 @@ def rows_of(items: list[Item]) -> tuple[list[list[list[Item]]], float]:
 
 
 @lru_cache(maxsize=4096)
-def parse(formula: str) -> list[Any]:
-    """The nodes of pylatexenc."""
-    try:
-        nodes, _, _ = LatexWalker(formula, latex_context=CONTEXT, tolerant_parsing=False).get_latex_nodes()
-    except LatexWalkerParseError as error:
-        raise bad(error.pos, str(error.msg)) from None
-    return list(nodes)
+def parse(formula: str) -> tuple[Item, ...]:
+    """All tokens of a formula, blanks included; what stands in braces, between dollar signs or in an environment is one. Raises ValueError."""
+    top: list[Item] = []
+    here, still_open = top, list[tuple[str, list[Item]]]()  # what closes it, and what it stands in
+    for found in _TOKEN.finditer(formula):
+        edge, name, word, sign, blank, char = found.groups()
+        pos = found.start()
+        closes = rf"\end{{{name}}}" if edge == "end" else char if char in ("}", "$") else None
+        if closes and still_open and still_open[-1][0] == closes:
+            here = still_open.pop()[1]
+        elif closes in ("}", rf"\end{{{name}}}"):
+            raise bad(pos, f"{closes} closes nothing" + (f", {still_open[-1][0]} was expected" if still_open else ""))
+        elif edge or char in ("{", "$"):
+            inner: list[Item] = []
+            here.append(Item("e", (name, inner), pos) if edge else Item("g" if char == "{" else "$", inner, pos))
+            still_open.append((rf"\end{{{name}}}" if edge else "}" if char == "{" else "$", here))
+            here = inner
+        elif char == "%":
+            raise bad(pos, "a comment")
+        else:
+            here.append(Item("m", word or sign, pos) if word or sign else Item(" ", " ", pos) if blank else Item("c", char, pos))
+    if still_open:
+        raise bad(len(formula), f"it ends where {still_open[-1][0]} was expected")
+    return tuple(top)

@@ -12,7 +12,7 @@ TeX's own to a fraction of a point.  `check` is also the test that a formula is 
 [13.8, 2.3]
 >>> check(r"\\frac{a}{b")
 Traceback (most recent call last):
-ValueError: malformed LaTeX at position 10: Unexpected end of stream, was expecting '}'
+ValueError: malformed LaTeX at position 10: it ends where } was expected
 """
 
 from __future__ import annotations
