@@ -211,6 +211,8 @@ def _apart(x: Matrix, y: Matrix) -> bool:
 
 def moved(wrong: Matrix, right: Matrix) -> bool:
     """Whether a value is not the right one any more, to 20 digits."""
+    if wrong is right:
+        return False
     if (len(wrong), len(wrong[0])) != (len(right), len(right[0])):
         return True
     return any(u != v and abs(u - v) > SAME * max(abs(u), abs(v)) for us, vs in zip(wrong, right, strict=True) for u, v in zip(us, vs, strict=True))
