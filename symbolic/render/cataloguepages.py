@@ -150,7 +150,7 @@ def source(heading: str, title: str, groups: Sequence[tuple[str, Sequence[Entry]
     for g, (name, found) in enumerate(groups):
         blocks = [block(e, f"e{g}.{k}") for k, e in enumerate(found)]
         shown.append({"title": name, "entries": blocks if contents else [{**b, "name": e.table} for b, e in zip(blocks, found, strict=True)]})
-    context = {"heading": heading, **head(title, False), "long_title": False, "foot": Tex(escape(heading)), "groups": shown, "contents": contents}
+    context = {"heading": heading, **head(title, ""), "long_title": False, "foot": Tex(escape(heading)), "groups": shown, "contents": contents}
     return render(make_environment(templates), "catalogue.tex", context)
 
 

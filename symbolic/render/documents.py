@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from ..pages.sheet import Sheet, TexLine, TexStep
 from . import figures, sectionpages, words
 from .engine import DETERMINISTIC, Engine, compile_pdf, find_engine, install_hint
 from .lines import FACTORS, TERMS, fits
-from .text import escape, markdown, needs_unicode
+from .text import directed, escape, fallback_fonts, markdown, needs_unicode
 from .view import SHEET, SLIDE, Paper, Row, Tex, View, numbered, overlaid, pages_of, part_of, portions, rows_of, spaced, tall
 from .width import height, width
 
@@ -28,16 +27,6 @@ if TYPE_CHECKING:
 
 KINDS = {"slides": "slides.tex", "handout": "handout.tex", "key": "key.tex"}
 GIVEN_AREA = 0.6  # the part of a frame that the given numbers may fill
-FALLBACK = r"""\ifdefined\directlua
-\usepackage{luatexbase}
-\newcommand{\rtl}[1]{\bgroup\textdir TRT #1\egroup}
-\directlua{luaotfload.add_fallback("everyscript", {"NotoSans:mode=harf;", "NotoSansHebrew:mode=harf;script=hebr;", "NotoSansArabic:mode=harf;script=arab;", "DroidSansFallback:mode=harf;"})}
-\setmainfont{Latin Modern Roman}[RawFeature={fallback=everyscript}]\setsansfont{Latin Modern Sans}[RawFeature={fallback=everyscript}]
-\else
-\TeXXeTstate=1 \newcommand{\rtl}[1]{\beginR #1\endR}
-\fi"""
-
-
 def documents(stem: str, problem: Problem, certified: Certified, request: Request) -> tuple[dict[str, bytes], list[str]]:
     """All files of a request but the JSON, by name, and sentences for the user.
 
@@ -128,27 +117,19 @@ def source_of(kind: str, problem: Problem, certified: Certified, request: Reques
     return render(environment or make_environment(request.templates), KINDS[kind], context)
 
 
-def head(title: str, unicode: bool) -> dict[str, Any]:
-    """Title, foot and fonts of a document; unicode: whether it has letters that pdfLaTeX does not print."""
-    return {"title": Tex(directed(escape(title))), "long_title": len(title) > 44, "foot": Tex(directed(escape(shortened(title)))), "unicode": unicode,
-            "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(FALLBACK)}
+def head(title: str, letters: str) -> dict[str, Any]:
+    """Title, foot and fonts of a document; letters: all that people typed in it."""
+    return {"title": Tex(directed(escape(title))), "long_title": len(title) > 44, "foot": Tex(directed(escape(shortened(title)))), "unicode": needs_unicode(letters),
+            "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(fallback_fonts(letters))}
 
 
 def common(view: View) -> dict[str, Any]:
     """What every page says about itself: title, foot, fonts, how it was checked."""
     problem = view.problem
-    return {**head(problem.title or "Derivation", needs_unicode(" ".join([problem.title, *problem.notes]))),
+    return {**head(problem.title or "Derivation", " ".join([problem.title, *problem.notes])),
             "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
             "notes": view.sheet.notes, "listed_title": "Jacobians" if view.printer.bar else "Larger values",
             "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
-
-
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*")
-
-
-def directed(tex: str) -> str:
-    """Runs of Hebrew and Arabic letters marked, so that they are set from right to left."""
-    return _RIGHT_TO_LEFT.sub(lambda m: rf"\rtl{{{m[0]}}}", tex)
 
 
 def shortened(title: str, most: int = 72) -> str:
