@@ -13,8 +13,9 @@ from ..errors import ChainruleError
 from ..pages.sheet import Sheet, TexLine, TexStep
 from . import words
 from .cataloguetext import as_json, definition_lines, sheet_of
-from .documents import head, make_environment, render
+from .documents import head
 from .engine import compile_pdf, find_engine, install_hint
+from .filling import make_environment, render
 from .lines import fits
 from .plots import frame, marked, plot, sample
 from .sectionpages import frames, plain

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from ..errors import ChainruleError, SpecError, nearest
 from ..latex import COLOURS
-from .documents import make_environment, render
 from .engine import DETERMINISTIC, compile_pdf, find_engine, install_hint
+from .filling import make_environment, render
 from .view import Tex
 
 Point = tuple[float, float]

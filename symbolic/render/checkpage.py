@@ -12,10 +12,11 @@ from typing import Any
 
 import jinja2
 
-from .documents import directed, head, make_environment, render, shortened
+from .documents import head
+from .filling import make_environment, render, shortened
 from .lines import broken
 from .mathml import Html, mathml
-from .text import clean, escape, escape_within
+from .text import clean, directed, escape, escape_within
 from .view import Tex
 
 Data = Mapping[str, Any]

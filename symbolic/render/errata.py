@@ -11,7 +11,8 @@ from ..claims.claimtext import formula, slope_name
 from ..claims.judge import Verdict
 from ..errors import SpecError
 from ..latex import Printer
-from .documents import head, make_environment, render
+from .documents import head
+from .filling import make_environment, render
 from .lines import broken
 from .text import directed, escape, escape_within, needs_unicode
 from .view import Tex

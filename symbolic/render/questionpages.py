@@ -13,8 +13,8 @@ import jinja2
 from ..pages.sheet import TexLine
 from ..problems.question import Answer, CommonError, Line, Part, Question
 from ..problems.wording import Piece
-from .documents import make_environment, render, shortened
 from .engine import DETERMINISTIC, Engine, compile_pdf
+from .filling import make_environment, render, shortened
 from .text import directed, escape, escape_within, fallback_fonts, needs_unicode
 from .view import SHEET, Row, Tex, rows_of, spaced
 from .width import height, width
