@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from math import floor, log10
 from typing import Any
 
@@ -41,11 +42,11 @@ def decimal(value: Any, digits: int) -> str:
         return "0"
     sign, value = ("-", -value) if value < 0 else ("", value)
     power = _power(value)
-    scaled = value * mp.mpf(10) ** (digits - 1 - power)
+    scaled = value * _ten(digits - 1 - power, mp.prec)
     whole = int(mp.floor(scaled + mp.mpf(1) / 2 + _TIE))  # a tie is rounded up, as students do
     if whole >= 10**digits:  # 0.99996 -> 1.000
         whole, power = whole // 10, power + 1
-    exact = abs(scaled - mp.nint(scaled)) < mp.mpf(10) ** -20
+    exact = abs(scaled - mp.nint(scaled)) < _ten(-20, mp.prec)
     if not SMALL < power < LARGE:
         head = _point(whole, digits - 1)
         head = _bare(head) if exact else head
@@ -61,7 +62,12 @@ def _power(value: Any) -> int:
     """The power of ten of the leading digit (floats first: a logarithm in high precision is slow)."""
     near = float(value)
     power = floor(log10(near)) if 1e-300 < near < 1e300 else int(mp.floor(mp.log10(value)))
-    return power + (value >= mp.mpf(10) ** (power + 1)) - (value < mp.mpf(10) ** power)
+    return power + (value >= _ten(power + 1, mp.prec)) - (value < _ten(power, mp.prec))
+
+
+@lru_cache(maxsize=1024)
+def _ten(power: int, prec: int) -> Any:
+    return mp.mpf(10) ** power
 
 
 def _point(whole: int, places: int) -> str:

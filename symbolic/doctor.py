@@ -122,15 +122,15 @@ def _latex_packages(engine: Engine | None) -> list[Finding]:
 
 
 def _fonts() -> Finding:
-    """What names in other scripts need: LuaLaTeX with its font loader, and fonts with the letters."""
+    """What names in other scripts need: LuaLaTeX with its font loader, and fonts with the letters (Chinese ones in Droid Sans Fallback)."""
     name = "letters beyond Latin"
     engine = find_engine(unicode=True)
     if engine is None:
-        return Finding(name, "", False, f"only for these: {install_hint(unicode=True)}", required=False)
-    fonts = _lines(["fc-list", "Noto Sans", "family"]) if shutil.which("fc-list") else []
-    found = f"{engine.name}, Noto Sans" if fonts else f"{engine.name}, no Noto Sans"
-    remedy = "" if fonts else f"only for these: install {APT_UNICODE.partition(' ')[2]}"
-    return Finding(name, found, bool(fonts), remedy, required=False)
+        return Finding(name, "", False, f"only for these, as in names of exams: {install_hint(unicode=True)}", required=False)
+    here = {font: bool(shutil.which("fc-list") and _lines(["fc-list", font, "family"])) for font in ("Noto Sans", "Droid Sans Fallback")}
+    found = ", ".join([engine.name, *(font if there else f"no {font}" for font, there in here.items())])
+    ok = all(here.values())
+    return Finding(name, found, ok, "" if ok else f"only for these, as in names of exams: install {APT_UNICODE.partition(' ')[2]}", required=False)
 
 
 def _templates() -> Finding:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from . import expr as ex, index
 from .expr import Expr, Shape
@@ -32,6 +33,7 @@ RELATION = {">": ">", ">=": r"\ge", "<": "<", "<=": r"\le"}
 ADD, NEG, MUL, POW = 1, 2, 3, 5
 
 
+@lru_cache(maxsize=4096)
 def letter(name: str) -> tuple[str, str]:
     """A name as the board writes it: (letter, subscript).
 

@@ -13,7 +13,7 @@ from it is worked out by the same walk backwards, so a slip reproduces wrong val
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice, takewhile
 from typing import Any
@@ -49,18 +49,20 @@ class Working:
     handed: Mapping[str, Expr] = field(default_factory=dict)
     recall: Recall | None = None
 
-    def values(self, leaves: Env, rate: Any = None, trained: Sequence[str] = (), key: Any = None, steps: int = 1) -> dict[Any, Matrix]:
+    def values(self, leaves: Env, rate: Any = None, trained: Sequence[str] = (), key: Any = None, steps: int = 1,
+               only: Iterable[str] | None = None) -> dict[Any, Matrix]:
         """Every value under its name, gradient under (of, wrt), updated parameter and later loss under (None, name).
 
         A vector-valued output is differentiated with the seed of ones. rate: None for no update. key: the one value that is
         wanted, so that the rest need not be computed. steps: how many updates; all else is then what stands before the last.
+        only: the equations to compute, where leaves already holds the others.
         """
         for _ in range(steps - 1):
             env = self.values(leaves, rate, trained, (None, ""))
             leaves = {**leaves, **{n: env[None, n] for n in trained}}
         output = self.network.output
         shape = self.network.symbols[output].shape
-        env = forward(self.network, {**leaves, **(self.recall([leaves]) if self.recall else {})}, partly=True)
+        env = forward(self.network, {**leaves, **(self.recall([leaves]) if self.recall else {})}, only=only, partly=True)
         if isinstance(key, str):
             return env
         seed = [[mp.mpf(1)] * int(shape[1]) for _ in range(int(shape[0]))] if shape else None

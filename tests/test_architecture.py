@@ -118,6 +118,7 @@ render.mathml render.engine render.text render.texmetrics render.texread render.
 render.width
 render.lines render.layered render.netfigure render.graph render.words
 render.view
+render.filling
 render.plots
 render.figures
 render.sectionpages

@@ -30,7 +30,8 @@ from symbolic.cli import main
 from symbolic.errors import ChainruleError
 from symbolic.problem import Problem
 from symbolic.produce import Request, solve
-from symbolic.render.documents import make_environment, markdown_context, render, source_of
+from symbolic.render.documents import markdown_context, source_of
+from symbolic.render.filling import make_environment, render
 from symbolic.render.engine import Compiled, compile_pdf, find_engine, install_hint
 from symbolic.render.text import markdown
 from symbolic.render.width import check

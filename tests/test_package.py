@@ -18,7 +18,8 @@ from course import example
 
 from symbolic import __version__
 from symbolic.render.checkpage import html_environment
-from symbolic.render.documents import KINDS, make_environment
+from symbolic.render.documents import KINDS
+from symbolic.render.filling import make_environment
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = sorted(p.name for p in (ROOT / "templates").iterdir())

@@ -12,7 +12,7 @@ import jinja2
 
 from ..problems.question import Line, Part, Question
 from ..problems.wording import Piece
-from ..render.documents import render
+from ..render.filling import render
 from ..render.mathml import Html, mathml
 from ..render.questionpages import GENERIC, LETTERS, function_of, numbered, tolerance_of
 from ..render.text import clean
@@ -68,8 +68,8 @@ def _part(p: Part) -> dict[str, Any]:
     answer: str = ", ".join(LETTERS[k] for k in a.right) if order else mathml(a.latex) if a.latex else ""
     tolerance = tolerance_of(p)
     return {"label": p.label, "say": _words(p.say), "points": p.points, "lines": _lines([numbered(n, x) for n, x in enumerate(p.lines, 1)]),
-            "code": function_of(a) if a.type == "code" else "", "stub": a.stub,
+            "code": function_of(a) if a.type == "code" else "", "stub": a.stub, "room": not choice,
             "options": [{"letter": LETTERS[k], "right": o.right and choice, "shown": _words(o.runs), "said": _words(o.said)} for k, o in enumerate(a.options)],
             "solution": _lines(p.solution), "answer": answer, "tolerance": mathml(rf"\pm {tolerance}") if tolerance else "",
-            "errors": [{"said": _words(e.said), "gives": mathml(e.latex) if e.latex else ""} for e in p.errors],
+            "errors": [{"said": _words(e.said), "gives": mathml(e.latex) if e.latex else ""} for e in (() if choice else p.errors)],  # of options they stand there
             "carried": [{"part": c.part, "said": _words(c.said), "then": [mathml(f"{name} = {tex}") for _, name, tex in c.cells]} for c in p.carried if c.part != p.label]}

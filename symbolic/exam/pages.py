@@ -10,9 +10,9 @@ from typing import Any
 import jinja2
 
 from ..problems.question import Part, Question
-from ..render.documents import directed, make_environment, render, shortened
+from ..render.filling import make_environment, render, shortened
 from ..render.questionpages import CARRIED, function_of, laid_out, question_texts, wrapped
-from ..render.text import clean, escape, needs_unicode
+from ..render.text import clean, directed, escape, needs_unicode
 from ..render.view import SHEET, Row, Tex, tall
 from .roster import Student
 from .spec import Exam, same

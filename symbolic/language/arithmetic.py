@@ -15,6 +15,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import mpmath
@@ -153,22 +154,22 @@ class HighPrecision(Arithmetic):
 
     def number(self, value: Any) -> Any:
         if isinstance(value, Fraction):
-            return mp.mpf(value.numerator) / value.denominator
+            return _quotient(value.numerator, value.denominator, mp.prec)
         if isinstance(value, (int, mp.mpf)):
             return mp.mpf(value)
-        return mp.mpf(value.evalf(mp.dps + 5)._mpf_)
+        return _constant(value, mp.prec)
 
     def add(self, terms: Sequence[Any]) -> Any:
         """A sum; what only rounding has left of an exact zero is zero (0.33*0.16 - 0.0528)."""
         total = super().add(terms)
-        if total and abs(total) < max(map(abs, terms)) * mp.mpf(10) ** (12 - mp.dps):
+        if total and abs(total) < max(map(abs, terms)) * _left_by_rounding(mp.prec):
             return mp.mpf(0)
         return total
 
     def dot(self, xs: Sequence[Any], ys: Sequence[Any]) -> Any:
         """A sum of products, with the same zero as `add`."""
         total = mp.fdot(xs, ys)
-        if total and abs(total) < max(map(abs, xs)) * max(map(abs, ys)) * mp.mpf(10) ** (12 - mp.dps):
+        if total and abs(total) < max(map(abs, xs)) * max(map(abs, ys)) * _left_by_rounding(mp.prec):
             return self.add([x * y for x, y in zip(xs, ys, strict=True)])
         return total
 
@@ -176,7 +177,7 @@ class HighPrecision(Arithmetic):
         """By elimination; what only rounding has left of a singular matrix is zero (Hadamard: |det| <= product of the lengths of the rows)."""
         found = mp.det(mp.matrix(rows))
         largest = mp.fprod(mp.norm(row) for row in rows)
-        return found if abs(found) > largest * mp.mpf(10) ** (12 - mp.dps) else mp.mpf(0)
+        return found if abs(found) > largest * _left_by_rounding(mp.prec) else mp.mpf(0)
 
     def inverse(self, rows: Matrix) -> Matrix:
         if self.determinant(rows) == 0:
@@ -195,6 +196,25 @@ class HighPrecision(Arithmetic):
         if y == 0:
             raise ArithmeticError("division by zero")
         return x / y
+
+
+# The same few numbers are read again in every working.
+
+@lru_cache(maxsize=4096)
+def _quotient(numerator: int, denominator: int, prec: int) -> Any:
+    return mp.mpf(numerator) / denominator
+
+
+@lru_cache(maxsize=1024)
+def _constant(value: Any, prec: int) -> Any:
+    """A number of SymPy's, as ln(3)."""
+    return mp.mpf(value.evalf(mp.dps + 5)._mpf_)
+
+
+@lru_cache(maxsize=16)
+def _left_by_rounding(prec: int) -> Any:
+    """The largest relative size of what rounding leaves of an exact zero."""
+    return mp.mpf(10) ** (12 - mp.dps)
 
 
 def _real(value: Any, what: Callable[[], str]) -> Any:
@@ -293,61 +313,62 @@ def spread_out(rows: Matrix, shape: ex.Shape) -> Matrix:
     return [rows[0] * int(shape[1]) for _ in range(int(shape[0]))]
 
 
+NAMED = frozenset(("sym", "grad", "partial"))
+
+
 def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
     """All entries of a tree as rows; env maps names (and grad/partial data) to rows of scalars."""
-    if e.op in ("sym", "grad", "partial"):
+    op = e.op  # the commonest first: this is called for every node of every working
+    if op in NAMED:
         return env[e.data]
-    if e.op == "num":
+    if op == "num":
         return [[arithmetic.leaf(e)]]
-    if e.op in ("apply", "slope") and e in env:  # a given value, such as f'(1) = 2
+    if op in ("apply", "slope") and e in env:  # a given value, such as f'(1) = 2
         return env[e]
-    if e.op == "val":  # numbers as printed
+    if op in ex.ENTRYWISE:
+        return _entrywise(e, [entries(x, env, arithmetic) for x in e.args], env, arithmetic)
+    if op == "val":  # numbers as printed
         return e.data
-    if e.op == "diff":  # a derivative still to be taken: the environment knows how
+    if op == "diff":  # a derivative still to be taken: the environment knows how
         return env[e]
-    if e.op == "ones":
+    if op == "ones":
         one = arithmetic.number(Fraction(1))
         return [[one] * int(e.shape[1]) for _ in range(int(e.shape[0]))]
-    if e.op == "eye":
+    if op == "eye":
         one, zero = arithmetic.number(Fraction(1)), arithmetic.number(Fraction(0))
         return [[one if i == j else zero for j in range(int(e.shape[1]))] for i in range(int(e.shape[0]))]
-    if e.op == "over":
+    if op == "over":
         return arithmetic.over(e, env)
     parts = [entries(x, env, arithmetic) for x in e.args]
-    if e.op in ex.ENTRYWISE:
-        return _entrywise(e, parts, env, arithmetic)
-    if e.op in MOVES:
-        return moved(e, parts, arithmetic)
-    if e.op == "T":
+    if op == "matmul":
+        columns = list(zip(*parts[1], strict=True))
+        return [[arithmetic.dot(row, column) for column in columns] for row in parts[0]]
+    if op == "T":
         return [list(column) for column in zip(*parts[0], strict=True)]
-    if e.op == "matrix":
+    if op in MOVES:
+        return moved(e, parts, arithmetic)
+    if op == "matrix":
         try:
             return MATRIX_FUNCTIONS[e.data].entries(parts[0], arithmetic)
         except ArithmeticError as error:
             raise ArithmeticError(f"{ex.text(e)}: {error}") from None
-    if e.op == "diag":
+    if op == "diag":
         zero = arithmetic.number(Fraction(0))
         return [[row[0] if i == j else zero for j in range(len(parts[0]))] for i, row in enumerate(parts[0])]
-    if e.op == "matmul":
-        columns = list(zip(*parts[1], strict=True))
-        return [[arithmetic.dot(row, column) for column in columns] for row in parts[0]]
-    return _onehot(e, parts[0], arithmetic) if e.op == "onehot" else _reduce(e, parts[0], arithmetic)
+    return _onehot(e, parts[0], arithmetic) if op == "onehot" else _reduce(e, parts[0], arithmetic)
 
 
 def _entrywise(e: Expr, parts: list[Matrix], env: Env, arithmetic: Arithmetic) -> Matrix:
-    rows, columns = (int(e.shape[0]), int(e.shape[1])) if e.shape else (1, 1)
-
-    def at(part: Matrix, arg: Expr, i: int, j: int) -> Any:
-        return part[i][j] if arg.shape else part[0][0]
-
-    def one(i: int, j: int) -> Any:
-        xs = [at(p, x, i, j) for p, x in zip(parts, e.args, strict=True)]
+    def one(xs: list[Any]) -> Any:
         if e.op != "cases":
             return arithmetic.combine(e, xs, env)
         names = [ex.sym(f"_{k}") for k in range(len(xs))]
         return arithmetic.cases(ex.Expr("cases", tuple(names), e.data), {f"_{k}": x for k, x in enumerate(xs)})
 
-    return [[one(i, j) for j in range(columns)] for i in range(rows)]
+    if not e.shape:
+        return [[one([p[0][0] for p in parts])]]
+    wide = [bool(x.shape) for x in e.args]
+    return [[one([p[i][j] if w else p[0][0] for p, w in zip(parts, wide, strict=True)]) for j in range(int(e.shape[1]))] for i in range(int(e.shape[0]))]
 
 
 def _onehot(e: Expr, part: Matrix, arithmetic: Arithmetic) -> Matrix:

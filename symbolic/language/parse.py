@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 
 from .. import expr as ex
 from ..errors import SpecError, nearest
@@ -41,8 +42,9 @@ def known_functions() -> list[str]:
     return [*FUNCTIONS, *VECTOR_FUNCTIONS, *SYNONYMS, *WRITTEN, "dot", "eye", "sum", "mean", *CALLS]
 
 
+@lru_cache(maxsize=1024)
 def tree(source: str) -> ast.expr:
-    """The Python syntax tree of one expression.
+    """The Python syntax tree of one expression: to be read, not changed.
 
     Raises SpecError for what is not an expression, too long or nested too deeply.
     """

@@ -211,6 +211,8 @@ def _apart(x: Matrix, y: Matrix) -> bool:
 
 def moved(wrong: Matrix, right: Matrix) -> bool:
     """Whether a value is not the right one any more, to 20 digits."""
+    if wrong is right:
+        return False
     if (len(wrong), len(wrong[0])) != (len(right), len(right[0])):
         return True
     return any(u != v and abs(u - v) > SAME * max(abs(u), abs(v)) for us, vs in zip(wrong, right, strict=True) for u, v in zip(us, vs, strict=True))
@@ -233,17 +235,20 @@ def _moved_by(work: Work, mistake: Mistake, leaves: Env, key: Key) -> Matrix | N
     return [[a - b for a, b in zip(xs, ys, strict=True)] for xs, ys in zip(found, start, strict=True)]
 
 
-def everything(work: Work, mistake: Mistake, leaves: Env, keys: Sequence[Key]) -> dict[Any, Matrix]:
-    """All values, gradients, Jacobians and updates as a mistake makes them, the later ones following from the wrong ones."""
+def everything(work: Work, mistake: Mistake, leaves: Env, keys: Sequence[Key], again: Sequence[str] | None = None) -> dict[Any, Matrix]:
+    """All values, gradients, Jacobians and updates as a mistake makes them, the later ones following from the wrong ones.
+
+    again: the equations that the mistake moves, where leaves holds the values of the others.
+    """
     working, network = mistake.working, mistake.working.network
     if network.symbols[network.output].shape:
         return evaluated(work.problem, working.derivation, leaves, keys)
     if mistake.slip in SLIPS and SLIPS[mistake.slip].kind == "forward":  # only values are wrong: the gradients' formulas are the right ones, at wrong values
         derivation = work.machine.lesson.derivation
-        env = gradients(derivation, forward(network, leaves, partly=True), partly=True)
+        env = gradients(derivation, forward(network, leaves, only=again, partly=True), partly=True)
     else:
         derivation = working.derivation
-        env = working.values(leaves, key=keys[0] if len(keys) == 1 and (isinstance(keys[0], str) or keys[0][0]) else None)
+        env = working.values(leaves, key=keys[0] if len(keys) == 1 and (isinstance(keys[0], str) or keys[0][0]) else None, only=again)
     env |= {k: quantity(work.problem, derivation, env, k[1], put=mistake.put) for k in keys if isinstance(k, tuple) and k[0] == ""}
     plan = work.problem.descent
     if plan is None or not any(isinstance(k, tuple) and k[0] is None for k in keys):
@@ -257,11 +262,27 @@ def everything(work: Work, mistake: Mistake, leaves: Env, keys: Sequence[Key]) -
     return env | {(None, n): m for n, m in after.items()} | {(None, network.output): later}
 
 
+def _again(work: Work, mistake: Mistake) -> Sequence[str]:
+    """The equations that a mistake moves: those that it changes, and what depends on them."""
+    where = ("again", id(mistake))
+    if where not in work.machine.memo:
+        right = {eq.name: eq.rhs for eq in work.network.equations}
+        moved: dict[str, None] = {}
+        for eq in mistake.working.network.equations:
+            if mistake.working.recall or right.get(eq.name) != eq.rhs or not moved.keys().isdisjoint(eq.rhs.names):
+                moved[eq.name] = None
+        work.machine.memo[where] = mistake, tuple(moved)  # with the mistake, so that no other one gets its id
+    found: Sequence[str] = work.machine.memo[where][1]
+    return found
+
+
 def values(work: Work, mistake: Mistake) -> Mapping[Any, Matrix]:
     """Everything at the variant's numbers with the mistake made, under the keys of the right working; what it cannot give is left out."""
     with mp.workdps(WORKING):
         leaves = {k: m for k, m in work.values.items() if k in work.problem.leaves or not isinstance(k, (str, tuple))}
+        again = _again(work, mistake)
+        leaves |= {eq.name: work.values[eq.name] for eq in mistake.working.network.equations if eq.name not in again}
         try:
-            return everything(work, mistake, leaves, work.keys)
+            return everything(work, mistake, leaves, work.keys, again)
         except (ArithmeticError, ValueError, KeyError, IndexError, TypeError, ChainruleError):
             return {}

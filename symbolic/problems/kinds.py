@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from mpmath import nstr
@@ -46,7 +47,7 @@ class Asking:
     seed: int
     wrong: dict[int, Mapping[Any, Matrix]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def key(self) -> Key:
         return key_of(self.ask.target, self.work.network, self.work.problem)
 

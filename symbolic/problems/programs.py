@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..derive import Derivation
 from ..errors import SpecError, nearest
 from ..network import Network
-from ..numeric.codetext import code_text
-from ..numeric.listing import Listing, listing
 from . import kinds
 from .format import Ask
 from .kinds import Asking, Made, Row
 from .question import Answer
 from .worked import Key
 
+if TYPE_CHECKING:
+    from ..numeric.listing import Listing
+
 
 def _code(a: Asking) -> Made:
     """A function of the listing that ``chainrule code`` prints, with the numbers of the variant that it is tried on; what comes before it is given."""
+    from ..numeric.codetext import code_text
+
     found, name = _listing(a.work.problem, a.work.machine.lesson.derivation), a.ask.target
     function = next((f for f in found.functions if f.name == name), None)
     if function is None:
@@ -34,6 +37,8 @@ def _code(a: Asking) -> Made:
 
 def _listing(problem: Any, derivation: Derivation) -> Listing:
     """The functions of a network; of plain equations with the gradients that the spec asks for."""
+    from ..numeric.listing import listing  # late: NumPy is for this kind alone
+
     return listing(problem.network, derivation, None if problem.network.layers else list(problem.wrt) or None, update=False)
 
 

@@ -55,6 +55,12 @@ def cells(value: Matrix, digits: int, exact: Sequence[Sequence[Any]] | None = No
 
 def name_of(work: Work, key: Key) -> str:
     """A key as a formula: a name, its gradient, its new value."""
+    if ("name", key) not in work.machine.memo:
+        work.machine.memo["name", key] = _name_of(work, key)
+    return str(work.machine.memo["name", key])
+
+
+def _name_of(work: Work, key: Key) -> str:
     printer = Printer(work.network)
     if isinstance(key, str):
         return printer.name(key)

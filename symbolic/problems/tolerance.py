@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from math import floor, log10
 from typing import Any
 
@@ -49,8 +50,7 @@ class Rounded(Arithmetic):
         largest = max(abs(float(x.a)), abs(float(x.b)))
         if not 0 < largest < float("inf"):
             return x
-        unit = iv.mpf(10) ** (floor(log10(largest) + 1e-9) + 1 - self.digits) / 2
-        return x + iv.mpf([-unit.b, unit.b])
+        return x + _half(floor(log10(largest) + 1e-9) + 1 - self.digits, iv.prec)
 
     def number(self, value: Any) -> Any:
         """A given number: exact where it has few digits, rounded where it does not end (ln 3, 1/3)."""
@@ -115,6 +115,13 @@ class Rounded(Arithmetic):
             if all(o is x or ((x > o) if sign > 0 else (x < o)) for o in xs):
                 return x
         raise ArithmeticError("which entry is the largest cannot be decided once they are rounded")
+
+
+@lru_cache(maxsize=256)
+def _half(power: int, prec: int) -> Any:
+    """Half a unit to both sides, of a digit at a power of ten."""
+    unit = iv.mpf(10) ** power / 2
+    return iv.mpf([-unit.b, unit.b])
 
 
 def intervals(work: Work, digits: int = DIGITS) -> dict[Key, Matrix]:

@@ -20,6 +20,7 @@ import re
 import warnings
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ..errors import SpecError, nearest
@@ -72,6 +73,7 @@ def last_digit(text: str) -> Fraction | None:
     return Fraction(10) ** (int(match[4] or 0) - len(match[1].partition(".")[2])) if match else None
 
 
+@lru_cache(maxsize=4096)
 def parse_number(text: str) -> Number:
     """The exact value of a decimal, fraction or constant expression; ValueProblem if it has none."""
     text = text.strip()

@@ -13,8 +13,9 @@ from ..errors import ChainruleError
 from ..pages.sheet import Sheet, TexLine, TexStep
 from . import words
 from .cataloguetext import as_json, definition_lines, sheet_of
-from .documents import head, make_environment, render
+from .documents import head
 from .engine import compile_pdf, find_engine, install_hint
+from .filling import make_environment, render
 from .lines import fits
 from .plots import frame, marked, plot, sample
 from .sectionpages import frames, plain
@@ -150,7 +151,7 @@ def source(heading: str, title: str, groups: Sequence[tuple[str, Sequence[Entry]
     for g, (name, found) in enumerate(groups):
         blocks = [block(e, f"e{g}.{k}") for k, e in enumerate(found)]
         shown.append({"title": name, "entries": blocks if contents else [{**b, "name": e.table} for b, e in zip(blocks, found, strict=True)]})
-    context = {"heading": heading, **head(title, False), "long_title": False, "foot": Tex(escape(heading)), "groups": shown, "contents": contents}
+    context = {"heading": heading, **head(title, ""), "long_title": False, "foot": Tex(escape(heading)), "groups": shown, "contents": contents}
     return render(make_environment(templates), "catalogue.tex", context)
 
 

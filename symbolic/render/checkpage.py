@@ -12,10 +12,11 @@ from typing import Any
 
 import jinja2
 
-from .documents import directed, head, make_environment, render, shortened
+from .documents import head
+from .filling import make_environment, render, shortened
 from .lines import broken
 from .mathml import Html, mathml
-from .text import clean, escape, escape_within, needs_unicode
+from .text import clean, directed, escape, escape_within
 from .view import Tex
 
 Data = Mapping[str, Any]
@@ -136,7 +137,7 @@ def tex_source(reports: Sequence[Data], own: Path | None = None) -> str:
     first = reports[0]
     everything = " ".join(_strings(list(reports)))
     context = {"heading": f"Check of {shortened(first['file'], 40)}" if len(reports) == 1 else "Checks",
-               **head(first["subject"] or first["file"], needs_unicode(everything)), "reports": [tex_view(d) for d in reports]}
+               **head(first["subject"] or first["file"], everything), "reports": [tex_view(d) for d in reports]}
     return render(make_environment(own), "check.tex", context)
 
 

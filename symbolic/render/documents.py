@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from ..errors import ChainruleError, TexError
+from ..errors import TexError
 from ..latex import Printer
 from ..pages.sheet import Sheet, TexLine, TexStep
 from . import figures, sectionpages, words
 from .engine import DETERMINISTIC, Engine, compile_pdf, find_engine, install_hint
+from .filling import make_environment, render, shortened
 from .lines import FACTORS, TERMS, fits
-from .text import escape, markdown, needs_unicode
+from .text import directed, escape, fallback_fonts, markdown, needs_unicode
 from .view import SHEET, SLIDE, Paper, Row, Tex, View, numbered, overlaid, pages_of, part_of, portions, rows_of, spaced, tall
 from .width import height, width
 
@@ -28,16 +26,6 @@ if TYPE_CHECKING:
 
 KINDS = {"slides": "slides.tex", "handout": "handout.tex", "key": "key.tex"}
 GIVEN_AREA = 0.6  # the part of a frame that the given numbers may fill
-FALLBACK = r"""\ifdefined\directlua
-\usepackage{luatexbase}
-\newcommand{\rtl}[1]{\bgroup\textdir TRT #1\egroup}
-\directlua{luaotfload.add_fallback("everyscript", {"NotoSans:mode=harf;", "NotoSansHebrew:mode=harf;script=hebr;", "NotoSansArabic:mode=harf;script=arab;", "DroidSansFallback:mode=harf;"})}
-\setmainfont{Latin Modern Roman}[RawFeature={fallback=everyscript}]\setsansfont{Latin Modern Sans}[RawFeature={fallback=everyscript}]
-\else
-\TeXXeTstate=1 \newcommand{\rtl}[1]{\beginR #1\endR}
-\fi"""
-
-
 def documents(stem: str, problem: Problem, certified: Certified, request: Request) -> tuple[dict[str, bytes], list[str]]:
     """All files of a request but the JSON, by name, and sentences for the user.
 
@@ -74,45 +62,6 @@ def _compiled(kind: str, source: str, engine: Engine) -> bytes:
         raise TexError(f"{kind}: {e.sentence}", where=e.where, hint=e.hint) from None
 
 
-def make_environment(own: Path | None = None) -> jinja2.Environment:
-    """Templates: the user's folder first, then the package's, then the checkout's.
-
-    Delimiters that TeX never uses; every value that is not marked as LaTeX is escaped.
-    """
-    package = Path(__file__).resolve().parent.parent
-    if own is not None and not own.is_dir():
-        raise ChainruleError(f"--templates {own}: no such folder")
-    folders = [p for p in (own, package / "templates", package.parent / "templates") if p is not None]
-    return jinja2.Environment(
-        loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(p) for p in folders]),
-        block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
-        comment_start_string="<#", comment_end_string="#>", undefined=jinja2.StrictUndefined,
-        finalize=lambda v: str(v) if isinstance(v, (Tex, int)) else escape(str(v)),
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
-
-
-def render(environment: jinja2.Environment, template: str, context: dict[str, Any]) -> str:
-    """A template filled in. Raises ChainruleError with file and line for a broken template."""
-    try:
-        return environment.get_template(template).render(context)
-    except jinja2.TemplateSyntaxError as e:
-        raise ChainruleError(f"the template cannot be read: {e.message}", where=f"{e.filename or e.name}:{e.lineno}") from None
-    except jinja2.TemplateNotFound as e:
-        raise ChainruleError(f"the template {e.name} was not found", where=_template_line(e)) from None
-    except jinja2.UndefinedError as e:
-        raise ChainruleError(f"the template uses a value that does not exist: {e.message}", where=_template_line(e) or template) from None
-    except UnicodeDecodeError:
-        raise ChainruleError("a template is not UTF-8 text", where=template) from None
-    except Exception as e:  # the values are plain data, so whatever fails is the template's own
-        raise ChainruleError(f"the template fails: {e or type(e).__name__}", where=_template_line(e) or template) from None
-
-
-def _template_line(error: Exception) -> str:
-    """File and line of the innermost template that was being filled in."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).suffix in (".tex", ".md")]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-
-
 def source_of(kind: str, problem: Problem, certified: Certified, request: Request, environment: jinja2.Environment | None = None) -> str:
     """The LaTeX source of one kind of page: slides, handout or key."""
     paper = SLIDE if kind == "slides" else SHEET
@@ -128,32 +77,19 @@ def source_of(kind: str, problem: Problem, certified: Certified, request: Reques
     return render(environment or make_environment(request.templates), KINDS[kind], context)
 
 
-def head(title: str, unicode: bool) -> dict[str, Any]:
-    """Title, foot and fonts of a document; unicode: whether it has letters that pdfLaTeX does not print."""
-    return {"title": Tex(directed(escape(title))), "long_title": len(title) > 44, "foot": Tex(directed(escape(shortened(title)))), "unicode": unicode,
-            "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(FALLBACK)}
+def head(title: str, letters: str) -> dict[str, Any]:
+    """Title, foot and fonts of a document; letters: all that people typed in it."""
+    return {"title": Tex(directed(escape(title))), "long_title": len(title) > 44, "foot": Tex(directed(escape(shortened(title)))), "unicode": needs_unicode(letters),
+            "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(fallback_fonts(letters))}
 
 
 def common(view: View) -> dict[str, Any]:
     """What every page says about itself: title, foot, fonts, how it was checked."""
     problem = view.problem
-    return {**head(problem.title or "Derivation", needs_unicode(" ".join([problem.title, *problem.notes]))),
+    return {**head(problem.title or "Derivation", " ".join([problem.title, *problem.notes])),
             "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
             "notes": view.sheet.notes, "listed_title": "Jacobians" if view.printer.bar else "Larger values",
             "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
-
-
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*")
-
-
-def directed(tex: str) -> str:
-    """Runs of Hebrew and Arabic letters marked, so that they are set from right to left."""
-    return _RIGHT_TO_LEFT.sub(lambda m: rf"\rtl{{{m[0]}}}", tex)
-
-
-def shortened(title: str, most: int = 72) -> str:
-    """A title for a footer: cut at a word where it is long."""
-    return title if len(title) <= most else title[:most].rsplit(" ", 1)[0] + " ..."
 
 
 # ---------------------------------------------------------------- steps, shared

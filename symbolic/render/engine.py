@@ -34,6 +34,7 @@ FILE_MB = 64
 OPEN_FILES = 256
 APT_PACKAGES = "texlive-latex-base texlive-latex-recommended texlive-pictures lmodern"
 APT_UNICODE = "texlive-luatex fonts-noto-core fonts-droid-fallback"
+FONT_PACKAGES = {"CJK": "fonts-noto-cjk", "Droid": "fonts-droid-fallback"}  # of fonts that are not in fonts-noto-core
 _TECTONIC = "tectonic (https://tectonic-typesetting.github.io)"
 
 # No dates, ids or banners in the PDF. Tectonic (XeTeX) has no such switches and needs none: it
@@ -243,6 +244,7 @@ def _auxiliary(directory: Path) -> dict[str, bytes]:
 _OVERFULL = re.compile(r"Overfull \\[hv]box \(([\d.]+)pt too (?:wide|high)\)[^\n]*")
 _MISSING = re.compile(r"Missing character: There is no (.+?) (?:\([^)\n]*\) )?in font")
 _NO_UNICODE = re.compile(r"Unicode character (\S+) \(U\+")
+_NO_FONT = re.compile(r'Font "([^"]+)" not found')
 _MESSAGE = re.compile(r"^(?:! |\S*?\.\w+:(\d+): |error: page\.tex:(\d+): )(.+(?:\n {8,}\S.*|\n\(\w+\) +.*)*)", re.M)
 _LINE = re.compile(r"^(?:l\.|\S*page\.tex:)(\d+)\b", re.M)
 _CULPRIT = re.compile(r"^(?!\s*$).*?(\\[A-Za-z@]+|\\.) ?$", re.M)
@@ -255,6 +257,9 @@ def _failure(engine: Engine, source: str, log: str, status: int, timeout: float)
         return TexError(f"{engine.name} wrote a file of more than {FILE_MB} MB and was stopped")
     if letter := _NO_UNICODE.search(log):
         return _no_letter(letter[1], engine)
+    if font := _NO_FONT.search(log):
+        package = next((p for word, p in FONT_PACKAGES.items() if word in font[1]), "fonts-noto-core")
+        return TexError(f"the font {font[1]} is not installed", hint=f"install {package}")
     if not (found := _MESSAGE.search(log)):
         return TexError(f"{engine.name} failed with status {status} and said nothing", hint="run: chainrule doctor")
     message = re.sub(r"\n\(\w+\) +|\s+", " ", found[3]).strip(" .!")
@@ -276,7 +281,7 @@ def _sentence(engine: Engine, message: str, lines: list[str], number: int) -> st
 
 
 def _no_letter(letter: str, engine: Engine) -> TexError:
-    hint = "install fonts-noto-core (fonts-noto-cjk for Chinese, Japanese, Korean)"
+    hint = "install fonts-noto-core (fonts-noto-cjk for Korean), or write it with other letters"
     if not engine.unicode:
         hint = "compile with lualatex and install fonts-noto-core texlive-luatex"
     return TexError(f"the font has no letter {letter!r}", hint=hint)

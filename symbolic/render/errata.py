@@ -11,9 +11,10 @@ from ..claims.claimtext import Subject, formula, slope_name
 from ..claims.judge import Verdict
 from ..errors import SpecError
 from ..latex import Printer
-from .documents import directed, head, make_environment, render
+from .documents import head
+from .filling import make_environment, render
 from .lines import broken
-from .text import escape, escape_within, needs_unicode
+from .text import directed, escape, escape_within, needs_unicode
 from .view import Tex
 from .width import width
 
@@ -30,13 +31,18 @@ MOST_PIECES = 3  # a formula of more rows gets the whole width, below
 
 def needs_lualatex(problem: Problem, verdicts: Sequence[Verdict]) -> bool:
     """Whether the page has letters that pdflatex does not print."""
-    return any(needs_unicode(t) for v in verdicts for t in (v.claim, v.claimed, v.why)) or needs_unicode(problem.title)
+    return needs_unicode(_letters(problem, verdicts))
+
+
+def _letters(problem: Problem, verdicts: Sequence[Verdict]) -> str:
+    """All that people typed and the page prints."""
+    return " ".join([problem.title, *(t for v in verdicts for t in (v.claim, v.claimed, v.why))])
 
 
 def source(problem: Problem, verdicts: Sequence[Verdict], counted: str, notes: Sequence[str], request: Request) -> str:
     """The LaTeX source of the errata page."""
     page = _Page(problem)
-    context = {"heading": "Errata", **head(problem.title or "Published values", needs_lualatex(problem, verdicts)),
+    context = {"heading": "Errata", **head(problem.title or "Published values", _letters(problem, verdicts)),
                "counted": counted, "notes": list(notes), "wide": WIDE, "rows": [page.row(v) for v in verdicts]}
     return render(make_environment(request.templates), "errata.tex", context)
 

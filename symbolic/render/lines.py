@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from .width import width
 
-_TOKEN = re.compile(r"\\(?:left|right)(?:\\[{}|]|[^A-Za-z])|\\[A-Za-z]+|\\.")
+_TOKEN = re.compile(r"\\(?:left|right)(?:\\[{}|]|[^A-Za-z])|\\[A-Za-z]+|\\.|[A-Za-z0-9.^_]+")
 _OPENS = frozenset(("{", "(", "[", r"\begin", *(rf"\left{c}" for c in ("(", "[", "|", "."))))
 _CLOSES = frozenset(("}", ")", "]", r"\end", *(rf"\right{c}" for c in (")", "]", "|", "."))))
 INDENT = r"\quad "

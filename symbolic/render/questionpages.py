@@ -13,9 +13,9 @@ import jinja2
 from ..pages.sheet import TexLine
 from ..problems.question import Answer, CommonError, Line, Part, Question
 from ..problems.wording import Piece
-from .documents import FALLBACK, directed, make_environment, render, shortened
 from .engine import DETERMINISTIC, Engine, compile_pdf
-from .text import escape, escape_within, needs_unicode
+from .filling import make_environment, render, shortened
+from .text import directed, escape, escape_within, fallback_fonts, needs_unicode
 from .view import SHEET, Row, Tex, rows_of, spaced
 from .width import height, width
 
@@ -224,7 +224,7 @@ def wrapped(environment: jinja2.Environment, body: str, *, unicode: bool, letter
     depends on its neighbours in the run; letters: those beyond ASCII.
     """
     return render(environment, "exam.tex", {"body": Tex(body), "unicode": unicode, "glyphs": glyphs, "letters": Tex(directed(escape(letters))),
-                                            "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(FALLBACK)})
+                                            "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(fallback_fonts(body) if unicode else "")})
 
 
 def preview(questions: Sequence[Question], title: str, engine: Engine, templates: Path | None = None) -> bytes:

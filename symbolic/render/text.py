@@ -98,6 +98,47 @@ def needs_unicode(text: str) -> bool:
     return not _T1.issuperset(clean(text))
 
 
+# Scripts with a font of their own, beside Noto Sans with Latin, Greek and Cyrillic: their letters, the font, its features.
+_SCRIPTS = (
+    ("\u0530-\u058f", "NotoSansArmenian", "script=armn;"), ("\u0590-\u05ff\ufb1d-\ufb4f", "NotoSansHebrew", "script=hebr;"),
+    ("\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufefc", "NotoSansArabic", "script=arab;"),
+    ("\u0900-\u097f", "NotoSansDevanagari", "script=dev2;"), ("\u0980-\u09ff", "NotoSansBengali", "script=bng2;"),
+    ("\u0a00-\u0a7f", "NotoSansGurmukhi", "script=gur2;"), ("\u0a80-\u0aff", "NotoSansGujarati", "script=gjr2;"),
+    ("\u0b80-\u0bff", "NotoSansTamil", "script=tml2;"), ("\u0c00-\u0c7f", "NotoSansTelugu", "script=tel2;"),
+    ("\u0c80-\u0cff", "NotoSansKannada", "script=knd2;"), ("\u0d00-\u0d7f", "NotoSansMalayalam", "script=mlm2;"),
+    ("\u0d80-\u0dff", "NotoSansSinhala", "script=sinh;"), ("\u0e00-\u0e7f", "NotoSansThai", "script=thai;"),
+    ("\u1000-\u109f", "NotoSansMyanmar", "script=mym2;"), ("\u10a0-\u10ff", "NotoSansGeorgian", "script=geor;"),
+    ("\u1200-\u137f", "NotoSansEthiopic", "script=ethi;"), ("\u1780-\u17ff", "NotoSansKhmer", "script=khmr;"),
+    ("\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff", "DroidSansFallback", ""),
+    ("\u1100-\u11ff\u3130-\u318f\uac00-\ud7af", "Noto Sans CJK KR", ""))
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*")
+_GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]+")  # Latin Modern has a few of its capitals: a name is in one font
+_FONTS = r"""\ifdefined\directlua
+\usepackage{luatexbase}
+\newcommand{\rtl}[1]{\bgroup\textdir TRT #1\egroup}
+\directlua{luaotfload.add_fallback("everyscript", {%s})}
+\setmainfont{Latin Modern Roman}[RawFeature={fallback=everyscript}]\setsansfont{Latin Modern Sans}[RawFeature={fallback=everyscript}]
+\newcommand{\greek}[1]{{\fontspec{NotoSans}#1}}
+\else
+\TeXXeTstate=1 \newcommand{\rtl}[1]{\beginR #1\endR}\newcommand{\greek}[1]{#1}
+\fi"""
+
+
+def fallback_fonts(text: str) -> str:
+    """The part of a preamble that finds the letters of a text which Latin Modern lacks: the fonts of its scripts alone, for each takes time.
+
+    >>> "Hebrew" in fallback_fonts("\u05e9\u05e8\u05d4"), "Hebrew" in fallback_fonts("Zo\u00eb")
+    (True, False)
+    """
+    needed = [("NotoSans", ""), *((font, features) for letters, font, features in _SCRIPTS if re.search(f"[{letters}]", text))]
+    return _FONTS % ", ".join(f'"{font}:mode=harf;{features}"' for font, features in needed)
+
+
+def directed(tex: str) -> str:
+    """Runs of Hebrew and Arabic letters marked, so that they are set from right to left, and Greek ones, so that they are in one font."""
+    return _GREEK.sub(lambda m: rf"\greek{{{m[0]}}}", _RIGHT_TO_LEFT.sub(lambda m: rf"\rtl{{{m[0]}}}", tex))
+
+
 def markdown(text: str) -> str:
     """Markdown (and HTML) that shows ``text`` as typed: character references for whatever could act.
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..pages.sheet import Section, Sheet
 from . import sectionpages
-from .documents import common, make_environment, render, statement
+from .documents import common, statement
+from .filling import make_environment, render
 from .view import SHEET, View
 
 
