@@ -58,7 +58,7 @@ class Reached:
     plan: dict[str, Any]
     inputs: dict[str, Any]
     preload: tuple[str, ...]
-    read: Callable[[Outcome], Read]
+    read: Callable[..., Read]  # of an outcome, and of which points, where not of all
     way: Interface
 
 
@@ -101,10 +101,10 @@ def find(code: Code, network: Network, adapter: Adapter | None = None) -> Interf
                          "function, as in check: {locals: train}")
 
 
-def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None, *, twice: bool = False) -> Reached:
+def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None, *, twice: Sequence[int] = ()) -> Reached:
     """The plan for a file at some points (of the network, at sizes of their own), and how its results are read.
 
-    twice: the first point once more with the same objects, read after all others: whether gradients are left from the call before.
+    twice: points that are called once more with the same objects, and read after all others: whether gradients are left from the call before.
     """
     way = way or find(code, network, adapter)
     script = Script(tensors=way.tensors)
@@ -123,12 +123,14 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
                 step.setdefault("point", supply.point)
             mine = script.steps[before:]
             supplies[v, p] = supply
-            if p == 0 and twice and not way.update and not way.preload and not any(s["do"] == "load" for s in mine):
-                supplies[v, len(points)] = _again(script, mine, supply, len(points), len(way.layouts) * len(points) + v)
+            if p in twice and not way.update and not way.preload and not any(s["do"] == "load" for s in mine):
+                place = len(points) + twice.index(p)
+                supplies[v, place] = _again(script, mine, supply, place, len(way.layouts) * place + v)
     used = way
 
-    def read(outcome: Outcome) -> Read:
-        return read_back(used, script, supplies, outcome)
+    def read(outcome: Outcome, places: Sequence[int] | None = None) -> Read:
+        chosen = supplies if places is None else {(v, places.index(p)): s for (v, p), s in supplies.items() if p in places}
+        return read_back(used, script, chosen, outcome)
 
     return Reached({"steps": script.steps}, script.inputs, way.preload, read, way)
 

@@ -7,7 +7,7 @@ best is taken; where two fit and give different numbers, the file is ambiguous a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,11 +78,15 @@ def read_back(way: Interface, script: Script, supplies: Mapping[tuple[int, int],
     by_shape: dict[int, dict[str, str]] = {}
     reads: dict[tuple[int, int], PointRead] = {}
     lines = way.lines()
+    reports: dict[Any, list[tuple[dict[str, Any], Mapping[str, Any]]]] = {}
+    for step, report in zip(script.steps, outcome.steps, strict=False):
+        reports.setdefault(step.get("point"), []).append((step, report))
     for v in range(len(way.layouts)):
         points = [p for p in range(count) if (v, p) in supplies]
         points.sort(key=lambda p: not all_differ(supplies[v, p]))
         for p in points:
-            reads[v, p] = _point(way, script, supplies[v, p], outcome, by_shape.setdefault(v, {}), lines)
+            mine = [*reports.get(None, ()), *reports.get(supplies[v, p].point, ())]
+            reads[v, p] = _point(way, mine, supplies[v, p], outcome, by_shape.setdefault(v, {}), lines)
     best = _best(way, supplies, reads, count)
     if best is None:
         return Read((), None, tuple(way.notes))
@@ -139,8 +143,7 @@ def _differ(reads: Mapping[tuple[int, int], PointRead], a: int, b: int, count: i
 
 # ---------------------------------------------------------------- one point in one layout
 
-def _point(way: Interface, script: Script, supply: Supply, outcome: Outcome, by_shape: dict[str, str], lines: Mapping[str, int]) -> PointRead:
-    reports = [(s, r) for s, r in zip(script.steps, outcome.steps, strict=False) if s.get("point") in (None, supply.point)]
+def _point(way: Interface, reports: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], supply: Supply, outcome: Outcome, by_shape: dict[str, str], lines: Mapping[str, int]) -> PointRead:
     failure = next((r for s, r in reports if r["status"] == "failed" and not s.get("optional")), None)
     changed = sorted({c.split("/")[-1] for _, r in reports for c in r.get("changed", ())})
     if way.each:

@@ -126,7 +126,11 @@ class Calls(Interface):
 
     def _not_needed(self, routine: Routine) -> bool:
         """Whether the gradients come without this call: the backward function calls it itself."""
-        return self.backward is not None and routine.name in calls(self.backward.node)
+        return routine.name in self._called
+
+    @cached_property
+    def _called(self) -> set[str]:
+        return calls(self.backward.node) if self.backward is not None else set()
 
     def _keep(self, supply: Supply) -> None:
         parameters = {}
