@@ -260,7 +260,7 @@ def engine_report(engine: Engine, reached: EngineReached, outcome: Outcome, got:
         status = "limit hit" if outcome.kind == "limit" else "could not run"
         message = failure_sentence(code, report, outcome) if report and status != "limit hit" else f"{code.name}: {outcome.message or 'it gave no gradients'}"
         return failed(code.name, shown, status, message, notes=notes, **facts)
-    found = {name: diagnose(own, strict=strict, pairs=False) for name, own in cases.items()}
+    found = {name: diagnose(own, strict=True, pairs=False) for name, own in cases.items()}  # no loss of an engine is a mean: a constant is wrong
     at = source(code, engine.backward.node.lineno)
     rows = tuple(Row(v, _graph(name, reached), at) for name, d in found.items() for v in d.verdicts)
     wrong = {name: d for name, d in found.items() if not d.right}
@@ -271,7 +271,8 @@ def engine_report(engine: Engine, reached: EngineReached, outcome: Outcome, got:
     forward = tuple(f"In {_graph(n, reached)}, `{d.forward.name}` is another value: {', '.join(d.forward.equals) or d.forward.equation}" for n, d in found.items() if d.forward is not None)
     first = next(iter(wrong), "")
     where = f"The first graph that is wrong is {_graph(first, reached)}. {next((v.said for v in wrong[first].verdicts if not v.passed), '')}".strip() if first else ""
-    return Report(code.name, shown, status, message, forward=forward or ("The values of all graphs are right.",), rows=rows, causes=_common(wrong, cases, at),
+    once = {n: d for n, d in wrong.items() if not any(p.twice for p in reached.points if p.name == n)}
+    return Report(code.name, shown, status, message, forward=forward or ("The values of all graphs are right.",), rows=rows, causes=_common(once or wrong, cases, at),
                   where=where, first=at, warnings=warnings, notes=notes, **facts)
 
 
