@@ -32,6 +32,7 @@ from .reading import Code
 from .routines import stores
 from .scripts import scripts, trainers
 from .setting import Interface, Setting
+from .stepping import add
 from .ways import functions, objects
 
 
@@ -126,6 +127,8 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
             if p in twice and not way.update and not way.preload and not any(s["do"] == "load" for s in mine):
                 place = len(points) + twice.index(p)
                 supplies[v, place] = _again(script, mine, supply, place, len(way.layouts) * place + v)
+            if (p == 0 or p in twice) and not way.preload and getattr(way, "updater", None) is not None:
+                _moved(script, way, supply)
     used = way
 
     def read(outcome: Outcome, places: Sequence[int] | None = None) -> Read:
@@ -133,6 +136,19 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
         return read_back(used, script, chosen, outcome)
 
     return Reached({"steps": script.steps}, script.inputs, way.preload, read, way)
+
+
+def _moved(script: Script, way: Any, supply: Supply) -> None:
+    """The update, called with gradients of ours; not at all where it takes what is not known here."""
+    before = len(script.steps)
+    try:
+        add(way, script, supply)
+    except SpecError as e:
+        del script.steps[before:]
+        note = f"the update is not judged: {e.sentence}" if hasattr(e, "sentence") else str(e)
+        way.notes += [note] * (note not in way.notes)
+    for step in script.steps[before:]:
+        step["point"] = f"{supply.point} moved"
 
 
 def _again(script: Script, steps: Sequence[dict[str, Any]], supply: Supply, p: int, point: int) -> Supply:

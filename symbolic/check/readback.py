@@ -14,11 +14,13 @@ from typing import Any, Protocol
 import numpy
 
 from ..errors import SpecError
+from . import stepping
 from .calls import Script, Supply
 from .layouts import Layout
 from .names import Part, parts, plain
 from .setting import Interface
 from .shapes import Tensor, all_differ, bias_of, reduces_by_mean, tensor, value_of
+from .updates import Moved
 
 PLACES = ("rows", "in_out")
 
@@ -50,12 +52,14 @@ class PointRead:
 
 @dataclass(frozen=True)
 class Read:
-    """What a file gave: one entry a point (None where the way does not use the point), the layout found, the names used, sentences for the report."""
+    """What a file gave: one entry a point (None where the way does not use the point), the layout found, the names used, sentences for the report, steps of its update."""
 
     points: tuple[PointRead | None, ...]
     layout: Layout | None
     notes: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    moved: tuple[Moved, ...] = ()
+    stopped: Mapping[str, Any] | None = None  # why the update did not run
 
     @property
     def ran(self) -> bool:
@@ -98,7 +102,12 @@ def read_back(way: Interface, script: Script, supplies: Mapping[tuple[int, int],
     changed = sorted({c for r in chosen if r for c in r.changed})
     if changed:
         notes.append(f"the file changes its inputs in place: {', '.join(changed)}")
-    return Read(chosen, layout, tuple(notes), used)
+    first = supplies.get((best, 0))
+    if first is None or getattr(way, "updater", None) is None:
+        return Read(chosen, layout, tuple(notes), used)
+    stopped = next((r for s, r in reports.get(f"{first.point} moved", ()) if r["status"] == "failed" and not s.get("optional")), None)
+    moved = stepping.read(way, first, outcome.arrays) if stopped is None else ()  # type: ignore[arg-type]
+    return Read(chosen, layout, tuple(notes), used, moved, stopped)
 
 
 def _best(way: Interface, supplies: Mapping[tuple[int, int], Supply], reads: Mapping[tuple[int, int], PointRead], count: int) -> int | None:
