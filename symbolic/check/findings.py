@@ -15,6 +15,7 @@ from .engines import Engine, EngineReached
 from .judge import Case, TensorVerdict
 from .layouts import Plain, role_of
 from .mending import Again, mended
+from .names import parts
 from .points import Point
 from .readback import PointRead, Read
 from .reading import Code
@@ -83,7 +84,7 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
     if not used or used[0][1].failure is not None or not found.cases:
         return failed(name, title, *_not_run(found, used), notes=notes, **facts)
     d = diagnose(found.cases, found.dtype, strict=strict, pairs=pairs)
-    lines = found.way.lines()
+    lines = {**_returned(found), **found.way.lines()}
     rows = tuple(Row(v, "", source(found.code, _line(lines, v.name)), _shape(v, used), _entry(v, found)) for v in d.verdicts)
     warnings = _warnings(found, used, d)
     causes = tuple(tuple(_reason(c, found, lines, rows) for c in both) for both in d.causes)
@@ -138,6 +139,21 @@ def failure_sentence(code: Code, report: Mapping[str, Any], outcome: Outcome) ->
 
     closed = f" ({CLOSED})" if report.get("type") == "PermissionError" else ""
     return f"{where}: {said}{closed}" + (f", in `{written}`" if written else "")
+
+
+def _returned(found: Found) -> dict[str, int]:
+    """The lines of gradients that are worked out in the return statement itself."""
+    routine, out = getattr(found.way, "backward", None), {}
+    used = {name: t.path for r in found.got.points if r is not None for name, t in r.gradients.items()}
+    for name, path in used.items() if routine is not None and routine.returned is not None else ():
+        e = routine.returned
+        for part in parts(path.removeprefix("backward")) if path.startswith("backward") else ():
+            inside = dict(enumerate(e.elts)) if isinstance(e, (ast.Tuple, ast.List)) else \
+                {k.value: v for k, v in zip(e.keys, e.values, strict=True) if isinstance(k, ast.Constant)} if isinstance(e, ast.Dict) else {}
+            e = inside.get(part, e)
+        if path.startswith("backward") and not isinstance(e, (ast.Name, ast.Attribute)):
+            out[name] = e.lineno
+    return out
 
 
 def _line(lines: Mapping[str, int], name: str) -> int:
