@@ -152,7 +152,7 @@ class Calls(Interface):
                     found[parts[-1]] = str(role)
             if isinstance(n, ast.Assign) and isinstance(n.value, ast.Tuple) is False and isinstance(n.targets[0], (ast.Tuple, ast.List)) \
                     and isinstance(n.value, ast.Name) and names.role(n.value.id) == "parameters":
-                order = [ast.unparse(t) for t in n.targets[0].elts]
+                order = [ast.unparse(t) for t in n.targets[0].elts if not isinstance(t, (ast.Tuple, ast.List))]
         if order and not found:
             return [(k, str(names.role(k))) for k in order]
         for letter in "Wb":
@@ -209,7 +209,10 @@ class Calls(Interface):
         if watch:
             script.add("gather", value={"saved": "seen"}, **{"as": f"{supply.key}/seen"})
         script.add("gather", value={"saved": saved}, optional=optional or None, **{"as": f"{supply.key}/{tag}"})
-        self.labels[tag] = {**routine.returns, **({} if tag != "backward" else {(k,): n for k, n in enumerate(self.here.adapter.returns)})}
+        inside = getattr(routine.returned, "elts", ())
+        paired = tag == "backward" and (isinstance(routine.returned, ast.Name) or inside and all(isinstance(e, (ast.Tuple, ast.List)) for e in inside))
+        pairs = {(i, j): f"d{n}" for i, pair in enumerate(self.pairs) for j, n in enumerate(pair)} if paired else {}
+        self.labels[tag] = {**pairs, **routine.returns, **({} if tag != "backward" else {(k,): n for k, n in enumerate(self.here.adapter.returns)})}
         if optional and tag == "forward":
             return
         self._learn(supply, routine, tag, saved)
