@@ -678,3 +678,137 @@ def loss(W1, b1, W2, b2, X, y):
     return jnp.mean((jnp.tanh(X @ W1 + b1) @ W2 + b2 - y)**2)
 grad = jax.jit(jax.grad(loss, argnums=(0,1,2,3)))
 ''', "4-3-2 tanh identity", "mse", 'loss(), differentiated by jax.grad', 'rows, W as (in, out), b as (1, n)', samples=(6, 1))
+FRAMEWORKS['torch training loop'] = Student('''
+import torch
+torch.manual_seed(0)
+X = torch.randn(6, 4)
+y = torch.randn(6, 2)
+W1 = torch.randn(4, 3, requires_grad=True)
+b1 = torch.zeros(3, requires_grad=True)
+W2 = torch.randn(3, 2, requires_grad=True)
+b2 = torch.zeros(2, requires_grad=True)
+lr = 0.1
+for epoch in range(500):
+    h = torch.tanh(X @ W1 + b1)
+    y_pred = h @ W2 + b2
+    loss = ((y_pred - y)**2).mean()
+    loss.backward()
+    with torch.no_grad():
+        W1 -= lr * W1.grad
+        b1 -= lr * b1.grad
+        W2 -= lr * W2.grad
+        b2 -= lr * b2.grad
+        W1.grad.zero_(); b1.grad.zero_(); W2.grad.zero_(); b2.grad.zero_()
+''', "4-3-2 tanh identity", "mse", 'a flat script', 'rows, W as (in, out), b as', samples=(6,))
+FRAMEWORKS['torch module with the loss'] = Student('''
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 3)
+        self.second = nn.Linear(3, 2)
+    def forward(self, x, y):
+        return F.mse_loss(self.second(torch.tanh(self.first(x))), y)
+''', "4-3-2 tanh identity", "mse", 'torch.nn.Module Net', 'rows, W as (out, in), b as (n,)', samples=(6, 1))
+FRAMEWORKS['torch module with output and loss'] = Student('''
+import torch
+import torch.nn as nn
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 3)
+        self.second = nn.Linear(3, 2)
+    def forward(self, x, targets=None):
+        out = self.second(torch.tanh(self.first(x)))
+        loss = None if targets is None else ((out - targets)**2).mean()
+        return out, loss
+''', "4-3-2 tanh identity", "mse", 'torch.nn.Module Net', 'rows, W as (out, in), b as (n,)', samples=(6, 1))
+FRAMEWORKS['jax pairs with custom_vjp'] = Student('''
+import jax
+import jax.numpy as jnp
+from jax import custom_vjp, grad
+@custom_vjp
+def act(z):
+    return jnp.tanh(z)
+def act_fwd(z):
+    a = jnp.tanh(z)
+    return a, a
+def act_bwd(a, g):
+    return (g * (1 - a**2),)
+act.defvjp(act_fwd, act_bwd)
+def predict(params, x):
+    for W, b in params[:-1]:
+        x = act(jnp.dot(x, W) + b)
+    W, b = params[-1]
+    return jnp.dot(x, W) + b
+def loss(params, x, y):
+    return jnp.mean((predict(params, x) - y)**2)
+gradients = grad(loss)
+''', "4-3-2 tanh identity", "mse", 'loss(), differentiated by jax.grad', 'rows, W as (in, out), b as (1, n)', samples=(6, 1))
+FRAMEWORKS['jax nested lists'] = Student('''
+import jax.numpy as jnp
+from jax import grad
+def loss(params, X, y):
+    (W1, b1), (W2, b2) = params
+    h = jnp.tanh(X @ W1 + b1)
+    return jnp.mean((h @ W2 + b2 - y)**2)
+''', "4-3-2 tanh identity", "mse", 'loss(), differentiated by jax.grad', 'rows, W as (in, out), b as (1, n)', samples=(6, 1))
+student("container of layers with the loss", "4-3-2 relu identity", "mse", "layer objects (Linear, Relu)", "rows, W as (in, out), b as", '''
+import numpy as np
+
+class Linear:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+
+class Relu:
+    def forward(self, x):
+        self.on = x > 0
+        return x * self.on
+    def backward(self, dout):
+        return dout * self.on
+
+class MSE:
+    def forward(self, y_pred, y):
+        self.d = y_pred - y
+        return (self.d**2).mean()
+    def backward(self):
+        return 2 * self.d / self.d.size
+
+class Sequential:
+    def __init__(self, layers, loss):
+        self.layers, self.loss_layer = layers, loss
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+    def loss(self, x, y):
+        return self.loss_layer.forward(self.forward(x), y)
+    def backward(self):
+        dout = self.loss_layer.backward()
+        for layer in reversed(self.layers):
+            dout = layer.backward(dout)
+        return dout
+''')
+student("nested lists of parameters", "4-3-2 tanh identity", "mse", "functions forward() and backward()", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+def forward(X, params):
+    (W1, b1), (W2, b2) = params
+    h = np.tanh(X @ W1 + b1)
+    return h @ W2 + b2, h
+
+def backward(X, y, y_pred, h, params):
+    (W1, b1), (W2, b2) = params
+    e = 2 * (y_pred - y) / y.size
+    d = e @ W2.T * (1 - h**2)
+    return [[X.T @ d, d.sum(axis=0)], [h.T @ e, e.sum(axis=0)]]
+''')

@@ -167,6 +167,7 @@ check.names check.reading
 check.rewriting check.helpers check.layouts check.presets check.shortnet
 check.routines
 check.calls
+check.stepping
 check.setting
 check.ways
 check.layerobjects

@@ -125,3 +125,21 @@ def test_gradients_left_from_the_call_before_are_told(tmp_path: Path) -> None:
     text = FILES[LAYERS].text.replace("self.dW = ", "self.dW = getattr(self, 'dW', 0) + ").replace("self.db = ", "self.db = getattr(self, 'db', 0) + ")
     report = checked(LAYERS, text, tmp_path)
     assert report.right and any("Called a second time" in w and "were added" in w for w in report.warnings), report.text()
+
+
+RETURNED = """
+import numpy as np
+def gradients(X, y, W1, b1):
+    d = 2 * (X @ W1 + b1 - y) / y.size
+    return ({})
+"""
+
+
+@pytest.mark.parametrize("returned", ["X.T @ d,\n            d.mean(axis=0)", "{'dW1': X.T @ d,\n            'db1': d.mean(axis=0)}"])
+def test_a_gradient_worked_out_in_the_return_statement_has_a_line(returned: str, tmp_path: Path) -> None:
+    path = tmp_path / "student.py"
+    path.write_text(RETURNED.format(returned))
+    report = Session(Subject("3-2 identity", Blueprint.of(network("3-2 identity", "mse"), "mse")), Options(seed=1)).check(path)
+    assert {r.verdict.name: r.source.line for r in report.rows} == {"W1": 5, "b1": 6}
+    (cause,), *_ = report.causes
+    assert cause.slip == "bias-mean" and cause.source.line == 6

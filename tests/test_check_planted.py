@@ -46,7 +46,7 @@ NETWORKS = {**OTHERS, "two": dense([LayerPlan(3, "relu"), LayerPlan(2, "sigmoid"
             "square": replace(dense([LayerPlan(3, "tanh"), LayerPlan(3, "sigmoid")], "squared_error", features=3), resize=False)}
 NO_UPDATE = {"transposed", "untransposed"}  # of another shape, which a script that updates cannot subtract
 WHERE = {"other-loss": ("labels",), "upstream-ignored": ("labels",)}
-ENGINES = {"resent", "assigned", "backward-twice"}
+ENGINES = ("resent", "assigned", "backward-twice")
 
 
 @pytest.fixture(autouse=True)
@@ -82,13 +82,14 @@ def function(takes: list[str], lines: list[str], gives: str, moved: list[str]) -
 
 def dictionaries(takes: list[str], lines: list[str], gives: str, moved: list[str]) -> str:
     data = [t for t in takes if t not in moved]
-    out = ", ".join(f"'d{n}': d{n}" for n in moved)
+    out = ", ".join([f"'loss': {gives.split(', ')[0]}", *(f"'d{n}': d{n}" for n in moved)])
     return f"def backward({', '.join(['parameters', *data])}):\n{indented([f'{n} = parameters[{n!r}]' for n in moved] + lines)}\n    return {{{out}}}\n"
 
 
 def instance(takes: list[str], lines: list[str], gives: str, moved: list[str]) -> str:
     data = [t for t in takes if t not in moved]
     out = ", ".join(f"'d{n}': d{n}" for n in moved)
+    lines = [*lines, f"self.loss = {gives.split(', ')[0]}"]
     return (f"class Net:\n    def __init__(self):\n{indented([f'self.{n} = None' for n in moved], 8)}\n\n    def backward({', '.join(['self', *data])}):\n"
             f"{indented([f'{n} = self.{n}' for n in moved] + lines, 8)}\n        return {{{out}}}\n")
 
@@ -160,7 +161,7 @@ def assert_named(slip: str, name: str, texts: Mapping[str, str], folder: Path) -
         assert report.status == "wrong" or all(r.verdict.verdict == "SCALE" for r in report.rows)
 
 
-@pytest.mark.parametrize("slip", BACKWARDS := sorted(n for n, s in SLIPS.items() if s.kind in BACKWARD and n not in STATES | ENGINES | {"one-example"}))
+@pytest.mark.parametrize("slip", BACKWARDS := sorted(n for n, s in SLIPS.items() if s.kind in BACKWARD and n not in STATES | {"one-example"}))
 def test_every_slip_is_named_in_three_interfaces(slip: str, tmp_path: Path) -> None:
     interfaces = ["function", "dictionaries", "class"] if slip in NO_UPDATE else three(slip)
     for name, suspect in planted(slip):
@@ -198,7 +199,7 @@ def test_what_is_left_from_before_is_named(slip: str, tmp_path: Path) -> None:
 
 def test_every_slip_that_shows_in_code_is_planted() -> None:
     """Updates and optimizers are judged by their steps (test_check_why.py); engines and forward passes stand below."""
-    assert set(SLIPS) == set(BACKWARDS) | set(LOST) | ENGINES | set(FORWARD) | {n for n, s in SLIPS.items() if s.kind in ("update", "optimizer")}
+    assert set(SLIPS) == set(BACKWARDS) | set(LOST) | set(FORWARD) | {n for n, s in SLIPS.items() if s.kind in ("update", "optimizer")}
 
 
 # ---------------------------------------------------------------- the forward pass
@@ -212,7 +213,7 @@ def test_a_slip_on_the_way_forward_is_said_before_any_gradient(slip: str, tmp_pa
         net = NETWORKS[name].network
         for changed in SLIPS[slip].change(net):
             other = changed.on(net)
-            reports = [checked(name, written(i, net, other=other), tmp_path) for i in ("function", "script")]
+            reports = [checked(name, written(i, net, other=other), tmp_path) for i in INTERFACES]
             assert all(r.status == "wrong" and r.forward and "agree" not in r.forward[0] for r in reports), (slip, changed.places)
             if all(any(SLIPS[slip].said(changed)[1:] in said for said in r.equals) for r in reports):
                 return
@@ -270,10 +271,12 @@ def engine(style: str, slip: str = "") -> str:
         backward = {ORDERED: RECURSIVE, TAPE: WAVES}.get(backward, backward).replace("send(u, slope * g)", "send(u, u.{grad})").replace("wave.append((u, slope * g))", "wave.append((u, u.{grad}))")
     if slip == "assigned":
         backward = backward.replace(" += slope", " = slope")
+    if slip == "backward-twice":
+        backward += "\n" + backward
     return ENGINE.format(name=name, value=value, grad=grad, backward=backward.format(grad=grad))
 
 
-@pytest.mark.parametrize(("style", "slip"), [(style, slip) for style in STYLES for slip in ("", "resent", "assigned") if (style, slip) != ("recursive", "assigned")])
+@pytest.mark.parametrize(("style", "slip"), [(style, slip) for style in STYLES for slip in ("", *ENGINES) if (style, slip) != ("recursive", "assigned")])
 def test_slips_of_an_engine_are_named_in_every_style(style: str, slip: str, tmp_path: Path) -> None:
     path = tmp_path / "engine.py"
     path.write_text(engine(style, slip))

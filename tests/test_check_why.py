@@ -277,9 +277,9 @@ def test_two_mistakes_are_found_where_no_single_one_fits() -> None:
         d1 = d @ W2.T              # nor here
         return {"W1": X.T @ d1, "b1": d1.sum(axis=0), "W2": A1.T @ d, "b2": d.sum(axis=0)}
 
-    start = time.monotonic()
+    start = time.process_time()
     found = diagnose([Case(p, wrong(p)) for p in at])
-    assert {"output-slope", "hidden-slope"} in [{c.slip for c in both} for both in found.causes] and time.monotonic() - start < 20
+    assert {"output-slope", "hidden-slope"} in [{c.slip for c in both} for both in found.causes] and time.process_time() - start < 20
     assert not diagnose([Case(p, wrong(p)) for p in at], pairs=False).causes
 
 

@@ -29,7 +29,7 @@ import numpy
 
 from ..errors import ChainruleError, SpecError
 from .adapter import Adapter
-from .calls import Script, Supply
+from .calls import Script, Supply, path_text
 from .findings import Found, network_report
 from .interfaces import setting
 from .layouts import WORDS, Layout, Plain
@@ -37,7 +37,7 @@ from .points import Point
 from .readback import PointRead, Read
 from .reading import Code, parse
 from .report import Report
-from .routines import Path, routines
+from .routines import Path, Routine, routines
 from .sandbox import Outcome
 from .session import MOST_SEED, case, drawn
 from .setting import Interface
@@ -149,6 +149,11 @@ class Own(Interface):
     before: Callable[..., Any] | None = None
     file: str = ""
 
+    @property
+    def backward(self) -> Routine | None:
+        """The function as its source has it, where that is known."""
+        return next(iter(routines(self.here.code.tree)), None)
+
     def tried(self, point: Point, k: int) -> PointRead:
         """What the function gives at a point, or how it stopped there."""
         try:
@@ -169,7 +174,7 @@ class Own(Interface):
         changed = [n for n, v in handed.items() if isinstance(v, numpy.ndarray) and not numpy.array_equal(v, given[n], equal_nan=True)]
         gradients, values = self._sorted(out, supply)
         lines = self.lines()
-        return PointRead(values, {n: tensor(supply, n, n, numpy.asarray(raw), lines) for n, raw in gradients.items()}, None, tuple(changed))
+        return PointRead(values, {n: tensor(supply, n, path_text(("backward", *path)), numpy.asarray(raw), lines) for n, (path, raw) in gradients.items()}, None, tuple(changed))
 
     def _values(self, supply: Supply, point: Point) -> dict[str, Any]:
         """Everything that a parameter may stand for, in the layout asked for: our own values of the forward pass too."""
@@ -207,10 +212,10 @@ class Own(Interface):
             own = [f for f in traceback.extract_tb(e.__traceback__) if f.filename == self.file]
             raise _Failed({"type": type(e).__name__, "message": str(e), "line": own[-1].lineno if own else 0}) from None
 
-    def _sorted(self, out: Any, supply: Supply) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Gradients by the network's names, and values of the forward pass (the loss)."""
+    def _sorted(self, out: Any, supply: Supply) -> tuple[dict[str, tuple[Path, Any]], dict[str, Any]]:
+        """Gradients with their path by the network's names, and values of the forward pass (the loss)."""
         names, wanted = self.here.names, supply.plain.network.names("parameter") or list(supply.leaves)
-        gradients: dict[str, Any] = {}
+        gradients: dict[str, tuple[Path, Any]] = {}
         values: dict[str, Any] = {}
         leaves = dict(_leaves(out, ()))
         labels = self._labels(leaves, wanted)
@@ -219,7 +224,7 @@ class Own(Interface):
             role = label if label in wanted else names.of(label if isinstance(label, tuple) else (label,)) if label else None
             of = role.removeprefix("d:") if role else ""
             if of in wanted:
-                gradients[of] = raw
+                gradients[of] = path, raw
             elif role in ("loss", "y_hat") or of in supply.plain.network.symbols:
                 fitted = value_of(supply, str(role), raw)
                 if fitted is not None:
@@ -232,7 +237,7 @@ class Own(Interface):
         loose = [p for p in leaves if p not in said]
         if self.here.adapter.returns:
             return said | dict(zip(loose, self.here.adapter.returns, strict=False))
-        own = next((r.returns for r in routines(self.here.code.tree)), {}) if self.here.code.tree.body else {}
+        own = self.backward.returns if self.backward is not None else {}
         known = {p: own[p] for p in loose if p in own and self.here.names.role(own[p])}
         rest = [p for p in loose if p not in known]
         if len(rest) == len(loose) and len(loose) in (len(wanted), len(wanted) + 1):

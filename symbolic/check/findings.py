@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +13,19 @@ from .. import expr as ex
 from ..network import Network
 from .engines import Engine, EngineReached
 from .judge import Case, TensorVerdict
-from .layouts import Plain
+from .layouts import Plain, role_of
 from .mending import Again, mended
+from .names import parts
 from .points import Point
 from .readback import PointRead, Read
 from .reading import Code
 from .report import Reason, Report, Row, Source, counted
 from .sandbox import TRUST, Outcome
+from .routines import moves
 from .setting import Interface
 from .subject import Subject
 from .suspects import field_of
+from .updates import judged
 from .why import Cause, Diagnosis, diagnose
 
 SHOWN = 3  # entries of a recovered signal
@@ -80,18 +84,35 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
     if not used or used[0][1].failure is not None or not found.cases:
         return failed(name, title, *_not_run(found, used), notes=notes, **facts)
     d = diagnose(found.cases, found.dtype, strict=strict, pairs=pairs)
-    lines = found.way.lines()
+    lines = {**_returned(found), **found.way.lines()}
     rows = tuple(Row(v, "", source(found.code, _line(lines, v.name)), _shape(v, used), _entry(v, found)) for v in d.verdicts)
     warnings = _warnings(found, used, d)
     causes = tuple(tuple(_reason(c, found, lines, rows) for c in both) for both in d.causes)
     if mend:
         causes = mended(causes, found, again)
-    status = "right" if d.right and not (strict and (found.left or any(r.failure for _, r in used))) else "wrong"
+    update = _update(found)
+    status = "right" if d.right and (update is None or not update[0]) and not (strict and (found.left or any(r.failure for _, r in used))) else "wrong"
     if all(v.verdict == "UNTESTED" for v in d.verdicts):
         status = "could not run"
     first = next((r for r in rows if r.verdict.name == d.first_wrong), None)
-    return Report(name, title, status, _message(d, rows, status), forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first, found.at[0].network.output),
-                  first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes, **facts)
+    message = _message(d, rows, status) + (" The update is wrong." if update and update[0] else "")
+    return Report(name, title, status, message, forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first, found.at[0].network.output),
+                  first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes, update=update[1] if update else (), updates=not update[0] if update else None, **facts)
+
+
+def _update(found: Found) -> tuple[list[str], tuple[str, ...]] | None:
+    """What the function that applies the gradients moves wrongly, and sentences about it; None where there is none, or it did not run."""
+    if not found.got.moved:
+        return None
+    routine = found.way.updater  # type: ignore[attr-defined]
+    wrong, said = judged(found.at[0].network, found.got.moved)
+    if not wrong:
+        return wrong, (f"The update is right: {routine.name}() takes the step of {said[0]}, with any gradients and learning rate.",)
+    names = found.way.here.names
+    lines = {str(role_of(n.target if isinstance(n, ast.AugAssign) else n.targets[0], names)): n.lineno for n in moves(routine.node, names)}  # type: ignore[attr-defined]
+    at = source(found.code, next((lines[k] for n in wrong for k in (n, f"{n[0]}*") if k in lines), routine.node.lineno))
+    where = f"The update is wrong for {', '.join(f'`{n}`' for n in wrong)}: the learning rate times the gradient is to be taken off ({at.where}: `{at.text}`)."
+    return wrong, (where, *said)
 
 
 def _not_run(found: Found, used: Sequence[tuple[Point, PointRead]]) -> tuple[str, str]:
@@ -120,6 +141,21 @@ def failure_sentence(code: Code, report: Mapping[str, Any], outcome: Outcome) ->
     return f"{where}: {said}{closed}" + (f", in `{written}`" if written else "")
 
 
+def _returned(found: Found) -> dict[str, int]:
+    """The lines of gradients that are worked out in the return statement itself."""
+    routine, out = getattr(found.way, "backward", None), {}
+    used = {name: t.path for r in found.got.points if r is not None for name, t in r.gradients.items()}
+    for name, path in used.items() if routine is not None and routine.returned is not None else ():
+        e = routine.returned
+        for part in parts(path.removeprefix("backward")) if path.startswith("backward") else ():
+            inside = dict(enumerate(e.elts)) if isinstance(e, (ast.Tuple, ast.List)) else \
+                {k.value: v for k, v in zip(e.keys, e.values, strict=True) if isinstance(k, ast.Constant)} if isinstance(e, ast.Dict) else {}
+            e = inside.get(part, e)
+        if path.startswith("backward") and not isinstance(e, (ast.Name, ast.Attribute)):
+            out[name] = e.lineno
+    return out
+
+
 def _line(lines: Mapping[str, int], name: str) -> int:
     return lines.get(name) or name[0] in "Wb" and lines.get(f"{name[0]}*") or 0
 
@@ -145,6 +181,8 @@ def _entry(v: TensorVerdict, found: Found) -> tuple[int, ...]:
 def _warnings(found: Found, used: Sequence[tuple[Point, PointRead]], d: Diagnosis) -> tuple[str, ...]:
     out = [f"It does not run with {_spoken(p)}: {failure_sentence(found.code, r.failure, found.outcome)}." for p, r in used if r.failure is not None]
     out += [v.said for v in d.verdicts if v.verdict in ("KINK", "SCALE", "UNTESTED") and v.said]
+    if found.got.stopped is not None:
+        out.append(f"The update does not run with gradients of ours, so it is not judged: {failure_sentence(found.code, found.got.stopped, found.outcome)}.")
     out += found.left
     if found.fixed_sizes:
         out.append("Only the sizes of the spec were tried: the file holds them as numbers.")
@@ -260,7 +298,7 @@ def engine_report(engine: Engine, reached: EngineReached, outcome: Outcome, got:
         status = "limit hit" if outcome.kind == "limit" else "could not run"
         message = failure_sentence(code, report, outcome) if report and status != "limit hit" else f"{code.name}: {outcome.message or 'it gave no gradients'}"
         return failed(code.name, shown, status, message, notes=notes, **facts)
-    found = {name: diagnose(own, strict=strict, pairs=False) for name, own in cases.items()}
+    found = {name: diagnose(own, strict=True, pairs=False) for name, own in cases.items()}  # no loss of an engine is a mean: a constant is wrong
     at = source(code, engine.backward.node.lineno)
     rows = tuple(Row(v, _graph(name, reached), at) for name, d in found.items() for v in d.verdicts)
     wrong = {name: d for name, d in found.items() if not d.right}
@@ -271,7 +309,8 @@ def engine_report(engine: Engine, reached: EngineReached, outcome: Outcome, got:
     forward = tuple(f"In {_graph(n, reached)}, `{d.forward.name}` is another value: {', '.join(d.forward.equals) or d.forward.equation}" for n, d in found.items() if d.forward is not None)
     first = next(iter(wrong), "")
     where = f"The first graph that is wrong is {_graph(first, reached)}. {next((v.said for v in wrong[first].verdicts if not v.passed), '')}".strip() if first else ""
-    return Report(code.name, shown, status, message, forward=forward or ("The values of all graphs are right.",), rows=rows, causes=_common(wrong, cases, at),
+    once = {n: d for n, d in wrong.items() if not any(p.twice for p in reached.points if p.name == n)}
+    return Report(code.name, shown, status, message, forward=forward or ("The values of all graphs are right.",), rows=rows, causes=_common(once or wrong, cases, at),
                   where=where, first=at, warnings=warnings, notes=notes, **facts)
 
 

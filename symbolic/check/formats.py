@@ -87,7 +87,7 @@ def said(sentence: str) -> str:
 
 def _markdown(d: Data) -> list[str]:
     out = [f"# {markdown(d['file'])}: {d['status']}", "", markdown(d["message"]), ""]
-    for s in [*d.get("forward", ()), *d.get("equals", ())]:
+    for s in [*d.get("forward", ()), *d.get("equals", ()), *d.get("update", ())]:
         out += [said(s), ""]
     rows = d.get("gradients", ())
     if rows:
@@ -129,8 +129,10 @@ def tests(d: Data) -> list[tuple[str, bool, str]]:
     if not rows:
         return [("gradients", d["status"] == "right", d["message"])]
     found = [(f"{r['group']}: {r['gradient']}" if r["group"] else slope(d, r["gradient"]), r["passed"], _said(d, r)) for r in rows]
-    if all(passed for _, passed, _ in found) and d["status"] != "right":
+    if all(passed for _, passed, _ in found) and d["status"] != "right" and d["update_right"] is not False:
         found.append(("forward pass", False, " ".join(plain_words(s) for s in d.get("forward", ()))))
+    if d["update_right"] is not None:
+        found.append(("update", d["update_right"], " ".join(plain_words(s) for s in d["update"])))
     return found
 
 

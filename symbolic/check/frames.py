@@ -20,6 +20,7 @@ import math
 import struct
 import zipfile
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -107,12 +108,18 @@ def _members(archive: zipfile.ZipFile, names: list[str], most: int) -> dict[str,
     return {name: _array(archive.read(info)) for name, info in zip(names, infos, strict=True)}
 
 
-def _array(member: bytes) -> np.ndarray:
-    stream = io.BytesIO(member)
+@lru_cache(maxsize=1024)
+def _header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    stream = io.BytesIO(head)
     if npy.read_magic(stream) != (1, 0):
         raise Garbled("it holds an array of an unknown version")
-    shape, fortran, dtype = npy.read_array_header_1_0(stream)
-    content = member[stream.tell():]
+    return npy.read_array_header_1_0(stream)  # type: ignore[no-any-return]
+
+
+def _array(member: bytes) -> np.ndarray:
+    at = 10 + int.from_bytes(member[8:10], "little")  # magic, version and length stand before the header
+    shape, fortran, dtype = _header(member[:at])
+    content = member[at:]
     if dtype.kind not in KINDS or dtype.itemsize > LARGEST_ITEM or dtype.hasobject or fortran:
         raise Garbled(f"it holds {dtype}, not plain numbers")
     if len(shape) > MOST_AXES or any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(content):

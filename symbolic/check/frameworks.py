@@ -56,6 +56,7 @@ class Module(Interface):
     owner: Class | None = None
     asks_above = True
     places: dict[Path, str] = field(default_factory=dict)  # where each parameter stands
+    own_loss: Path | None = None  # where in what it returns its own loss stands, if it takes targets
 
     def scopes(self) -> list[ast.AST]:
         """Nothing assigns a gradient here."""
@@ -75,9 +76,10 @@ class Module(Interface):
         script.add("call", target=f"file.{self.owner.name}", args=args, kwargs=kwargs or None, save="net")
         for path, role in self.places.items():
             script.add("set", path=path_text(("net", *path)), value=tensor("torch", supply.leaf(role), gradient=True))
-        script.add("call", target="net.__call__", args=[tensor("torch", supply.known("x"))], save="r")
+        given = [{"x": "x", "y": "y"}.get(self.here.names.role(p) or "", "") for p in self.owner.methods["forward"].parameters] if self.own_loss is not None else ["x"]
+        script.add("call", target="net.__call__", args=[tensor("torch", supply.known(role)) for role in given if role], save="r")
         script.add("gather", value={"saved": "r"}, **{"as": f"{supply.key}/forward"})
-        script.add("call", target="r.backward", args=[top(script, supply)])
+        script.add("call", target=f"{path_text(('r', *self.own_loss))}.backward" if self.own_loss is not None else "r.backward", args=[top(script, supply)] if self.own_loss is None else [])
         for path, role in self.places.items():
             script.add("get", value={"saved": f"{path_text(('net', *path))}.grad"}, optional=True, **{"as": f"{supply.key}/backward[{role!r}]"})
 
@@ -101,7 +103,14 @@ def modules(here: Setting) -> Interface | None:
             if any(str(p[-1]) in (".weight", ".bias") for p in places):
                 way.layouts = [Layout(rows=True, in_out=False, bias="flat", target=t) for t in dict.fromkeys(o.target for o in way.layouts)]
             way.labels["backward"] = {(role,): f"d{role}" for role in places.values()}
-            way.notes.append("the gradient that enters at the prediction is ours, of the loss in the spec")
+            forward = c.methods.get("forward")
+            if forward is not None and "y" in [here.names.role(p) for p in forward.parameters]:
+                parts_ = forward.returned.elts if isinstance(forward.returned, ast.Tuple) else []
+                at = next((k for k, e in enumerate(parts_) if here.names.role(ast.unparse(e)) == "loss"), len(parts_) - 1)
+                way.own_loss = (at,) if parts_ else ()
+                way.labels["forward"] = {(k,): "y_hat" for k in range(len(parts_)) if k != at} | {way.own_loss: "loss"}
+            else:
+                way.notes.append("the gradient that enters at the prediction is ours, of the loss in the spec")
             way.spoken = f"torch.nn.Module {c.name}"
             return way
     if found:

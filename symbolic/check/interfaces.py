@@ -32,6 +32,7 @@ from .reading import Code
 from .routines import stores
 from .scripts import scripts, trainers
 from .setting import Interface, Setting
+from .stepping import add
 from .ways import functions, objects
 
 
@@ -58,7 +59,7 @@ class Reached:
     plan: dict[str, Any]
     inputs: dict[str, Any]
     preload: tuple[str, ...]
-    read: Callable[[Outcome], Read]
+    read: Callable[..., Read]  # of an outcome, and of which points, where not of all
     way: Interface
 
 
@@ -101,10 +102,10 @@ def find(code: Code, network: Network, adapter: Adapter | None = None) -> Interf
                          "function, as in check: {locals: train}")
 
 
-def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None, *, twice: bool = False) -> Reached:
+def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None, *, twice: Sequence[int] = ()) -> Reached:
     """The plan for a file at some points (of the network, at sizes of their own), and how its results are read.
 
-    twice: the first point once more with the same objects, read after all others: whether gradients are left from the call before.
+    twice: points that are called once more with the same objects, and read after all others: whether gradients are left from the call before.
     """
     way = way or find(code, network, adapter)
     script = Script(tensors=way.tensors)
@@ -123,14 +124,31 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
                 step.setdefault("point", supply.point)
             mine = script.steps[before:]
             supplies[v, p] = supply
-            if p == 0 and twice and not way.update and not way.preload and not any(s["do"] == "load" for s in mine):
-                supplies[v, len(points)] = _again(script, mine, supply, len(points), len(way.layouts) * len(points) + v)
+            if p in twice and not way.update and not way.preload and not any(s["do"] == "load" for s in mine):
+                place = len(points) + twice.index(p)
+                supplies[v, place] = _again(script, mine, supply, place, len(way.layouts) * place + v)
+            if (p == 0 or p in twice) and not way.preload and getattr(way, "updater", None) is not None:
+                _moved(script, way, supply)
     used = way
 
-    def read(outcome: Outcome) -> Read:
-        return read_back(used, script, supplies, outcome)
+    def read(outcome: Outcome, places: Sequence[int] | None = None) -> Read:
+        chosen = supplies if places is None else {(v, places.index(p)): s for (v, p), s in supplies.items() if p in places}
+        return read_back(used, script, chosen, outcome)
 
     return Reached({"steps": script.steps}, script.inputs, way.preload, read, way)
+
+
+def _moved(script: Script, way: Any, supply: Supply) -> None:
+    """The update, called with gradients of ours; not at all where it takes what is not known here."""
+    before = len(script.steps)
+    try:
+        add(way, script, supply)
+    except SpecError as e:
+        del script.steps[before:]
+        note = f"the update is not judged: {e.sentence}" if hasattr(e, "sentence") else str(e)
+        way.notes += [note] * (note not in way.notes)
+    for step in script.steps[before:]:
+        step["point"] = f"{supply.point} moved"
 
 
 def _again(script: Script, steps: Sequence[dict[str, Any]], supply: Supply, p: int, point: int) -> Supply:

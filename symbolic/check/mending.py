@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MOST_CAUSES = 2  # alternatives for which a line is looked for
 FACTORS = ("", "2 * ", "0.5 * ")
-Again = Callable[[Code, Layout], list[Case]]  # what a changed file gives in a layout, with the sizes of the spec
+Again = Callable[[Sequence[Code], Layout], list[list[Case]]]  # what changed files give in a layout, with the sizes of the spec
 BUILD: dict[str, Callable[..., Expr]] = {"add": ex.add, "mul": ex.mul, "div": ex.div, "neg": ex.neg, "matmul": ex.matmul, "T": ex.transpose}
 
 
@@ -58,17 +58,16 @@ def _one(reason: Reason, found: Found, network: Network, again: Again | None) ->
     reason = replace(reason, written=f"{writer.spoken(reason.assigned)} = {written}")
     if again is None or target is None:
         return reason
-    for text in dict.fromkeys(f"{f}({c})" if f and " + " in c else f + c for f in FACTORS for c in map(writer.code, trees)):
-        statement = f"{ast.unparse(target[1])} = {typed(text)}"
-        if _right(found, replaced(found.code, target[0], statement), again):
-            return replace(reason, mended=statement)
-    return reason
+    lines = dict.fromkeys(f"{f}({c})" if f and " + " in c else f + c for f in FACTORS for c in map(writer.code, trees))
+    statements = [f"{ast.unparse(target[1])} = {typed(text)}" for text in lines]
+    changed = {s: code for s in statements if (code := replaced(found.code, target[0], s)) is not None}
+    tried = again(list(changed.values()), found.got.layout) if changed and found.got.layout is not None else []
+    return replace(reason, mended=next((s for s, cases in zip(changed, tried, strict=True) if _right(cases, found.dtype)), ""))
 
 
-def _right(found: Found, code: Code | None, again: Again) -> bool:
+def _right(cases: Sequence[Case], dtype: str) -> bool:
     """Whether a changed file is right."""
-    cases = again(code, found.got.layout) if code is not None and found.got.layout is not None else []
-    tested = [v for v in judge(cases, found.dtype, strict=True) if v.verdict != "UNTESTED"] if cases else []
+    tested = [v for v in judge(cases, dtype, strict=True) if v.verdict != "UNTESTED"] if cases else []
     return bool(tested) and all(v.verdict in ("OK", "KINK") for v in tested)
 
 

@@ -81,10 +81,15 @@ class Names:
     zero: bool = False
     rename: Mapping[str, str] = field(default_factory=dict)
     known: tuple[str, ...] = ()
-    target: str = "y"
+    found: dict[str, str | None] = field(default_factory=dict, compare=False, repr=False)
 
     def role(self, name: str) -> str | None:
         """What one name stands for; None where that is not known."""
+        if name not in self.found:
+            self.found[name] = self._role(name)
+        return self.found[name]
+
+    def _role(self, name: str) -> str | None:
         given = self.rename.get(name)
         if given is not None:
             return self._canonical(given)

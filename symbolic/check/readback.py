@@ -7,18 +7,20 @@ best is taken; where two fit and give different numbers, the file is ambiguous a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy
 
 from ..errors import SpecError
+from . import stepping
 from .calls import Script, Supply
 from .layouts import Layout
 from .names import Part, parts, plain
 from .setting import Interface
 from .shapes import Tensor, all_differ, bias_of, reduces_by_mean, tensor, value_of
+from .updates import Moved
 
 PLACES = ("rows", "in_out")
 
@@ -50,12 +52,14 @@ class PointRead:
 
 @dataclass(frozen=True)
 class Read:
-    """What a file gave: one entry a point (None where the way does not use the point), the layout found, the names used, sentences for the report."""
+    """What a file gave: one entry a point (None where the way does not use the point), the layout found, the names used, sentences for the report, steps of its update."""
 
     points: tuple[PointRead | None, ...]
     layout: Layout | None
     notes: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    moved: tuple[Moved, ...] = ()
+    stopped: Mapping[str, Any] | None = None  # why the update did not run
 
     @property
     def ran(self) -> bool:
@@ -78,11 +82,15 @@ def read_back(way: Interface, script: Script, supplies: Mapping[tuple[int, int],
     by_shape: dict[int, dict[str, str]] = {}
     reads: dict[tuple[int, int], PointRead] = {}
     lines = way.lines()
+    reports: dict[Any, list[tuple[dict[str, Any], Mapping[str, Any]]]] = {}
+    for step, report in zip(script.steps, outcome.steps, strict=False):
+        reports.setdefault(step.get("point"), []).append((step, report))
     for v in range(len(way.layouts)):
         points = [p for p in range(count) if (v, p) in supplies]
         points.sort(key=lambda p: not all_differ(supplies[v, p]))
         for p in points:
-            reads[v, p] = _point(way, script, supplies[v, p], outcome, by_shape.setdefault(v, {}), lines)
+            mine = [*reports.get(None, ()), *reports.get(supplies[v, p].point, ())]
+            reads[v, p] = _point(way, mine, supplies[v, p], outcome, by_shape.setdefault(v, {}), lines)
     best = _best(way, supplies, reads, count)
     if best is None:
         return Read((), None, tuple(way.notes))
@@ -94,7 +102,12 @@ def read_back(way: Interface, script: Script, supplies: Mapping[tuple[int, int],
     changed = sorted({c for r in chosen if r for c in r.changed})
     if changed:
         notes.append(f"the file changes its inputs in place: {', '.join(changed)}")
-    return Read(chosen, layout, tuple(notes), used)
+    first = supplies.get((best, 0))
+    if first is None or getattr(way, "updater", None) is None:
+        return Read(chosen, layout, tuple(notes), used)
+    stopped = next((r for s, r in reports.get(f"{first.point} moved", ()) if r["status"] == "failed" and not s.get("optional")), None)
+    moved = stepping.read(way, first, outcome.arrays) if stopped is None else ()  # type: ignore[arg-type]
+    return Read(chosen, layout, tuple(notes), used, moved, stopped)
 
 
 def _best(way: Interface, supplies: Mapping[tuple[int, int], Supply], reads: Mapping[tuple[int, int], PointRead], count: int) -> int | None:
@@ -139,8 +152,7 @@ def _differ(reads: Mapping[tuple[int, int], PointRead], a: int, b: int, count: i
 
 # ---------------------------------------------------------------- one point in one layout
 
-def _point(way: Interface, script: Script, supply: Supply, outcome: Outcome, by_shape: dict[str, str], lines: Mapping[str, int]) -> PointRead:
-    reports = [(s, r) for s, r in zip(script.steps, outcome.steps, strict=False) if s.get("point") in (None, supply.point)]
+def _point(way: Interface, reports: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], supply: Supply, outcome: Outcome, by_shape: dict[str, str], lines: Mapping[str, int]) -> PointRead:
     failure = next((r for s, r in reports if r["status"] == "failed" and not s.get("optional")), None)
     changed = sorted({c.split("/")[-1] for _, r in reports for c in r.get("changed", ())})
     if way.each:

@@ -66,6 +66,7 @@ class Report:
     message: one sentence of what it comes to; forward: sentences about the forward pass and the loss, the first thing to read; equals: which loss
     the claimed loss, and the claimed gradients, belong to;
     causes: alternatives that give the same numbers, each one mistake or two; where: the first wrong gradient from the output, in a sentence;
+    update: sentences about the function that applies the gradients, updates: whether it is right (None: there is none);
     recovered: the error signal behind it, where there is no cause; notes: what was supplied, found and assumed; warnings: what is no mistake
     but should be known; layers: the sandbox, as (name, active, note); printed: what the code printed.
     """
@@ -82,6 +83,8 @@ class Report:
     where: str = ""
     first: Source = Source()
     recovered: tuple[str, ...] = ()
+    update: tuple[str, ...] = ()
+    updates: bool | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     layers: tuple[tuple[str, bool, str], ...] = ()
@@ -105,8 +108,9 @@ class Report:
     @property
     def score(self) -> float:
         """The part of the gradients that are right, 0 where the code could not be run."""
-        tested = [r.verdict for r in self.rows if r.verdict.verdict != "UNTESTED"]
-        return sum(v.passed for v in tested) / len(tested) if tested else 0.0
+        tested = [r.verdict.passed for r in self.rows if r.verdict.verdict != "UNTESTED"]
+        tested += [self.updates] if tested and self.updates is not None else []
+        return sum(tested) / len(tested) if tested else 0.0
 
     def told(self, hint: int = 4) -> dict[str, Any]:
         """The report as plain data, no more than a hint allows. See `telling`."""

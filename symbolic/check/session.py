@@ -9,7 +9,9 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy
 
@@ -46,11 +48,32 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What the points of a run were: those of the spec's own sizes, single examples."""
+class Run:
+    """A file at some points: how it was called and what it gave; whether they have the sizes of the spec, and one example each."""
 
-    own_sizes: bool = False
-    single: bool = False
+    way: Interface
+    at: Sequence[Point]
+    outcome: sandbox.Outcome
+    got: Read
+    own_sizes: bool
+    single: bool
+
+    @property
+    def ran(self) -> bool:
+        """Whether the first point, the most telling one that the way uses, gave a gradient."""
+        used = [r for r in self.got.points if r is not None]
+        return bool(used) and used[0].failure is None and bool(used[0].gradients)
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """What came back from the points that ran."""
+        return _cases(self.at, self.got, self.way)
+
+    @cached_property
+    def dtype(self) -> str:
+        """In which numbers the file computes."""
+        kinds = [numpy.asarray(t.raw).dtype for r in self.got.points if r is not None for t in r.gradients.values()]
+        return "float32" if any(k.kind == "f" and k.itemsize <= 4 for k in kinds) else "float64"
 
 
 class Session:
@@ -86,7 +109,7 @@ class Session:
         if self.subject is None:
             raise SpecError("a network is needed to check this file against", where=code.name, hint='say which: --spec net.yaml, or --net "4-3-2 relu sigmoid" --loss mse')
         try:
-            way = interfaces.find(code, self.subject.network, self.subject.adapter)
+            way = self._way(code)
         except SpecError:
             if engine is None:
                 raise
@@ -104,55 +127,76 @@ class Session:
         return self._drawn[key]
 
     def _network(self, code: Code, way: Interface) -> Report:
-        subject = self.subject
+        subject, strict = self.subject, self.options.strict
         assert subject is not None
-        tries = [Tried(), Tried(own_sizes=True), Tried(own_sizes=True, single=True)]
-        first: tuple[Interface, list[Point], sandbox.Outcome, Read, Tried] | None = None
-        for how in tries:
-            way = interfaces.find(code, subject.network, subject.adapter) if first else way
-            at = self.points(replace(way.needs, one_example=way.needs.one_example or how.single), how.own_sizes)
-            outcome, got = self._run(code, way, at, twice=True)
-            first = first or (way, at, outcome, got, how)
-            if _main(got) or outcome.kind == "limit":
-                break
-        else:
-            assert first is not None
-            way, at, outcome, got, how = first
-        fixed = (how.own_sizes or way.needs.own_sizes) and subject.blueprint.resize
-        cases = _cases(at, got, way)
+        first, *others = runs = self._runs(code, way)
+        run = next((r for r in runs if r.ran), first)
+        if not run.ran and run.outcome.kind != "limit":
+            run = next((r for r in self._runs(code, self._way(code), single=True) if r.ran), first)
         only = ""
-        if cases and subject.blueprint.resize and not fixed and not self.options.strict and not right(cases, _dtype(got), strict=True):
-            own = interfaces.find(code, subject.network, subject.adapter)
-            own_at = self.points(own.needs, own_sizes=True)
-            own_outcome, own_got = self._run(code, own, own_at, twice=True)
-            own_cases = _cases(own_at, own_got, own)
-            if len(own_cases) >= min(len(cases), len(own_at)) and right(own_cases, _dtype(own_got), strict=True):
-                way, at, outcome, got, cases = own, own_at, own_outcome, own_got, own_cases
-                only = "It is right for the sizes of the spec only: with others it is wrong, as one of them stands in it as a number."
-        more = got.points[len(at)] if len(got.points) > len(at) else None
-        left = left_over(cases[0], case(at[0], more, way), _dtype(got)) if more is not None and more.gradients and more.failure is None and cases else ()
-        found = Found(subject, code, way, at, outcome, got, cases, _dtype(got), fixed, how.single and subject.blueprint.batched, (*left, *([only] if only else [])))
-        return network_report(found, self.options.strict, self.options.pairs, self.options.mend, self._again)
+        for own in others if run is first and run.cases and not strict and not right(run.cases, run.dtype, strict=True) else ():
+            if len(own.cases) >= min(len(run.cases), len(own.at)) and right(own.cases, own.dtype, strict=True):
+                run, only = own, "It is right for the sizes of the spec only: with others it is wrong, as one of them stands in it as a number."
+        more = run.got.points[len(run.at)] if len(run.got.points) > len(run.at) else None
+        left = left_over(run.cases[0], case(run.at[0], more, run.way), run.dtype) if more is not None and more.gradients and more.failure is None and run.cases else ()
+        found = Found(subject, code, run.way, run.at, run.outcome, run.got, run.cases, run.dtype, run.own_sizes and subject.blueprint.resize and not only,
+                      run.single and subject.blueprint.batched, (*left, *([only] if only else [])))
+        return network_report(found, strict, self.options.pairs, self.options.mend, self._again)
 
-    def _again(self, code: Code, layout: Layout) -> list[Case]:
-        """What a changed file gives in the layout that was found, with the sizes of the spec, which a formula holds as numbers; nothing where it does not run."""
+    def _way(self, code: Code) -> Interface:
+        assert self.subject is not None
+        return interfaces.find(code, self.subject.network, self.subject.adapter)
+
+    def _runs(self, code: Code, way: Interface, *, single: bool = False) -> list[Run]:
+        """One run of a file at the points for any sizes, then at those of the sizes of the spec, which the file may hold as numbers."""
         subject = self.subject
         assert subject is not None
-        try:
-            way = interfaces.find(code, subject.network, subject.adapter)
-            way.layouts = [layout]
-            at = self.points(way.needs, own_sizes=True)
-            _, got = self._run(code, way, at)
-        except ChainruleError:
-            return []
-        cases = _cases(at, got, way)
-        return cases if len(cases) == sum(r is not None for r in got.points) else []
-
-    def _run(self, code: Code, way: Interface, at: Sequence[Point], *, twice: bool = False) -> tuple[sandbox.Outcome, Read]:
-        assert self.subject is not None
-        reached = interfaces.reach(code, self.subject.network, at, self.subject.adapter, way, twice=twice)
+        needs = replace(way.needs, one_example=way.needs.one_example or single)
+        sets = [self.points(needs, own_sizes=own) for own in ((False, True) if subject.blueprint.resize and not needs.own_sizes and not single else (True,))]
+        starts = [sum(map(len, sets[:k])) for k in range(len(sets) + 1)]
+        reached = interfaces.reach(code, subject.network, [p for at in sets for p in at], subject.adapter, way, twice=starts[:-1])
         outcome = self._in_sandbox(code, reached)
-        return outcome, reached.read(outcome) if outcome.arrays or outcome.steps else Read((), None, tuple(way.notes))
+        out = []
+        for k, at in enumerate(sets):
+            places = [*range(starts[k], starts[k + 1]), starts[-1] + k]
+            got = reached.read(outcome, places) if outcome.arrays or outcome.steps else Read((), None, tuple(way.notes))
+            out.append(Run(way, at, outcome, got, k > 0 or len(sets) == 1, single))
+        return out
+
+    def _again(self, codes: Sequence[Code], layout: Layout) -> list[list[Case]]:
+        """What changed files give in the layout that was found, with the sizes of the spec, which a formula holds as numbers, all in one run; nothing where one does not run."""
+        subject = self.subject
+        assert subject is not None
+        parts: list[tuple[interfaces.Reached, list[Point]] | None] = []
+        steps: list[dict[str, Any]] = []
+        inputs: dict[str, Any] = {}
+        spans = [0]
+        for k, code in enumerate(codes):
+            try:
+                way = self._way(code)
+                way.layouts = [layout]
+                at = self.points(way.needs, own_sizes=True)
+                reached = interfaces.reach(code, subject.network, at, subject.adapter, way)
+            except ChainruleError:
+                parts.append(None)
+            else:
+                parts.append((reached, at))
+                steps += [{**s, "point": f"{k}/{s.get('point')}", **({"as": f"{k}/{s['as']}"} if "as" in s else {})} for s in reached.plan["steps"]]
+                steps.append({"do": "let", "save": "file", "value": None, "point": f"{k}/end"})  # nothing is left for the next one
+                inputs |= reached.inputs  # of the same points in the same layout
+            spans.append(len(steps))
+        ran = next((p[0] for p in parts if p is not None), None)
+        outcome = self._in_sandbox(codes[0], replace(ran, plan={"steps": steps}, inputs=inputs)) if ran is not None else None
+        found: list[list[Case]] = []
+        for k, part in enumerate(parts):
+            cases: list[Case] = []
+            if part is not None and outcome is not None:
+                own = replace(outcome, arrays={n.split("/", 1)[1]: a for n, a in outcome.arrays.items() if n.startswith(f"{k}/")}, steps=outcome.steps[spans[k]:spans[k + 1]])
+                got = part[0].read(own)
+                cases = _cases(part[1], got, part[0].way)
+                cases = cases if len(cases) == sum(r is not None for r in got.points) else []
+            found.append(cases)
+        return found
 
     def _in_sandbox(self, code: Code, reached: interfaces.Reached | engines.EngineReached) -> sandbox.Outcome:
         return sandbox.run(code.text.encode(), reached.plan, reached.inputs, self.options.limits, require=self.options.require, name=code.name, preload=reached.preload)
@@ -216,18 +260,6 @@ def left_over(first: Case, second: Case, dtype: str) -> tuple[str, ...]:
 def _other(a: object, b: object, limit: float) -> bool:
     x, y = plain_array(a), plain_array(b)
     return x is None or y is None or x.shape != y.shape or not numpy.allclose(x, y, rtol=limit, atol=limit * float(numpy.abs(x).max()), equal_nan=True)
-
-
-def _main(got: Read) -> bool:
-    """Whether the first point, the most telling one that the way uses, gave a gradient."""
-    used = [r for r in got.points if r is not None]
-    return bool(used) and used[0].failure is None and bool(used[0].gradients)
-
-
-def _dtype(got: Read) -> str:
-    """In which numbers the file computes."""
-    kinds = [numpy.asarray(t.raw).dtype for r in got.points if r is not None for t in r.gradients.values()]
-    return "float32" if any(k.kind == "f" and k.itemsize <= 4 for k in kinds) else "float64"
 
 
 def _numbers(rng: numpy.random.Generator, subject: Subject | None) -> dict[str, float]:

@@ -27,6 +27,7 @@ def told(report: Report, hint: int = 4) -> dict[str, Any]:
                            "message": _message(report, level), "hint": level, "output": report.network.output if report.network is not None else "", "score": round(report.score, 4)}
     if level >= WHERE:
         out |= {"forward": list(report.forward), "gradients": [_row(r, level) for r in report.rows], "where": _until_cause(report.where, level), "first": _source(report.first)}
+        out |= {"update": list(report.update if level >= CAUSE else report.update[:1]), "update_right": report.updates}
         out |= {"warnings": list(report.warnings), "notes": list(report.notes)}
     if level >= CAUSE:
         out |= {"equals": list(report.equals), "causes": [[_reason(r, level) for r in both] for both in report.causes], "recovered": list(report.recovered)}

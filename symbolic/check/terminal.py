@@ -29,7 +29,7 @@ def _parts(data: Mapping[str, Any]) -> Iterator[Any]:
     yield Text.assemble((data["status"].upper(), HUES[data["status"]]), f"  {data['file']}{against}")
     yield Text(data["message"])
     yield from map(sentence, data.get("forward", ()))
-    yield from map(sentence, data.get("equals", ()))
+    yield from map(sentence, [*data.get("equals", ()), *data.get("update", ())])
     if data.get("gradients"):
         yield Text("")
         yield table(data)

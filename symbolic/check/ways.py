@@ -13,23 +13,9 @@ from ..errors import SpecError
 from .calls import Script, Supply, arguments, path_text
 from .names import Names, parts, plain
 from .rewriting import bound, loaded, one_pass
-from .routines import (
-    BACKWARD,
-    FORWARD,
-    LOSS,
-    TRAIN,
-    UPDATE,
-    Class,
-    Path,
-    Routine,
-    calls,
-    classes,
-    moves,
-    own,
-    pick,
-    routines,
-)
+from .routines import BACKWARD, FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, calls, classes, moves, own, pick, routines
 from .setting import Interface, Needs, Setting, fixed_rate
+from .stepping import updater
 
 
 def gradient_labels(routine: Routine, names: Names) -> set[str]:
@@ -64,6 +50,7 @@ class Calls(Interface):
     loss: Routine | None = None
     backward: Routine | None = None
     after: Routine | None = None
+    updater: Routine | None = None  # applies gradients that it is given
     edits: list[tuple[ast.AST, str]] = field(default_factory=list)
     locals: tuple[str, ...] = ()
 
@@ -72,9 +59,14 @@ class Calls(Interface):
         called = [r.node for r in (self.backward, self.after) if r]
         return [*([m.node for m in self.owner.methods.values()] if self.owner else []), *called]
 
+    @property
+    def called(self) -> list[Routine]:
+        """The functions that are called, one after another."""
+        return [r for r in (self.forward, self.loss, self.backward, self.after, self.updater) if r]
+
     def roots(self) -> list[str]:
         """What must be loaded."""
-        return [self.owner.name] if self.owner else [r.name for r in (self.forward, self.loss, self.backward, self.after) if r]
+        return [self.owner.name] if self.owner else [r.name for r in self.called]
 
     def load(self, script: Script) -> None:
         """The file, once."""
@@ -83,7 +75,7 @@ class Calls(Interface):
     @cached_property
     def globals(self) -> dict[str, str]:
         """Names of the module that hold our inputs, read by the routines: X, W1, learning_rate."""
-        called = [self.owner.node] if self.owner else [r.node for r in (self.forward, self.loss, self.backward, self.after) if r]
+        called = [self.owner.node] if self.owner else [r.node for r in self.called]
         out = {}
         defined = set().union(*(bound(s) for s in self.here.code.tree.body if not isinstance(s, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))))
         from .rewriting import needs
@@ -126,7 +118,11 @@ class Calls(Interface):
 
     def _not_needed(self, routine: Routine) -> bool:
         """Whether the gradients come without this call: the backward function calls it itself."""
-        return self.backward is not None and routine.name in calls(self.backward.node)
+        return routine.name in self._called
+
+    @cached_property
+    def _called(self) -> set[str]:
+        return calls(self.backward.node) if self.backward is not None else set()
 
     def _keep(self, supply: Supply) -> None:
         parameters = {}
@@ -156,7 +152,7 @@ class Calls(Interface):
                     found[parts[-1]] = str(role)
             if isinstance(n, ast.Assign) and isinstance(n.value, ast.Tuple) is False and isinstance(n.targets[0], (ast.Tuple, ast.List)) \
                     and isinstance(n.value, ast.Name) and names.role(n.value.id) == "parameters":
-                order = [ast.unparse(t) for t in n.targets[0].elts]
+                order = [ast.unparse(t) for t in n.targets[0].elts if not isinstance(t, (ast.Tuple, ast.List))]
         if order and not found:
             return [(k, str(names.role(k))) for k in order]
         for letter in "Wb":
@@ -213,7 +209,10 @@ class Calls(Interface):
         if watch:
             script.add("gather", value={"saved": "seen"}, **{"as": f"{supply.key}/seen"})
         script.add("gather", value={"saved": saved}, optional=optional or None, **{"as": f"{supply.key}/{tag}"})
-        self.labels[tag] = {**routine.returns, **({} if tag != "backward" else {(k,): n for k, n in enumerate(self.here.adapter.returns)})}
+        inside = getattr(routine.returned, "elts", ())
+        paired = tag == "backward" and (isinstance(routine.returned, ast.Name) or inside and all(isinstance(e, (ast.Tuple, ast.List)) for e in inside))
+        pairs = {(i, j): f"d{n}" for i, pair in enumerate(self.pairs) for j, n in enumerate(pair)} if paired else {}
+        self.labels[tag] = {**pairs, **routine.returns, **({} if tag != "backward" else {(k,): n for k, n in enumerate(self.here.adapter.returns)})}
         if optional and tag == "forward":
             return
         self._learn(supply, routine, tag, saved)
@@ -305,6 +304,7 @@ def functions(here: Setting) -> Interface | None:
     if way.forward is not None and way.loss is way.forward:
         way.loss = None
     way.each = _called_for_each(here.code.tree, backward.name, names)
+    way.updater = updater(others, names)
     called = [r.name for r in (way.forward, backward) if r]
     way.spoken = f"function{'s' * (len(called) > 1)} " + " and ".join(f"{n}()" for n in called)
     return way
@@ -345,7 +345,7 @@ def objects(here: Setting) -> Interface | None:
     way = Calls(here, here.layouts(), owner=owner, forward=pick(others, FORWARD, names, "forward"), loss=pick(others, LOSS, names, "loss"))
     if backward is not None and (gradient_labels(backward, names) or kept_gradients) and not here.adapter.recover_from_update:
         way.backward = backward
-        way.order = ("backward", "net")
+        way.order, way.updater = ("backward", "net"), updater(others, names, owner)
     else:
         way.update, way.order = True, ()
         moving = [m for m in methods.values() if moves(m.node, names)]

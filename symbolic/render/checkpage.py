@@ -80,7 +80,7 @@ def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name
 
     why = [r["said"] for r in rows if r.get("said") and not r["passed"] and r["said"] != "It is wrong."]
     return {"explained": bool(why), "file": data["file"], "subject": data["subject"], "status": data["status"], "kind": kind(data["status"]), "message": data["message"],
-            "forward": [say(s) for s in [*data.get("forward", ()), *data.get("equals", ())]], "rows": [row(r) for r in rows], "grouped": any(r["group"] for r in rows),
+            "forward": [say(s) for s in [*data.get("forward", ()), *data.get("equals", ()), *data.get("update", ())]], "rows": [row(r) for r in rows], "grouped": any(r["group"] for r in rows),
             "detailed": any("scale" in r for r in rows), "limit": power(rows[0]["limit"]) if rows else "", "where": say(data.get("where", "")), "first": source(data.get("first")),
             "causes": [[cause(c) for c in both] for both in causes], "why": WHY[len(causes) > 1], "recovered": [say(s) for s in data.get("recovered", ())],
             "warnings": [say(s) for s in data.get("warnings", ())], "run": say(run_of(data))}
