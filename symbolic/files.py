@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,38 @@ def write_all(files: Mapping[Path, bytes]) -> None:
         undo.pop_all()
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """One run at a time in a folder, which is made where it is missing. The system lets go of the lock however a run ends; Windows has none.
+
+    Raises:
+        ChainruleError: another run is at work there, or the folder cannot be made.
+    """
+    _make_folder(folder, ExitStack())
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with _explained(folder):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network disks know no locks
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ChainruleError(f"another run is at work in {folder}", hint="wait for it, or choose another folder with -o") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def at_most(path: Path, most: int) -> bytes:
+    """The first bytes of a file, one more than the most, so that a longer one shows; also of a pipe or a device that never ends. Raises OSError."""
+    with path.open("rb") as stream:
+        return stream.read(most + 1)
+
+
 def _stage(path: Path, content: bytes, tidy: ExitStack, undo: ExitStack) -> tuple[Path, Path | None]:
     """Beside the target: a file with its new content, and one with the old content, if any."""
     _make_folder(path.parent, undo)
@@ -65,6 +98,13 @@ def _make_folder(folder: Path, undo: ExitStack) -> None:
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+
+
+def tidy_up(folder: Path) -> None:
+    """Away with what a run that was killed while it wrote left in a folder."""
+    for path in folder.glob(".*.tmp"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", path.name):
+            path.unlink(missing_ok=True)
 
 
 def _on_exit(stack: ExitStack, action: Callable[[], object]) -> None:

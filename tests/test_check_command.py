@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,7 @@ def test_formulas_become_mathml() -> None:
 @pytest.mark.parametrize(("text", "status", "says"), [
     ("def backward(", 2, r"student.py:1: this is not Python"),
     ("def backward(X, y, W1, b1, W2, b2):\n    dW1 = X.summ()\n    return dW1, b1, W2, b2\n", 2, "student.py:2: AttributeError: 'numpy.ndarray' object has no attribute 'summ'"),
+    ("x = " + 60_000 * "1, ", 2, "the file is too long to be looked through"),
     ("def hello(): pass\n", 2, "no gradients are found in this file: it defines hello"),
     ("import os\ndef backward(X, y, W1, b1, W2, b2):\n    dW1 = open('/etc/passwd').read()\n    return dW1, b1, W2, b2\n", 2, "other files, the network and other processes are closed"),
     ("import os, signal\ndef backward(X, y, W1, b1, W2, b2):\n    dW1 = W1\n    os._exit(0)\n    return dW1, b1, W2, b2\n", 2, "it ended without a result"),
@@ -176,6 +178,22 @@ def test_a_file_that_cannot_be_checked_is_one_sentence(text: str, status: int, s
     done = check(path, "--net", "4-3-2 tanh identity")
     assert done.exit_code == status and says in " ".join(done.output.split()), done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("change", [lambda t: t.replace("\n", "\r"), lambda t: t.replace("def ", "\f\ndef "), lambda t: t.replace("import numpy as np", "import numpy as np; S = 'a\f\u2028\x1d'"),
+                                    lambda t: t.replace("import numpy as np", "import numpy as np; S = [1,\n2]; ONE = S[0]").replace("* sigmoid", "* ONE * sigmoid")])
+def test_lines_end_where_python_ends_them(change: Callable[[str], str], tmp_path: Path) -> None:
+    (tmp_path / "student.py").write_text(change(SAMPLE.read_text().replace("sigmoid_prime(A1)", "sigmoid_prime(Z1)")), newline="")
+    done = check(tmp_path / "student.py", "--spec", NET)
+    assert done.exit_code == 0, done.output
+
+
+def test_a_link_is_nobodys_own_work(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "mine.py").write_text("x = 1\n")
+    (tmp_path / "b" / "other.py").symlink_to(SAMPLE)
+    done = check(tmp_path / "b", "--spec", NET)
+    assert done.exit_code == 2 and "other.py: this is no file of its own but a link" in done.output
 
 
 @pytest.mark.parametrize(("words", "says"), [

@@ -12,7 +12,9 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pytest
@@ -20,7 +22,7 @@ from click.testing import CliRunner, Result
 
 from symbolic.cli import main
 from symbolic.errors import ChainruleError, SpecError
-from symbolic.exam import bulk, draw, pages, printing, roster, spec, work
+from symbolic.exam import bulk, draw, manifest, pages, printing, roster, spec, work
 from symbolic.exam.bulk import produce, stem
 from symbolic.exam.draw import Fingerprint, shared
 from symbolic.exam.roster import Student
@@ -86,6 +88,8 @@ def test_rosters_are_read_as_spreadsheets_write_them(content: str, expected: lis
     ("id,name\n1,\n", "r.csv:2: the name of 1 is missing; the paper has a line for it"),
     ("id,name\na1,X\nA1,Y\n", "r.csv:3: the identifier A1 stands already in line 2 (X); no paper for Y"),
     ("id,name\n , \n1,X\n", "r.csv:2: an empty line"),
+    ('id,name\n1,"Zoë\n2,Ada\n3,"X"\n4,Y\n', "r.csv:2: a quotation mark joins lines 2 to 4; is it closed? No paper for 1 Zoë 2,Ada 3,X\""),
+    ("id,name\n1,X\n1\u200b,Y\n", "r.csv:3: the identifier 1? stands already in line 2 (X); no paper for Y"),
     ("id,name,large print\n1,X,perhaps\n", "r.csv:2: large print of 1: expected true or false, not 'perhaps'; the paper is in ordinary print"),
 ])
 def test_a_line_that_cannot_be_used_is_named(content: str, sentence: str) -> None:
@@ -101,6 +105,8 @@ def test_what_is_no_roster_is_said(content: bytes, sentence: str, tmp_path: Path
     path.write_bytes(content)
     with pytest.raises(SpecError, match=re.escape(sentence)):
         roster.read(path)
+    path.write_bytes(b"id,name\n")
+    assert roster.read(path).complaints == [f"{path}: nobody is named"]
     path.write_bytes("id,name\n1,Zoë\n".encode("utf-16"))
     assert roster.read(path).students[0].name == "Zoë"
 
@@ -430,9 +436,21 @@ def test_a_process_that_dies_takes_no_other_work_with_it(tmp_path: Path) -> None
 
 
 def test_files_have_names_that_every_system_takes() -> None:
-    odd = ["../x", "a/b", "a:b", "CON.", "李", ".hidden", "a b", "x" * 200, r"$100_%&{}\input{x}"]
+    odd = ["../x", "a/b", "a:b", "CON.", "con", "LPT1.x", "李", ".hidden", "a b", "x" * 200, r"$100_%&{}\input{x}"]
     names = [stem(i) for i in odd]
     assert len(set(names)) == len(odd) and all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", n) for n in names)
+    assert not {n.split(".")[0].lower() for n in names} & {"con", "lpt1"}
+
+
+@pytest.mark.parametrize(("path", "value"), [(["versions"], [1]), (["papers"], []), (["papers", "A", "tries"], "0"), (["papers", "A", "prints"], [[1, 2]]), (["papers", "A", "files"], None)])
+def test_a_record_that_was_changed_by_hand_is_said(path: list[str], value: object, tmp_path: Path) -> None:
+    record: dict[str, Any] = {"title": "Q", "versions": {}, "papers": {"A": {"name": "", "large": False, "tries": [0], "first": [["a", ["b"]]], "prints": [["a", ["b"]]], "files": {}}}}
+    (tmp_path / manifest.NAME).write_text(json.dumps(record))
+    assert manifest.read(tmp_path).papers["A"].prints == [("a", ["b"])]
+    reduce(dict.__getitem__, path[:-1], record)[path[-1]] = value
+    (tmp_path / manifest.NAME).write_text(json.dumps(record))
+    with pytest.raises(ChainruleError, match="no manifest of an exam"):
+        manifest.read(tmp_path)
 
 
 def test_variants_have_letters_and_a_line_for_the_name(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import symbolic.files
 from symbolic.errors import ChainruleError
-from symbolic.files import write_all
+from symbolic.files import alone_in, at_most, tidy_up, write_all
 
 
 def _tree(folder: Path) -> dict[str, bytes | None]:
@@ -97,3 +97,24 @@ def test_a_folder_without_rights(tmp_path: Path) -> None:
             write_all({tmp_path / "a": b"1"})
     finally:
         tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such lock")
+def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:
+    with alone_in(tmp_path / "new"), pytest.raises(ChainruleError, match="another run is at work"), alone_in(tmp_path / "new"):
+        raise AssertionError
+    with alone_in(tmp_path / "new"):
+        pass
+    assert _tree(tmp_path) == {"new": None}
+
+
+def test_only_what_we_left_behind_is_tidied_up(tmp_path: Path) -> None:
+    for name in (".a.pdf.0123abcd.tmp", ".mine.tmp", "b.tmp"):
+        (tmp_path / name).write_bytes(b"")
+    tidy_up(tmp_path)
+    assert set(_tree(tmp_path)) == {".mine.tmp", "b.tmp"}
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
+def test_a_file_without_an_end_is_read_to_the_limit() -> None:
+    assert at_most(Path("/dev/zero"), 10) == bytes(11)

@@ -55,7 +55,7 @@ def failed(file: str, title: str, status: str, message: str, **more: Any) -> Rep
 
 def source(code: Code, line: int) -> Source:
     """A line of the file."""
-    lines = code.text.splitlines()
+    lines = code.text.split("\n")
     return Source(line, code.where(line), lines[line - 1].strip()) if 1 <= line <= len(lines) else Source()
 
 

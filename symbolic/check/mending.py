@@ -73,7 +73,7 @@ def _right(cases: Sequence[Case], dtype: str) -> bool:
 
 def replaced(code: Code, statement: ast.stmt, text: str) -> Code | None:
     """The file with another statement in place of one."""
-    lines = code.text.splitlines()
+    lines = code.text.split("\n")
     first, last = statement.lineno, statement.end_lineno or statement.lineno
     indent = lines[first - 1][:statement.col_offset]
     if indent.strip():  # it shares its line with another one

@@ -19,6 +19,7 @@ from ..errors import SpecError
 from ..reading.yamltext import one_line
 
 MOST_BYTES = 5_000_000
+MOST_NODES = 50_000  # of its syntax tree: some thousands of lines
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def read(path: Path | str) -> Code:
     """The code of a .py or .ipynb file. Raises SpecError for what cannot be read or is not Python."""
     path = Path(path)
     try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):  # a pipe never ends; a link may lead to another's file, or to the solution
+            raise SpecError("this is no file of its own but a link, a folder or a device", where=str(path), hint="give the file itself")
         raw = path.read_bytes() if path.stat().st_size <= MOST_BYTES else None
     except OSError as error:
         raise SpecError(f"the file cannot be read ({(error.strerror or str(error)).lower()})", where=str(path)) from None
@@ -59,6 +62,7 @@ def read(path: Path | str) -> Code:
 
 def parse(text: str, name: str, cells: tuple[tuple[int, int], ...] = ()) -> Code:
     """The same for a text at hand. Raises SpecError with the line that Python cannot read."""
+    text = lines_of(text)
     code = Code(name, text, ast.Module([], []), cells)
     try:
         with warnings.catch_warnings():
@@ -69,7 +73,14 @@ def parse(text: str, name: str, cells: tuple[tuple[int, int], ...] = ()) -> Code
         raise SpecError(f"this is not Python: {one_line(error.msg or 'it cannot be read')}{old}", where=code.where(error.lineno or 1)) from None
     except (ValueError, RecursionError, MemoryError):
         raise SpecError("Python cannot read this file", where=name, hint="it holds a character that no text has, or brackets nested too deep") from None
+    if sum(1 for _ in ast.walk(tree)) > MOST_NODES:
+        raise SpecError("the file is too long to be looked through", where=name, hint="is it the right file? leave data and output out")
     return Code(name, text, tree, cells)
+
+
+def lines_of(text: str) -> str:
+    """A text whose lines end as Python counts them, and nothing else does: ``str.splitlines`` also cuts at a form feed."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def notebook(text: str, name: str) -> Code:
@@ -85,7 +96,7 @@ def notebook(text: str, name: str) -> Code:
     for number, source in enumerate(sources, 1):
         cells.append((number, len(lines) + 1))
         whole = source.lstrip().startswith("%%")
-        lines += ["" if whole or re.match(r"\s*[%!?]|.*\?\s*$", line) and "#" not in line else line for line in source.splitlines()] or [""]
+        lines += ["" if whole or re.match(r"\s*[%!?]|.*\?\s*$", line) and "#" not in line else line for line in lines_of(source).removesuffix("\n").split("\n")]
     return parse("\n".join(lines) + "\n", name, tuple(cells))
 
 

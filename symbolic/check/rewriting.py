@@ -130,17 +130,17 @@ def _elsewhere(statement: ast.stmt, supplied: set[str]) -> bool:
 
 def assemble(text: str, statements: Sequence[ast.stmt]) -> str:
     """The statements alone, each on its own lines."""
-    lines = text.splitlines()
+    lines = text.split("\n")
     out: list[str] = [""] * len(lines)
     for s in statements:
         first, last = start(s), s.end_lineno or s.lineno
-        if first == last and any(t is not s and start(t) == first for t in statements):
-            piece = lines[first - 1].encode()[s.col_offset:s.end_col_offset].decode()
-            out[first - 1] = f"{out[first - 1]}; {piece}" if out[first - 1] else piece
-        elif first == last:
-            out[first - 1] = lines[first - 1].encode()[s.col_offset:s.end_col_offset].decode()
-        else:
-            out[first - 1:last] = lines[first - 1:last]
+        rows = lines[first - 1:last]
+        rows[-1] = rows[-1].encode()[:s.end_col_offset].decode()
+        if first == s.lineno:  # else it begins with a decorator
+            rows[0] = rows[0].encode()[s.col_offset:].decode()
+        if out[first - 1]:  # x = 1; y = 2
+            rows[0] = f"{out[first - 1]}; {rows[0]}"
+        out[first - 1:last] = rows
     return "\n".join(out)
 
 

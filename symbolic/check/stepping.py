@@ -18,7 +18,7 @@ import numpy
 from ..optimizers import OPTIMIZERS
 from .calls import Script, Supply, arguments, path_text
 from .names import Names, Part, parts
-from .routines import UPDATE, Class, Path, Routine, moves, pick, routines
+from .routines import UPDATE, Class, Path, Routine, moves, pick
 from .updates import Moved
 
 if TYPE_CHECKING:

@@ -95,6 +95,7 @@ def _judged(network: Network, moved: Sequence[Moved]) -> tuple[list[str], list[s
     names = [n for n in moved[0].start if any(n in c for m in moved for c in m.claimed)]
     missing = [n for n in moved[0].start if n not in names]
     plain = OPTIMIZERS["gradient_descent"]
+    off = names
     for row in [o for o in OPTIMIZERS.values() if o.at == "w"]:
         wrong = [n for n in names if _off(moved, n, lambda m, n, row=row: walk(row, {}, m.rate, m.start[n], [g[n] for g in m.gradients])) > 1e-9]  # type: ignore[misc]
         if not wrong:

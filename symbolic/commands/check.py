@@ -48,7 +48,7 @@ def check(file: Path, spec: Path | None, net: str | None, loss: str, form: str, 
     many = file.is_dir()
     if form == "pdf" and output is None:
         raise SpecError("a PDF needs a file", hint="say which, with -o report.pdf")
-    files = [(p, p.relative_to(file).as_posix()) for p in folder.submissions(file)] if many else [(file, file.name)]
+    files = [(p, p.relative_to(file).as_posix()) for p in folder.submissions(file)] if many else [(file.resolve(), file.name)]
     wish = folder.Wish(net if net is not None else None if spec is None else str(spec), loss, Options(seed, strict, sandbox == "require", mend=hint == 4), hint)
     reports = folder.told_all(files, wish, jobs, _line if many and form == "table" and output is None else None)
     paper = Paper(templates, engine)

@@ -1,7 +1,7 @@
 """A whole exam into a folder: every paper and key, on all cores, resumed where it was stopped, and nothing half-written.
 
->>> stem("4711"), stem("a/b") == stem("a_b"), stem("李雷").startswith("paper-")
-('4711', False, True)
+>>> stem("4711"), stem("con"), stem("a/b") == stem("a_b"), stem("李雷").startswith("paper-")
+('4711', 'paper-con-1143da2b', False, True)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from ..files import write_all
+from ..files import alone_in, tidy_up, write_all
 from . import manifest as record
 from .draw import Fingerprint, checked
 from .manifest import Manifest, Record
@@ -53,6 +53,8 @@ class Outcome:
 def stem(identifier: str) -> str:
     """An identifier as the name of a file on every system; two identifiers never share one."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", identifier).strip("._")[:60]
+    if re.match(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", plain, re.IGNORECASE):  # devices on Windows
+        plain = f"paper-{plain}"
     return plain if plain == identifier else f"{plain or 'paper'}-{record.version(identifier.encode())[:8]}"
 
 
@@ -69,14 +71,15 @@ def produce(job: Job, students: Sequence[Student], folder: Path, workers: Worker
     Raises SpecError for problems that cannot be asked, ChainruleError where the folder cannot be written. One broken student stops no other.
     """
     checked(job.exam)
-    run = _Run(job, students, folder, workers or Here(), tell)
-    if run.todo:
-        run.draw()
-        run.settle()
-        run.print()
-        run.finish()
-    run.tidy()
-    return run.out
+    with alone_in(folder):
+        run = _Run(job, students, folder, workers or Here(), tell)
+        if run.todo:
+            run.draw()
+            run.settle()
+            run.print()
+            run.finish()
+        run.tidy()
+        return run.out
 
 
 def tex_of(job: Job, students: Sequence[Student]) -> dict[str, str]:
@@ -108,8 +111,8 @@ class _Run:
                         {} if changed else found.papers)
 
     def _is_done(self, s: Student) -> bool:
-        was = self.known.papers.get(s.id)
-        return was is not None and (was.name, was.large) == (s.name, s.large) and self.known.done(self.folder, s.id, list(paths(self.job, s).values()))
+        was, count = self.known.papers.get(s.id), len(self.job.exam.entries)
+        return was is not None and {len(was.tries), len(was.first), len(was.prints)} == {count} and (was.name, was.large) == (s.name, s.large) and self.known.done(self.folder, s.id, list(paths(self.job, s).values()))
 
     def fail(self, s: Student, sentence: str) -> None:
         """One paper that cannot be made."""
@@ -234,14 +237,13 @@ class _Run:
         """Away with what was kept, and with what a run that was killed left behind."""
         shutil.rmtree(self.folder / MAKING, ignore_errors=True)
         for name in ("", *FOLDERS.values()):
-            for path in (self.folder / name).glob(".*.tmp"):
-                path.unlink(missing_ok=True)
+            tidy_up(self.folder / name)
 
 
-def _plain(f: Fingerprint) -> list[object]:
-    return [f.canonical, list(f.finals)]
+def _plain(f: Fingerprint) -> tuple[str, list[str]]:
+    return f.canonical, list(f.finals)
 
 
-def _prints(rows: Sequence[Sequence[object]]) -> tuple[Fingerprint, ...]:
-    return tuple(Fingerprint(str(a), tuple(b)) for a, b in rows)  # type: ignore[arg-type]
+def _prints(rows: Sequence[tuple[str, list[str]]]) -> tuple[Fingerprint, ...]:
+    return tuple(Fingerprint(a, tuple(b)) for a, b in rows)
 

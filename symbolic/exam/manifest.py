@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from .. import __version__
 from ..errors import ChainruleError
@@ -33,8 +34,8 @@ class Record:
     name: str
     large: bool
     tries: list[int]
-    first: list[list[Any]]
-    prints: list[list[Any]]
+    first: list[tuple[str, list[str]]]
+    prints: list[tuple[str, list[str]]]
     files: dict[str, str] = field(default_factory=dict)
 
 
@@ -63,9 +64,8 @@ def read(folder: Path) -> Manifest:
     if not path.exists():
         return Manifest()
     try:
-        data = json.loads(path.read_bytes())
-        return Manifest(data["title"], data["versions"], {k: Record(**r) for k, r in data["papers"].items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return TypeAdapter(Manifest).validate_json(path.read_bytes(), strict=True)
+    except (OSError, ValueError):
         raise ChainruleError("this is no manifest of an exam", where=str(path), hint="delete it, or give another folder") from None
 
 

@@ -41,13 +41,14 @@ def reprint(job: Job, identifier: str, students: list[Student], printed: Path, d
     elif student is None and students:
         raise SpecError(f"no student of the roster has the identifier {identifier!r}", hint=nearest(identifier, [s.id for s in students]))
     student = student or Student(identifier)
-    tries = _tries(draws, len(job.exam.entries)) if draws else tuple(was.tries) if was else ()
+    count = len(job.exam.entries)
+    tries = _tries(draws, count) if draws else tuple(was.tries) if was and len(was.tries) == count else (0,) * count
     out = Reprint({})
     if was is None:
         out.notes.append(f"{printed}: nothing is on record about {identifier}, so its first draws are printed" + ("" if students else " and no name"))
     else:
         out.notes += record.same_version(first.versions, record.versions(job.exam, tex_of(job, [student]), job.templates))
-    drawn = draw_some(job, replace(student, line=0), tries or (0,) * len(job.exam.entries))
+    drawn = draw_some(job, replace(student, line=0), tries)
     if drawn.failure:
         raise ChainruleError(f"no paper for {student.id}: {drawn.failure}")
     files, failure, _ = print_some(job, [drawn])[0]

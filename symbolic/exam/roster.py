@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import SpecError
+from ..files import at_most
 from ..reading.choices import truth
 from ..reading.numbers import ValueProblem
 from ..reading.yamltext import one_line
@@ -50,14 +51,15 @@ class Roster:
 def read(path: Path) -> Roster:
     """The roster of a file. Raises SpecError for a file that is none."""
     try:
-        raw = path.read_bytes()
+        raw = at_most(path, MAX_BYTES)
     except OSError as e:
         raise SpecError(f"the roster cannot be read ({(e.strerror or str(e)).lower()})", where=str(path)) from None
     if len(raw) > MAX_BYTES:
         raise SpecError("the roster is larger than 20 MB", where=str(path), hint="is it the right file?")
     encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        return parse(raw.decode(encoding), str(path))
+        found = parse(raw.decode(encoding), str(path))
+        return found if found.students else Roster([], [*found.complaints, f"{path}: nobody is named"])
     except UnicodeDecodeError as e:
         line = raw.count(b"\n", 0, e.start) + 1
         raise SpecError("the roster is not UTF-8", where=f"{path}:{line}", hint="save it as 'CSV UTF-8'") from None
@@ -77,6 +79,9 @@ def parse(text: str, file: str) -> Roster:
     try:
         for cells in lines:
             number, before = before + 1, lines.line_num
+            if any("\n" in c or "\r" in c for c in cells):
+                out.complaints.append(one_line(f"{file}:{number}: a quotation mark joins lines {number} to {before}; is it closed? No paper for {' '.join(cells)[:80]}"))
+                continue
             cells = [" ".join(c.split()) for c in cells]
             if not any(cells):
                 out.complaints.append(f"{file}:{number}: an empty line")

@@ -42,7 +42,7 @@ class _Problem:
     def clash(self, f: Fingerprint, before: Fingerprint | None) -> bool:
         """Whether a final answer is the neighbour's, although it could be another."""
         return before is not None and any(a == b and (len(self.finals[k]) > 1 or self.count < ENOUGH)
-                                          for k, (a, b) in enumerate(zip(f.finals, before.finals, strict=True)))
+                                          for k, (a, b) in enumerate(zip(f.finals, before.finals, strict=False)))
 
 
 def settle(first: Sequence[Sequence[Fingerprint] | None], fixed: Sequence[tuple[tuple[int, ...], Sequence[Fingerprint]] | None],

@@ -21,13 +21,15 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..errors import SpecError, nearest
+from ..files import at_most
 from ..problems.format import Block, first_mistake
 from ..problems.library import OWN
 from ..reading.choices import short, truth
 from ..reading.numbers import ValueProblem, whole
-from ..reading.yamltext import Located, Step, one_line, read, spoken
+from ..reading.yamltext import MAX_BYTES, Located, Step, one_line, read, spoken
 
 LEAST_SECRET = 8    # letters
+MOST_SECRET = 10_000
 MOST_PROBLEMS = 40
 MOST_ROOM = 240     # millimetres of a page
 
@@ -205,17 +207,17 @@ def _exam(file: ExamFile, folder: Path, located: Located | None, stem: str) -> E
 
 
 def same(identifier: str) -> str:
-    """An identifier in the form in which two are compared: composed letters, no case.
+    """An identifier in the form in which two are compared: composed letters, no case, nothing that cannot be seen.
 
-    >>> same(" Ab1 ") == same("aB1")
+    >>> same(" Ab1 ") == same("aB1\\u200b")
     True
     """
-    return unicodedata.normalize("NFC", identifier.strip()).casefold()
+    return unicodedata.normalize("NFC", "".join(c for c in identifier.strip() if unicodedata.category(c) != "Cf")).casefold()
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return at_most(path, MAX_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise SpecError("the file cannot be read as UTF-8 text", where=str(path)) from None
 
@@ -229,7 +231,7 @@ def _secret(given: str | Mapping[str, str], folder: Path) -> bytes:
             raise ValueProblem(f"the environment variable {short(given['env'])} is not set")
     else:
         try:
-            text = (folder / given["file"]).read_text("utf-8-sig").strip()
+            text = at_most(folder / given["file"], MOST_SECRET).decode("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError):
             raise ValueProblem(f"the file {short(given['file'])} cannot be read") from None
     if len(text) < LEAST_SECRET:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy
 
 from ..errors import SpecError, nearest
+from ..files import at_most
 from ..reading.yamltext import one_line
 from .data import Data
 
@@ -54,9 +55,10 @@ def columns(path: Path, target: str | None = None) -> tuple[str, ...]:
 def _rows(path: Path) -> tuple[list[tuple[int, list[str]]], str]:
     """The lines that hold anything, each with its number, and what stands between their cells."""
     try:
-        if path.stat().st_size > MOST:
+        raw = at_most(path, MOST)
+        if len(raw) > MOST:
             raise SpecError("the file is larger than 500 MB", where=str(path), hint="is it the right file?")
-        text = path.read_bytes().decode("utf-8-sig")
+        text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise SpecError("no such file", where=str(path), hint="check the name and the folder") from None
     except IsADirectoryError:

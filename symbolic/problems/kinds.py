@@ -27,7 +27,7 @@ from .solution import answered, cells, lines_of, printed, said
 from .spaces import Value
 from .tolerance import apart
 from .variants import judge, placed
-from .wording import runs
+from .wording import Runs, Wording, sentence
 from .worked import Key, Rejected, Work, exactly, key_of, needed, spoken
 
 TRIED = 40  # mistakes looked through for wrong options
@@ -55,6 +55,10 @@ class Asking:
         if id(mistake) not in self.wrong:
             self.wrong[id(mistake)] = values(self.work, mistake)
         return self.wrong[id(mistake)]
+
+    def filled(self, text: str) -> Runs:
+        """A sentence of the file with the parameters of this variant. Raises SpecError."""
+        return sentence(Wording(text, list(self.file.parameters)), self.given, self.work.network)
 
     def order(self, what: str, count: int) -> list[int]:
         return placed(self.seed, f"{self.file.name}/{self.place}/{what}", count)
@@ -207,7 +211,9 @@ def _select(a: Asking) -> Made:
     for k, s in enumerate(a.ask.select or []):
         try:
             holds = judge(s.when, a.given, a.work, a.file)
-            options.append(Option(runs(s.say, a.work.network), bool(holds), runs(s.because, a.work.network)))
+            options.append(Option(a.filled(s.say), bool(holds), a.filled(s.because)))
+            if [o.runs for o in options].count(options[-1].runs) > 1:
+                raise SpecError("a statement stands twice")
         except SpecError as e:
             raise SpecError(e.sentence, where=a.file.where_is("ask", a.place, "select", k), hint=e.hint) from None
     if len(options) > 1 and not any(o.right for o in options):

@@ -34,7 +34,7 @@ from .solution import name_of, printed, said, stated
 from .tolerance import tolerances
 from .verdicts import ROWS
 from .variants import Variants, conditions_met, figures
-from .wording import Wording
+from .wording import Wording, sentence
 from .worked import Key, Rejected, Work, checked, needed, spoken, unchecked
 
 MOST_DRAWS = 400  # draws tried from one seed
@@ -157,7 +157,7 @@ class Maker:
 
     def _said(self, k: int, given: Mapping[str, Any], network: Any) -> tuple[tuple[str, str], ...]:
         try:
-            return tuple(run for piece in self.says[k].pieces(given, network) for run in piece.runs)
+            return sentence(self.says[k], given, network)
         except ChainruleError as e:
             raise SpecError(f"ask, entry {k + 1}, say: {e.sentence}", where=self.file.where_is("ask", k, "say"), hint=e.hint) from None
 

@@ -21,12 +21,13 @@ from typing import Any, TypeAlias
 
 from ..errors import nearest
 from ..reading.choices import short, truth
-from ..reading.numbers import Number, ValueProblem, is_decimal, parse_number, whole
+from ..reading.numbers import Number, ValueProblem, is_decimal, last_digit, parse_number, whole
 
 Value: TypeAlias = "str | tuple[Value, ...]"
 
 MOST_LISTED = 10_000  # entries of a space that is written out
 MOST_ENTRIES = 400    # of a matrix of parameters
+MOST_BELOW = 1000     # denominators
 _PLACE = re.compile(r"\{(\w+)((?:\[\d+\])*)\}")
 _WORD = re.compile(r"[A-Za-z_][\w -]*")
 
@@ -65,9 +66,16 @@ def space(raw: object) -> Space:
 def _listed(values: Sequence[Value]) -> Space:
     if not values:
         raise ValueProblem("the list is empty", hint="give at least one value")
-    if len(set(values)) < len(values):
+    if len(set(map(_exact, values))) < len(values):
         raise ValueProblem("a value stands twice, so that it would be drawn more often")
     return Space(len(values), lambda k: values[k])
+
+
+def _exact(value: Value) -> object:
+    """What a value is, however it is written: 1/2 and 0.5 are one."""
+    if isinstance(value, tuple):
+        return tuple(map(_exact, value))
+    return value if _WORD.fullmatch(value) else parse_number(value)
 
 
 def _value(raw: object, *path: int | str) -> Value:
@@ -136,13 +144,16 @@ def _decimals(raw: Any, options: Options) -> Space:
     step = parse_number(str(options.get("step", "0.1")))
     if not isinstance(step, Fraction) or step <= 0:
         raise ValueProblem("expected a positive number", "step")
-    places = len(str(options.get("step", "0.1")).partition(".")[2])
+    units = [last_digit(str(v)) for v in (raw[0], options.get("step", "0.1"))]  # None: a fraction, so that all are fractions
+    places = 0 if None in units else max(len(str(u.denominator)) - 1 for u in units if u)
     return _grid(low, high, step, _except(options), lambda v: f"{float(v):.{places}f}" if places else str(v), "decimals")
 
 
 def _fractions(raw: Any, options: Options) -> Space:
     """Every p/q between 0 and 1 with a denominator of the list."""
-    below = [whole(v, 2) for v in (raw if isinstance(raw, (list, tuple)) else [raw])]
+    below = [whole(v, 2, MOST_BELOW) for v in (raw if isinstance(raw, (list, tuple)) else [raw])]
+    if sum(below) > MOST_LISTED:
+        raise ValueProblem(f"more than {MOST_LISTED:,} fractions", "fractions")
     found = sorted({Fraction(p, q) for q in below for p in range(1, q)})
     return _signed([str(v) for v in found], options)
 

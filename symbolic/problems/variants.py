@@ -37,6 +37,7 @@ from ..errors import SpecError
 from ..functions import FUNCTIONS, slope_form
 from ..language.arithmetic import HighPrecision, Matrix, entries
 from ..problem import Problem, build
+from ..reading.choices import short
 from ..reading.numbers import ValueProblem, parse_number
 from ..reading.yamltext import Located
 from ..spec import Spec, build as spec_of
@@ -121,7 +122,7 @@ class Variants:
         """Whether a draw satisfies the comparisons of parameters alone."""
         try:
             given = self.given(index)
-            return all(judge(c, given, None, self.file) is not False for c in self.file.where)
+            return all(_where(k, given, None, self.file) is not False for k in range(len(self.file.where)))
         except Rejected:
             return False
 
@@ -165,6 +166,14 @@ def judge(text: str, given: Mapping[str, Value], work: Work | None, file: Proble
         return all(SIGNS[sign](a, b) for a in sides[0] for b in sides[1])
 
 
+def _where(k: int, given: Mapping[str, Value], work: Work | None, file: ProblemFile) -> bool | None:
+    """One of the file's conditions, what is wrong with it said with its line."""
+    try:
+        return judge(file.where[k], given, work, file)
+    except SpecError as e:
+        raise SpecError(f"where, entry {k + 1}: {e.sentence}", where=file.where_is("where", k), hint=e.hint) from None
+
+
 def _numbers(side: str, given: Mapping[str, Value], work: Work | None, file: ProblemFile) -> list[Any] | None:
     """One side of a comparison as numbers: a constant expression of parameters, or the entries of a value."""
     from ..language.arithmetic import MP
@@ -185,7 +194,7 @@ def _numbers(side: str, given: Mapping[str, Value], work: Work | None, file: Pro
         with mp.workdps(DIGITS):
             return [MP.number(parse_number(text))]
     except ValueProblem as e:
-        raise SpecError(f"{side}: {e.sentence}", hint=e.hint or "a side is a number, a parameter in braces, or the name of a value") from None
+        raise SpecError(f"{short(side)}: {e.sentence}", hint=e.hint or "a side is a number, a parameter in braces, or the name of a value") from None
 
 
 def _entries(rows: Matrix, at: list[int], text: str) -> list[Any]:
@@ -199,11 +208,8 @@ def _entries(rows: Matrix, at: list[int], text: str) -> list[Any]:
 def conditions_met(file: ProblemFile, given: Mapping[str, Value], work: Work, asked: list[Key]) -> None:
     """Every condition on the numbers of a variant. Raises Rejected for the first that does not hold."""
     for k, text in enumerate(file.where):
-        try:
-            if not judge(text, given, work, file):
-                raise Rejected(f"not {text}")
-        except SpecError as e:
-            raise SpecError(f"where, entry {k + 1}: {e.sentence}", where=file.where_is("where", k), hint=e.hint) from None
+        if not _where(k, given, work, file):
+            raise Rejected(f"not {text}")
     for name, pattern in file.active.items():
         try:
             key = key_of(name, work.network, work.problem)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import jinja2
 from jinja2 import nodes
@@ -29,6 +29,7 @@ from ..errors import SpecError, nearest
 from ..latex import Printer
 from ..network import Network
 from ..pages.texparts import number
+from ..reading.choices import short
 from ..reading.numbers import ValueProblem, is_decimal, parse_number
 from .format import RESERVED
 from .spaces import Value
@@ -36,6 +37,7 @@ from .spaces import Value
 ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.If, nodes.Compare, nodes.Operand,
            nodes.And, nodes.Or, nodes.Not, nodes.CondExpr, nodes.Getitem)
 MOST_LETTERS = 5_000
+Runs: TypeAlias = "tuple[tuple[str, str], ...]"  # ('words', text) and ('formula', LaTeX)
 _MARK = "\x00"
 _SIGN = re.compile(r"\s+(=|<=|>=|<|>|->)\s+")
 _SIGNS = {"=": "=", "<": "<", ">": ">", "<=": r"\le", ">=": r"\ge", "->": r"\to"}
@@ -46,7 +48,7 @@ class Piece:
     """A part of a stem. kind: 'words' (runs of ('words', text) and ('formula', LaTeX)), or the name of a block."""
 
     kind: str
-    runs: tuple[tuple[str, str], ...] = ()
+    runs: Runs = ()
 
 
 class _Shown(str):
@@ -78,16 +80,14 @@ class Wording:
         if len(text) > MOST_LETTERS:
             raise ValueProblem(f"a text of {len(text):,} letters; at most {MOST_LETTERS:,} are read")
         try:
-            tree = environment.parse(text)
-            self.template = environment.from_string(text)
+            _allowed(environment.parse(text), [*parameters, *RESERVED])
+            self.template = environment.from_string(text)  # only now: whatever is constant is worked out here
         except jinja2.TemplateError as e:
             raise ValueProblem(f"the template cannot be read: {e.message}", max(getattr(e, "lineno", 1) - 1, 0)) from None
-        known = [*parameters, *RESERVED]
-        for node in tree.find_all(nodes.Node):
-            if not isinstance(node, ALLOWED):
-                raise ValueProblem(f"a {type(node).__name__.lower()} is not allowed in a template", node.lineno - 1, hint="values, if and comparisons are")
-            if isinstance(node, nodes.Name) and node.name not in known:
-                raise ValueProblem(f"{node.name!r} is no parameter", node.lineno - 1, hint=nearest(node.name, known))
+        except ValueProblem:
+            raise
+        except (RecursionError, MemoryError, SyntaxError, ValueError):
+            raise ValueProblem("the template is nested too deeply, or holds too long a number") from None
 
     def pieces(self, given: Mapping[str, Value], network: Network) -> tuple[Piece, ...]:
         """The stem of one variant. Raises SpecError for a formula that the network does not know."""
@@ -107,7 +107,28 @@ class Wording:
         return tuple(out)
 
 
-def runs(text: str, network: Network) -> tuple[tuple[str, str], ...]:
+def sentence(wording: Wording, given: Mapping[str, Value], network: Network) -> Runs:
+    """The words of one sentence, which holds no block. Raises SpecError."""
+    pieces = wording.pieces(given, network)
+    for piece in pieces:
+        if piece.kind != "words":
+            raise SpecError(f"{{{{ {piece.kind} }}}} cannot stand in a sentence", hint="it belongs into the text of the problem")
+    return tuple(run for piece in pieces for run in piece.runs)
+
+
+def _allowed(tree: nodes.Template, known: Sequence[str]) -> None:
+    """Raises ValueProblem for the first thing in a template that may not be there, or is not known."""
+    for node in tree.find_all(nodes.Node):
+        line = (getattr(node, "lineno", None) or 1) - 1
+        if not isinstance(node, ALLOWED):
+            raise ValueProblem(f"a {type(node).__name__.lower()} is not allowed in a template", line, hint="values, if and comparisons are")
+        if isinstance(node, nodes.Name) and node.name not in known:
+            raise ValueProblem(f"{node.name!r} is no parameter", line, hint=nearest(node.name, known))
+        if isinstance(node, nodes.Getitem) and type(getattr(node.arg, "value", None)) is not int:  # Jinja takes a word for an attribute
+            raise ValueProblem("an entry is named by a number", line, hint="as in {{ w[0] }}")
+
+
+def runs(text: str, network: Network) -> Runs:
     """Words and formulas of one paragraph."""
     parts = text.split("`")
     if len(parts) % 2 == 0:
@@ -145,9 +166,11 @@ def _list(text: str) -> str:
     """A list of numbers as a column, a list of lists as a matrix."""
     inside = text.strip()
     rows = re.findall(r"\[([^\[\]]*)\]", inside)
-    if not re.fullmatch(r"\[[^\[\]]*\]|\[(\s*\[[^\[\]]*\]\s*,?)+\s*\]", inside):
-        raise SpecError(f"{text} is no list of numbers")
+    if not re.fullmatch(r"\[[^\[\]]*\]|\[\s*\[[^\[\]]*\](\s*(,\s*)?\[[^\[\]]*\])*\s*(,\s*)?\]", inside):
+        raise SpecError(f"{short(text)} is no list of numbers")
     cells = [[_cell(c) for c in row.split(",")] for row in rows]
+    if len(set(map(len, cells))) > 1:
+        raise SpecError(f"{short(text)} has rows of different lengths")
     return matrix([[c] for c in cells[0]] if not inside.startswith("[[") else cells, 8)
 
 
