@@ -217,11 +217,9 @@ class Numbers:
         """A sum without its products with 0, such as (1 - y) ln(1 - p) where y is 1; e is one entry, filled in."""
         if e.op != "add":
             return e
-        kept = [t for t in e.args if (inner := ex.signed(t)[1]).op != "mul" or all(self._number(f) != 0 for f in inner.args if f.op in ("val", "add"))]
+        kept = [t for t in e.args if (inner := ex.signed(t)[1]).op != "mul" or
+                all(entries(self._rounded(f, MOST_DIGITS), {}, MP)[0][0] != 0 for f in inner.args if f.op in ("val", "add"))]
         return e if not kept else kept[0] if len(kept) == 1 else Expr("add", tuple(kept), e.data, e.shape, e.role)
-
-    def _number(self, e: Expr) -> Any:
-        return entries(self._rounded(e, MOST_DIGITS), {}, MP)[0][0]
 
     def _grouped(self, factors: tuple[Expr, ...]) -> list[Expr]:
         """Neighbouring factors with the same role are one number: a(1 - a) is a slope."""
