@@ -126,7 +126,6 @@ sigmoid = row("sigmoid", 1/(1 + exp(-z)), slope=a*(1 - a), tex=r"\sigma", activa
               because="The slope of the sigmoid is its output times one minus its output.", range="(0, 1)",
               used="for probabilities of two classes and the gates of an LSTM",
               through=(1/(1 + exp(-z)) - 1/(1 + exp(-z))**2, a - a**2))
-FUNCTIONS["sigmoid"] = sigmoid = sigmoid.having(complement=sigmoid(-z))
 row("tanh", None, slope=1 - a**2, tex=r"\tanh", activation=True,
     numpy_slope="(4*numpy.exp(-numpy.logaddexp(0, 2*({z})) - numpy.logaddexp(0, -2*({z}))))",
     because="The slope of tanh is one minus its output squared.", range="(-1, 1)", used="in recurrent networks",

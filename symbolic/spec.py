@@ -396,5 +396,5 @@ def _nearest_key(path: tuple[Step, ...]) -> str:
 
 def expression_parser() -> Any:
     """The module that reads equations."""
-    from .language import parse  # late: it imports SymPy, and the JSON Schema needs none
+    from .language import parse  # late: the JSON Schema needs no equations
     return parse

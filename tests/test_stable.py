@@ -16,7 +16,7 @@ import sympy as sp
 from mpmath import mp
 
 from symbolic.functions import FUNCTIONS, VECTOR_FUNCTIONS, Row, VectorRow, expand_rows
-from symbolic.language.rows import as_sympy, compiled, numpy_names
+from symbolic.language.rows import compiled, numpy_names
 
 A = sp.Symbol("a", real=True)  # the output
 RELATIVE, ABSOLUTE = 1e-12, 1e-300
@@ -72,17 +72,6 @@ def test_the_slope_at_a_kink_is_the_one_that_the_row_states(row: Row) -> None:
         at = [np.array([float(kink)]), *(np.array([0.25]) for _ in row.args[1:])]
         stated = row.sympy_slopes[0].subs(A, row(*row.args)).subs(dict(zip(row.args, (sp.Integer(kink), sp.Rational(1, 4)), strict=False)))
         assert abs(float(row.numpy_slope(*at)[0]) - float(expand_rows(stated))) < 1e-15
-
-
-def test_one_minus_the_sigmoid_keeps_its_digits() -> None:
-    rows = [r for r in FUNCTIONS.values() if r.complement is not None]
-    assert [r.name for r in rows] == ["sigmoid"]
-    with mp.workdps(DIGITS):
-        for row in rows:
-            assert sp.simplify(1 - row.expand(*row.args) - expand_rows(as_sympy(row.complement))) == 0
-            for x, got in zip(INPUTS, row.numpy_complement(np.array(INPUTS)), strict=True):
-                check(got, 1 / (1 + mp.exp(mp.mpf(x))), 0, f"1 - {row.name}({x})")
-        assert FUNCTIONS["sigmoid"].numpy_complement(np.array([40.0]))[0] > 0 == 1 - FUNCTIONS["sigmoid"].numpy(np.array([40.0]))[0]
 
 
 VECTOR_INPUTS = [[1000.0, -1000.0, 0.0], [1000.0, 999.5, -3.0], [-1000.0, -1000.25, -999.0], [0.0, 1e-300, -1e-300], [2.0, 2.0, 2.0], [700.3, 0.1, -0.7],

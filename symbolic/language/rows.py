@@ -42,8 +42,7 @@ class Row:
     convention in ``at_kink``; prime: whether the slope is first written f'(z); range (LaTeX) and
     used: for the catalogue; convention: which of several published versions this is, and whose
     numbers; warning: what a page says wherever it is differentiated (both whole sentences); stable: NumPy source or a
-    form that loses no digits, of the value and of each slope; complement: one minus the
-    function, in such a form; via: for a primitive, the formula from which its slope is derived; inverse: the function that it
+    form that loses no digits, of the value and of each slope; via: for a primitive, the formula from which its slope is derived; inverse: the function that it
     undoes, from whose slope its own is derived; defined: where it is defined and has a slope, where that is not everywhere;
     through: forms of the slope on the way to the stated one; start: a first value for a second
     argument that a layer learns.
@@ -64,7 +63,6 @@ class Row:
     convention: str = ""
     warning: str = ""
     stable: tuple[Any, ...] = ()
-    complement: Form = None
     via: Form = None
     inverse: str = ""
     defined: str = ""
@@ -133,11 +131,6 @@ class Row:
     def numpy_slope(self) -> Callable[..., Any]:
         """The slope for the first argument on NumPy arrays."""
         return compiled(self.numpy_slope_codes[0], self.names)
-
-    @property
-    def numpy_complement(self) -> Callable[..., Any]:
-        """One minus the function on NumPy arrays, without loss of digits; where the row states none, the plain difference."""
-        return compiled(source(as_sympy(self.complement), self.names) if self.complement is not None else f"1 - {self.numpy_code}", self.names)
 
     @property
     def notes(self) -> tuple[str, ...]:

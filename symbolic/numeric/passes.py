@@ -71,11 +71,6 @@ def placed(code: ast.expr, table: Mapping[str, ast.expr | str]) -> ast.expr:
 
 # ---------------------------------------------------------------- quick forms and numbers
 
-def opposite(e: ast.expr) -> ast.expr:
-    """Minus an expression."""
-    return e.operand if isinstance(e, ast.UnaryOp) and isinstance(e.op, ast.USub) else ast.UnaryOp(ast.USub(), e)
-
-
 def sigmoid_of(node: ast.expr) -> ast.expr | None:
     """What stands in exp(-logaddexp(0, e)), the sigmoid of -e: the expression e."""
     match node:

@@ -13,7 +13,7 @@ import jinja2
 from ..pages.sheet import TexLine
 from ..problems.question import Answer, CommonError, Line, Part, Question
 from ..problems.wording import Piece
-from .engine import DETERMINISTIC, Engine, compile_pdf
+from .engine import DETERMINISTIC
 from .filling import make_environment, render, shortened
 from .text import directed, escape, escape_within, fallback_fonts, needs_unicode
 from .view import SHEET, Row, Tex, rows_of, spaced
@@ -225,8 +225,3 @@ def wrapped(environment: jinja2.Environment, body: str, *, unicode: bool, letter
     """
     return render(environment, "exam.tex", {"body": Tex(body), "unicode": unicode, "glyphs": glyphs, "letters": Tex(directed(escape(letters))),
                                             "deterministic": Tex(DETERMINISTIC), "fallback_fonts": Tex(fallback_fonts(body) if unicode else "")})
-
-
-def preview(questions: Sequence[Question], title: str, engine: Engine, templates: Path | None = None) -> bytes:
-    """The PDF of some questions with their keys. Raises TexError."""
-    return compile_pdf(source(questions, title, templates), engine=engine).pdf
