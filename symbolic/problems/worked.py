@@ -17,7 +17,6 @@ from math import exp
 from typing import Any, TypeAlias
 
 from mpmath import mp
-from sympy import Rational, log
 
 from ..derive import Derivation, derive
 from ..errors import CheckError, SpecError, nearest
@@ -196,6 +195,8 @@ def _exact(v: Any) -> Any:
         for parts in (1, 2) if abs(about) < LARGEST_LOGARITHM else ():
             inside = _fraction(exp(parts * about), lambda: mp.exp(parts * v), LARGEST_INSIDE)  # noqa: B023
             if inside is not None and inside.numerator <= LARGEST_INSIDE:
+                from sympy import Rational, log
+
                 return log(Rational(inside.numerator, inside.denominator)) / parts
     return None
 
