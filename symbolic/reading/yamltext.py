@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
 
-from ..errors import SpecError
+from ..errors import SpecError, nearest
 
 MAX_BYTES = 5_000_000
 MAX_NODES = 100_000  # counted after aliases are expanded, so that no "billion laughs" gets through
@@ -77,6 +78,16 @@ def spoken(path: tuple[Step, ...]) -> str:
     return ", ".join([*parts, *(f"entry {place}" for place in places)])
 
 
+def neighbour(missing: Path) -> str:
+    """What to do about a file that is not there: the file beside it with nearly its name, where there is one."""
+    with suppress(OSError, ValueError):
+        beside = [p.name for p in missing.parent.iterdir() if p.suffix == (missing.suffix or ".yaml") and p.is_file()]
+        found = nearest(missing.name if missing.suffix else f"{missing.name}.yaml", beside)
+        if found.startswith("did"):
+            return found
+    return "check the name and the folder"
+
+
 def read(path: Path | str) -> Located:
     """The contents of a YAML file, or a SpecError that says what is wrong with it."""
     file = str(path)
@@ -84,7 +95,7 @@ def read(path: Path | str) -> Located:
         with open(path, "rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SpecError("no such file", where=file, hint="check the name and the folder") from None
+        raise SpecError("no such file", where=file, hint=neighbour(Path(file))) from None
     except IsADirectoryError:
         raise SpecError("this is a folder", where=file, hint="give the name of a YAML file in it") from None
     except (OSError, ValueError) as error:
