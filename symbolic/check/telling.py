@@ -82,7 +82,11 @@ def number(x: float | None) -> float | str | None:
 
 
 def _source(s: Source) -> dict[str, Any] | None:
-    """place: where it stands in its file, as its author counts; of a notebook with the cell."""
+    """place: where it stands in its file, as its author counts; of a notebook with the cell.
+
+    >>> [_source(Source(19, where, "x"))["place"] for where in ("a.ipynb, cell 2, line 16", "a.py:19")]
+    ['cell 2, line 16', '19']
+    """
     _, cell, at = s.where.rpartition(", cell ")
     return {"line": s.line, "place": f"cell {at}" if cell else str(s.line), "where": s.where, "text": s.text} if s.line else None
 
