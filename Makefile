@@ -11,6 +11,7 @@ demo: .venv/demo.stamp
 	@$(SETUP) tex
 	@$(BIN)/chainrule derive examples/41-two-layers.yaml -o output
 	@echo "The PDFs are here:" && ls -1 $(CURDIR)/output/41-two-layers-*.pdf
+	@echo "Your own network, once in every new terminal:  . $(CURDIR)/.venv/bin/activate   then: chainrule derive FILE.yaml"
 
 test: .venv/test.stamp
 	@$(SETUP) tex poppler letters

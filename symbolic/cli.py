@@ -5,6 +5,7 @@ Heavy imports wait inside the commands, so that help is immediate.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +27,29 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except ChainruleError as e:
             fail(str(e), e.exit_status)
+        except click.exceptions.NoArgsIsHelpError as e:
+            e.show()
+            sys.exit(e.exit_code)
         except click.ClickException as e:  # an option that click itself turns down
-            fail(e.format_message().rstrip("."), e.exit_code)
+            fail(_plainly(e.format_message().rstrip(".")), e.exit_code)
         except (KeyboardInterrupt, BrokenPipeError):
             fail("stopped", 130)
+
+
+def _plainly(sentence: str) -> str:
+    """What click says, in words for somebody who does not program.
+
+    >>> _plainly("Invalid value for '--rate': '0,5' is not a valid float")
+    "Invalid value for '--rate': '0,5' is not a number; write 0.5"
+    >>> _plainly("No such command 'net.yaml'")
+    "No such command 'net.yaml'; a file comes after a command, as in chainrule derive net.yaml"
+    """
+    sentence = re.sub(r"a valid (integer|int)( range)?", "a whole number", sentence).replace("a valid float", "a number")
+    comma = re.search(r"'(-?\d+),(\d+)' is not a number", sentence)
+    file = re.fullmatch(r"No such command '(\S+\.ya?ml)'", sentence)
+    if comma:
+        return f"{sentence}; write {comma[1]}.{comma[2]}"
+    return f"{sentence}; a file comes after a command, as in chainrule derive {file[1]}" if file else sentence
 
 
 def fail(sentence: str, status: int) -> NoReturn:

@@ -59,7 +59,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     names = list(dict.fromkeys(known))
     same = [n for n in names if _plain(n) == _plain(name)]
-    close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [n for n in names if len(name) > 3 and _plain(n).startswith(_plain(name))]
     if close:
         return f"did you mean {close[0]!r}?"
     listed = ", ".join(names)
@@ -69,4 +69,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
+    return "".join(c for c in name.lower() if c not in "_- ")

@@ -361,7 +361,7 @@ _BELONGS = {"momentum": "optimizer", "lr": "learning_rate", "eta": "learning_rat
             "neurons": "units", "cost": "loss", "function": "activation"}  # fmt: skip
 _EXPECTED = (
     ("dict", "expected keys with values, as in {x: 2}"),
-    ("model", "expected keys with values, as in {units: 2}"),
+    ("model", "expected keys with values in braces"),
     ("tuple", "expected a list of names, as in [a, b]"),
     ("list", "expected a list, as in [a, b]"),
     ("string", "expected one word or text"),

@@ -556,6 +556,8 @@ ask: [{find: dy/dx, points: 2}]
     ("topics:", "topic:", "b.yaml:3: unknown key 'topic'; did you mean 'topics'?"),
     ("integers", "integrs", "b.yaml:4: parameters a: 'integrs' is no kind of space; did you mean 'integers'?"),
     ("[2, 9]", "[9, 2]", "b.yaml:4: parameters a integers: expected the least and the largest number; as in [-3, 3]"),
+    ("{a: {integers: [2, 9]}}", "{a: {integers: [2, 9]}, c: {is: ln(a)}}", "b.yaml:4: parameters c is: the parameter a stands there without braces; write {a}"),
+    ("{integers: [2, 9]}", "{integers: [2, 9], zero: nein}", "b.yaml:4: parameters a: expected true or false, not 'nein'"),
     ('"3"', '"{b}"', "b.yaml:5: spec: {b} is no parameter; valid names: a"),
     ('"x**2"}', '"x**"}', "b.yaml:5: equations y: 'x**' is not an expression"),
     ("dy/dx", "dy/dz", "b.yaml:7: ask, entry 1: 'dy/dz' is not known here; did you mean 'dy/dx'?"),

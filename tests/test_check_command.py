@@ -146,6 +146,7 @@ def test_a_hint_says_no_more_than_it_may(tmp_path: Path) -> None:
     keys = ("dL/dW1", "taken at the wrong value", "yours", "corrected line")  # what each level adds
     for level, text in enumerate(said):
         assert [k in text for k in keys] == [level > k for k in range(4)], text
+    assert "enters in this line:\n  student.py:31  dZ1" in said[1] and "enters in this line" not in said[2]
     strict = tmp_path / "net.yaml"
     strict.write_text(NET.read_text().replace("max_hint: 4", "max_hint: 1"))
     data = check(SAMPLE, "--spec", strict, "--format", "json").output
@@ -206,6 +207,7 @@ def test_a_link_is_nobodys_own_work(tmp_path: Path) -> None:
     ((SAMPLE, "--spec", NET, "--format", "jsn"), "no such format; did you mean 'json'?"),
     ((SAMPLE, "--spec", NET, "--format", "pdf"), "a PDF needs a file"),
     ((SAMPLE, "--spec", "nowhere.yaml"), "nowhere.yaml"),
+    ((SAMPLE, "--spec", SAMPLE), "a spec is a YAML file"),
 ])
 def test_a_wrong_option_is_one_sentence(words: tuple[Any, ...], says: str) -> None:
     done = check(*words)

@@ -445,6 +445,9 @@ def test_a_wrong_option(options: list[str], parts: list[str], private: Path) -> 
 def test_a_wrong_command(private: Path) -> None:
     one_sentence(run("deriv"), 2, "deriv")
     one_sentence(run("derive"), 2, "FILE")
+    one_sentence(run("net.yaml"), 2, "chainrule derive net.yaml")
+    one_sentence(run("derive", ONE, "--digits", "four"), 2, "'four' is not a whole number")
+    one_sentence(run("train", ONE, "--rate", "0,5"), 2, "'0,5' is not a number; write 0.5")
 
 
 def test_a_missing_file(private: Path) -> None:

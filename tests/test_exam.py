@@ -75,6 +75,7 @@ def test_two_bad_lines_are_named_and_nothing_else_is_lost(midterm: tuple[Path, R
     ('"id","name"\n"1","Lovelace, Ada"\n', [("1", "Lovelace, Ada")]),
     ("id\n1\n2\n", [("1", ""), ("2", "")]),
     ("section,Name,ID,\nA,Zoë,1,\n", [("1", "Zoë")]),
+    ("ID NUMBER;LAST NAME;FIRST NAME\n1;Groß;Zoë\n2;Groß;\n", [("1", "Zoë Groß"), ("2", "Groß")]),
 ])
 def test_rosters_are_read_as_spreadsheets_write_them(content: str, expected: list[tuple[str, str]]) -> None:
     for mark in ("", "\ufeff"):
@@ -97,7 +98,7 @@ def test_a_line_that_cannot_be_used_is_named(content: str, sentence: str) -> Non
 
 
 @pytest.mark.parametrize(("content", "sentence"), [
-    (b"", "the roster is empty"), (b"who,name\n1,X\n", "no column is called 'id'"), (b"id,id\n1,2\n", "two columns hold the id"),
+    (b"", "the roster is empty"), (b"who,name\n1,X\n", "no column is called 'id'; the first line names the columns, as in id,name; here it is 'who', 'name'"), (b"id,id\n1,2\n", "two columns hold the id"),
     ("id,name\n1,Zoë\n".encode("latin-1"), "not UTF-8"),
 ])
 def test_what_is_no_roster_is_said(content: bytes, sentence: str, tmp_path: Path) -> None:

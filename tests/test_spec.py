@@ -261,8 +261,12 @@ def test_load_reads_a_file(tmp_path: Path) -> None:
     file = tmp_path / "graph.yaml"
     file.write_text(GRAPH, encoding="utf-8")
     assert load(file).where("at", "a") == f"{file}:3"
-    with pytest.raises(SpecError, match="no such file"):
+    with pytest.raises(SpecError, match="no such file; did you mean 'graph.yaml'?"):
         load(tmp_path / "grahp.yaml")
+    with pytest.raises(SpecError, match="no such file; did you mean 'graph.yaml'?"):
+        load(tmp_path / "graph")
+    with pytest.raises(SpecError, match="no such file; check the name and the folder"):
+        load(tmp_path / "other.yaml")
 
 
 def layers_of(text: str) -> list[Layer]:

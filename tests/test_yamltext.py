@@ -15,6 +15,7 @@ LAUGHS = "a: &a [0,0,0,0,0,0,0,0,0]\n" + "".join(
     f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefg", "bcdefgh", strict=True))  # fmt: skip
 
 MISTAKES = [  # text, line, fragment
+    ("a: 1\nb: {points: 6,5}", 2, "YAML cuts 6,5 at its comma; a decimal has a point: 6.5"),
     ("a: 1\n\tb: 2", 2, "tab"),
     ("\ta: 1", 1, "tab"),
     ("layers:\n\t- {units: 2}", 2, "tab"),

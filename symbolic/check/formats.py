@@ -95,7 +95,7 @@ def _markdown(d: Data) -> list[str]:
         heads = [*["graph"] * grouped, "gradient", "shape", "error", "verdict", "line"]
         out += ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
         for r in rows:
-            cells = [*[markdown(r["group"])] * grouped, f"`{slope(d, r['gradient'])}`", shape(r["shape"]), error(r), r["verdict"], str(r["source"]["line"]) if r["source"] else ""]
+            cells = [*[markdown(r["group"])] * grouped, f"`{slope(d, r['gradient'])}`", shape(r["shape"]), error(r), r["verdict"], r["source"]["place"] if r["source"] else ""]
             out.append("| " + " | ".join(cells) + " |")
         out.append("")
     if d.get("where"):

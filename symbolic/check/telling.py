@@ -26,7 +26,7 @@ def told(report: Report, hint: int = 4) -> dict[str, Any]:
     out: dict[str, Any] = {"file": report.file, "subject": report.title, "loss": report.loss, "status": report.status, "exit_status": report.exit_status,
                            "message": _message(report, level), "hint": level, "output": report.network.output if report.network is not None else "", "score": round(report.score, 4)}
     if level >= WHERE:
-        out |= {"forward": list(report.forward), "gradients": [_row(r, level) for r in report.rows], "where": _until_cause(report.where, level), "first": _source(report.first)}
+        out |= {"forward": list(report.forward), "gradients": [_row(r, level) for r in report.rows], **_place(report, level)}
         out |= {"update": list(report.update if level >= CAUSE else report.update[:1]), "update_right": report.updates}
         out |= {"warnings": list(report.warnings), "notes": list(report.notes)}
     if level >= CAUSE:
@@ -47,6 +47,15 @@ def _message(report: Report, level: int) -> str:
     if level >= WHERE or report.exit_status > 1:
         return report.message
     return "Every gradient is right." if report.right else "Not every gradient is right."
+
+
+def _place(report: Report, level: int) -> dict[str, Any]:
+    """Where to look: the first wrong gradient and its line; short of the cause, the line in which the mistake behind it enters, where one is known."""
+    where, enters = _until_cause(report.where, level), {both[0].source for both in report.causes if both}
+    source = enters.pop() if level < CAUSE and len(enters) == 1 else Source()
+    if not source.line:
+        return {"where": where, "first": _source(report.first)}
+    return {"where": f"{where} The mistake enters in this line:", "first": _source(source)}
 
 
 def _until_cause(sentence: str, level: int) -> str:
@@ -73,7 +82,13 @@ def number(x: float | None) -> float | str | None:
 
 
 def _source(s: Source) -> dict[str, Any] | None:
-    return {"line": s.line, "where": s.where, "text": s.text} if s.line else None
+    """place: where it stands in its file, as its author counts; of a notebook with the cell.
+
+    >>> [_source(Source(19, where, "x"))["place"] for where in ("a.ipynb, cell 2, line 16", "a.py:19")]
+    ['cell 2, line 16', '19']
+    """
+    _, cell, at = s.where.rpartition(", cell ")
+    return {"line": s.line, "place": f"cell {at}" if cell else str(s.line), "where": s.where, "text": s.text} if s.line else None
 
 
 def _reason(r: Reason, level: int) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def table(data: Mapping[str, Any]) -> Table:
         extra = [_short(r.get("cosine")), r["constant"] or _short(r.get("scale"))] if detailed else []
         why = [sentence(r.get("said", "") if not r["passed"] and r.get("said") != "It is wrong." else "")] if explained else []
         cells = [*[r["group"]] * grouped, slope(data, r["gradient"]), shape(r["shape"]), error(r), at, *extra,
-                 Text(r["verdict"], style=HUES.get(r["verdict"], "bold red")), str(r["source"]["line"]) if r["source"] else "", *why]
+                 Text(r["verdict"], style=HUES.get(r["verdict"], "bold red")), r["source"]["place"] if r["source"] else "", *why]
         out.add_row(*cells)
     return out
 

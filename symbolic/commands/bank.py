@@ -36,8 +36,12 @@ def _opened(folders: tuple[Path, ...]) -> Any:
 
 
 def _maker(folders: tuple[Path, ...], name: str) -> Any:
-    """One problem, without reading the others where it is found."""
+    """One problem, by its name or its file, without reading the others where it is found."""
     from ..problems.library import Bank
+
+    file = Path(name)
+    if file.suffix in (".yaml", ".yml") and file.is_file():
+        folders, name = (*folders, file.parent), file.stem
 
     alone = Bank(folders, escape(name))
     return (alone if name in alone.makers else Bank(folders))[name]
@@ -84,7 +88,7 @@ def show(name: str, folders: tuple[Path, ...], seeds: int, as_data: bool) -> Non
     if as_data:
         click.echo(as_json(made[0]), nl=False)
         return
-    click.echo(f"{name}: {maker.file.title}")
+    click.echo(f"{maker.file.name}: {maker.file.title}")
     orders = prod(factorial(len(p.answer.options)) for p in made[0].parts if p.answer.type == "ordering")
     click.echo(maker.variants.counted() + (f" The steps stand in one of {orders:,} orders." if orders > 1 else ""))
     _table(("variant", "steps", "operations", "digits", "active units", "answers"),
@@ -115,8 +119,8 @@ def preview(name: str, folders: tuple[Path, ...], folder: Path, seed: int, form:
     from ..render.engine import compile_pdf, find_engine, install_hint
     from ..render.questionpages import source
 
-    q = _maker(folders, name).make(trial_seed(seed))
-    path = folder / f"{name}-{seed}.{form}"
+    q = (maker := _maker(folders, name)).make(trial_seed(seed))
+    path = folder / f"{maker.file.name}-{seed}.{form}"
     if form == "json":
         data = as_json(q).encode()
     else:

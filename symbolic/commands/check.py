@@ -35,6 +35,7 @@ def check(file: Path, spec: Path | None, net: str | None, loss: str, form: str, 
     from ..check import folder
     from ..check.formats import Paper, format_named
     from ..check.session import Options
+    from ..check.subject import ENDINGS
     from ..errors import SpecError
     from ..files import write_all
 
@@ -43,6 +44,8 @@ def check(file: Path, spec: Path | None, net: str | None, loss: str, form: str, 
         raise SpecError("--spec and --net both say what the network is", hint="leave one out")
     if loss and net is None:
         raise SpecError("--loss goes with --net; a spec names its own loss", hint="leave --loss out")
+    if spec is not None and spec.suffix not in ENDINGS:
+        raise SpecError("--spec: a spec is a YAML file", where=str(spec), hint="as in --spec net.yaml")
     if not file.exists():
         raise SpecError("there is no such file or folder", where=str(file))
     many = file.is_dir()

@@ -28,10 +28,11 @@ def study(name: str, file: Path, values: tuple[str, ...], data: str | None, opti
     """Compare learning-rate, activation, initialisation, optimizer or batch-size on the network in FILE."""
     from ..files import write_all
     from ..numeric.job import Wish
-    from ..numeric.studies import study as run
+    from ..numeric.studies import named, study as run
     from ..render import chart, studyfigure
     from ..spec import load
 
+    named(name)
     drawn = [f for f in formats if f != "csv"]
     chart.check_formats(drawn)
     spec = load(file)

@@ -26,7 +26,8 @@ from .spec import same
 MAX_BYTES = 20_000_000
 DELIMITERS = ",;\t|"
 # What the columns may be called, in any order and any case.
-HEADINGS = {"id": ("id", "identifier", "student", "student id", "student number", "number"), "name": ("name", "full name", "student name"),
+HEADINGS = {"id": ("id", "identifier", "student", "student id", "student number", "number", "id number"),
+            "name": ("name", "full name", "student name", "last name", "surname", "family name"), "first": ("first name", "given name", "forename"),
             "large_print": ("large print", "large")}
 
 
@@ -104,7 +105,7 @@ def _columns(cells: Sequence[str], where: str) -> dict[str, int]:
                     raise SpecError(f"two columns hold the {what.replace('_', ' ')}", where=where)
                 found[what] = k
     if "id" not in found:
-        raise SpecError("no column is called 'id'", where=where, hint="the first line names the columns, as in id,name")
+        raise SpecError("no column is called 'id'", where=where, hint=one_line(f"the first line names the columns, as in id,name; here it is {', '.join(map(repr, cells))[:120]}"))
     return found
 
 
@@ -115,7 +116,7 @@ def _take(cells: Sequence[str], columns: dict[str, int], width: int, place: tupl
     def cell(what: str) -> str:
         return cells[columns[what]] if what in columns and columns[what] < len(cells) else ""
 
-    own, name = cell("id"), cell("name")
+    own, name = cell("id"), f"{cell('first')} {cell('name')}".strip()
     if any(cells[width:]):
         out.complaints.append(one_line(f"{where}: {len(cells)} cells under {width} columns; no paper for {own or name}; a name with a delimiter needs quotes"))
         return

@@ -85,7 +85,7 @@ def job_of(spec: Spec, wish: Wish = Wish()) -> Job:
     plan, note = _plan(spec, wish, _steps(len(train) if train is not None else 1, batch, epochs))
     goal = None if keys.goal is None else float(keys.goal)
     settings = Settings(plan, epochs, batch, seed, keys.dtype, keys.patience, goal)
-    sizes = f"{_arrow(task)}, {len(train) if train is not None else 'its own numbers'}{' examples' if train is not None else ''}"
+    sizes = f"{_arrow(task)}, {f'{len(train)} example' + 's' * (len(train) != 1) if train is not None else 'its own numbers'}"
     held = f", {len(held_out)} held out" if held_out is not None else ""
     return Job(task, settings, train, held_out, (*said, f"{sizes}{held}; {note}"))
 

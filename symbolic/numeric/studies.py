@@ -208,10 +208,16 @@ STUDIES: dict[str, Study] = {s.name: s for s in (
 )}  # fmt: skip
 
 
-def study(name: str, spec: Spec, wish: Wish = Wish(), values: tuple[str, ...] = ()) -> list[Trial]:
-    """The runs of a study. Raises SpecError for an unknown study or value, Diverged where not even the start has a loss."""
+def named(name: str) -> Study:
+    """The study of a name. Raises SpecError."""
     if name not in STUDIES:
         raise SpecError(f"unknown study {name[:40]!r}", hint=nearest(name, STUDIES))
+    return STUDIES[name]
+
+
+def study(name: str, spec: Spec, wish: Wish = Wish(), values: tuple[str, ...] = ()) -> list[Trial]:
+    """The runs of a study. Raises SpecError for an unknown study or value, Diverged where not even the start has a loss."""
+    chosen = named(name)
     if len(values) > MOST:
         raise SpecError(f"--values: {len(values)} values; at most {MOST} fit a figure")
-    return STUDIES[name].trials(spec, wish, values)
+    return chosen.trials(spec, wish, values)

@@ -12,7 +12,7 @@ import numpy
 
 from ..errors import SpecError, nearest
 from ..files import at_most
-from ..reading.yamltext import one_line
+from ..reading.yamltext import neighbour, one_line
 from .data import Data
 
 MOST = 500_000_000  # bytes
@@ -60,7 +60,7 @@ def _rows(path: Path) -> tuple[list[tuple[int, list[str]]], str]:
             raise SpecError("the file is larger than 500 MB", where=str(path), hint="is it the right file?")
         text = raw.decode("utf-8-sig")
     except FileNotFoundError:
-        raise SpecError("no such file", where=str(path), hint="check the name and the folder") from None
+        raise SpecError("no such file", where=str(path), hint=neighbour(path)) from None
     except IsADirectoryError:
         raise SpecError("this is a folder", where=str(path), hint="name the CSV file in it") from None
     except OSError as e:

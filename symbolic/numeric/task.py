@@ -70,11 +70,11 @@ class Task:
         if not self.x:
             return Examples(self, None, None, {n: v.astype(dtype) for n, v in self.fixed.items()})
         if data is None:
-            raise SpecError("there are no examples to train with", hint="write data: moons, or numbers under inputs and targets")
+            raise SpecError("there are no examples to train with", hint="write data: FILE.csv or data: moons, or numbers under inputs and targets")
         network = self.network
         features = _extent(network.symbols[self.x].shape, network.rows)
         if data.features != features:
-            raise SpecError(f"{data.source} has {data.features} numbers an example, but the network reads {features}", hint="change the size of the input")
+            raise SpecError(f"{data.source} has {data.features} numbers for each example, but the network reads {features}", hint="change the size of the input")
         outputs = _extent(network.symbols[self.y].shape, network.rows)
         targets = self._targets(data, outputs)
         fixed = {n: v.astype(dtype) for n, v in self.fixed.items()}

@@ -174,6 +174,9 @@ class ProblemFile(Block):
                 for used in sorted(names_in(value["is"])):
                     if used not in out:
                         raise ValueProblem(f"{{{used}}} is no parameter above this one", str(name), "is", hint=nearest(used, out) if out else "")
+                bare = next((w for w in re.findall(r"\w+", re.sub(r"\{[^}]*\}", "", str(value["is"]))) if w in out), "")
+                if bare:
+                    raise ValueProblem(f"the parameter {bare} stands there without braces", str(name), "is", hint=f"write {{{bare}}}")
                 out[str(name)] = dict(value)
             else:
                 _under(str(name), space, value)

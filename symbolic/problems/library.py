@@ -59,7 +59,9 @@ class Bank:
     def __getitem__(self, name: str) -> Maker:
         if name not in self.makers:
             told = next((b for b in self.broken if f"{name}." in b), "")
-            raise SpecError(told or f"no problem is called {name!r}", hint="" if told else nearest(name, self.makers))
+            near = nearest(Path(name).stem, self.makers)
+            own = "'chainrule bank list' prints the names; a problem of your own needs its folder: --bank FOLDER, in an exam the line bank: FOLDER"
+            raise SpecError(told or f"no problem is called {name!r}", hint="" if told else near if near.startswith("did") else own)
         return self.makers[name]
 
 

@@ -121,7 +121,7 @@ def _bounds(raw: object, key: str) -> tuple[Fraction, Fraction]:
 
 
 def _except(options: Options) -> set[Fraction]:
-    raw = options.get("except", ["0"] if str(options.get("zero", "true")).lower() in ("false", "no") else [])
+    raw = options.get("except", [] if truth(options.get("zero", True)) else ["0"])
     return {n for n in _numbers(raw, "except") if isinstance(n, Fraction)} if raw else set()
 
 

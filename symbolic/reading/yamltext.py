@@ -15,8 +15,10 @@ symbolic.errors.SpecError: net.yaml:1: YAML cuts max(0, x) at its comma; quote i
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -77,6 +79,15 @@ def spoken(path: tuple[Step, ...]) -> str:
     return ", ".join([*parts, *(f"entry {place}" for place in places)])
 
 
+def neighbour(missing: Path) -> str:
+    """What to do about a file that is not there: the file beside it with nearly its name, where there is one."""
+    with suppress(OSError, ValueError):
+        beside = {p.stem: p.name for p in missing.parent.iterdir() if p.suffix == (missing.suffix or ".yaml") and p.is_file()}
+        for stem in difflib.get_close_matches(missing.stem, beside, n=1):
+            return f"did you mean {beside[stem]!r}?"
+    return "check the name and the folder"
+
+
 def read(path: Path | str) -> Located:
     """The contents of a YAML file, or a SpecError that says what is wrong with it."""
     file = str(path)
@@ -84,7 +95,7 @@ def read(path: Path | str) -> Located:
         with open(path, "rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SpecError("no such file", where=file, hint="check the name and the folder") from None
+        raise SpecError("no such file", where=file, hint=neighbour(Path(file))) from None
     except IsADirectoryError:
         raise SpecError("this is a folder", where=file, hint="give the name of a YAML file in it") from None
     except (OSError, ValueError) as error:
@@ -229,6 +240,9 @@ class _Reader:
     def check_commas(self, pairs: Sequence[tuple[yaml.Node, yaml.Node | None]], braces: str) -> None:
         """`{a: max(0, x)}` reaches us as `a: max(0` and `x): (nothing)`."""
         for place, (key, value) in enumerate(pairs):
+            before = _plain(pairs[place - 1][1]) if place and pairs[place - 1][1] is not None else None
+            if value is not None and _plain(value) == "" and re.fullmatch(r"-?\d+", before or "") and re.fullmatch(r"\d+", _plain(key) or ""):  # {points: 1,5}
+                raise SpecError(f"YAML cuts {before},{_plain(key)} at its comma", where=f"{self.file}:{_line(key)}", hint=f"a decimal has a point: {before}.{_plain(key)}")
             value = None if value is None or _plain(value) == "" else value
             start = _plain(value or key)
             if start is None or _opened([start]) <= 0:

@@ -69,7 +69,7 @@ def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name
         error = r["error"] if isinstance(r["error"], str) else power(r["error"])
         at = f"{r['at']['entry']}" if r["at"] and r["at"]["entry"] and not r["passed"] else ""
         return {"group": code(r["group"]), "name": name(r["gradient"]), "shape": " × ".join(map(str, r["shape"])), "error": error, "at": at, "cosine": number(r.get("cosine")),
-                "scale": r.get("constant") or number(r.get("scale")), "verdict": r["verdict"], "kind": kind(r["verdict"]), "line": str(r["source"]["line"]) if r["source"] else "",
+                "scale": r.get("constant") or number(r.get("scale")), "verdict": r["verdict"], "kind": kind(r["verdict"]), "line": r["source"]["place"] if r["source"] else "",
                 "said": say(r.get("said", "") if not r["passed"] and r.get("said") != "It is wrong." else "")}
 
     def cause(c: Data) -> dict[str, Any]:

@@ -242,7 +242,7 @@ def _blank(shape: Sequence[Any]) -> str:
         return r"\blank"
     if any(not isinstance(d, int) or d > 6 for d in shape):
         return r"\blank"
-    rows = r"\\[4mm]".join("&".join([r"\blank"] * int(shape[1])) for _ in range(int(shape[0])))
+    rows = r"\\".join(r"\rule[-1.8mm]{0pt}{7mm}" + "&".join([r"\blank"] * int(shape[1])) for _ in range(int(shape[0])))  # off the brackets
     return rf"$\begin{{bmatrix}}{rows}\end{{bmatrix}}$"
 
 

@@ -345,7 +345,8 @@ class View:
         """The names whose row fits beside the others; the widest leave the table until the rest does."""
         heads = [0.0, *(LETTER * len(h.split("$")[0]) for h in self._heads)]
         widths = {name: [width(self.printer.name(name)), *(width(c) if c else 0.0 for c in cells)] for name, cells in self._cells().items()}
-        while widths and sum(max(column) + 22 for column in zip(heads, *widths.values(), strict=True)) > self.paper.width:
+        gap = 22  # between two columns
+        while widths and sum(max(column) + gap for column in zip(heads, *widths.values(), strict=True)) - gap > self.paper.width:
             widths.pop(max(widths, key=lambda n: sum(widths[n])))
         return frozenset(widths)
 
