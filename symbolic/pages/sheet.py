@@ -193,7 +193,7 @@ class Sheet:
     def _number_line(self, p: Printer, s: Shown, value: Matrix, scalar: bool) -> tuple[TexLine, ...]:
         expression = next((x.rhs for x in reversed(s.lines) if x.kind in ("gradient", "path")), s.source.result)
         if all(t.upstream == ONE for t in s.source.terms):  # nothing is multiplied yet, so the slope is no number by itself
-            expression = without_roles(expression)
+            expression, p = without_roles(expression), Printer(p.network, colour=False)
         numbers = self.numbers(p, scalar=scalar)
         try:
             filled, result = numbers.line(expression, value, self.exact.get((s.of, s.wrt)) if not scalar else None)
