@@ -29,7 +29,7 @@ from symbolic.cli import main
 from symbolic.errors import CheckError, SpecError
 from symbolic.exam.pages import _writer
 from symbolic.language.arithmetic import HighPrecision, Matrix
-from symbolic.problems import kinds, library, stepping, tolerance, verdicts, worked
+from symbolic.problems import distractors, kinds, library, stepping, tolerance, verdicts, worked
 from symbolic.problems.format import KINDS, read_text
 from symbolic.problems.library import Bank, sound, trial, trial_seed
 from symbolic.problems.make import Maker
@@ -466,6 +466,18 @@ def test_mistakes_differ_from_the_truth_and_from_each_other(name: str, seed: int
         every = [part.answer.value, *(e.value for e in part.errors)] if part.errors else []
         assert len(set(every)) == len(every) and len({e.latex for e in part.errors}) == len(part.errors)
         assert len({o.runs for o in part.answer.options}) == len(part.answer.options)
+
+
+@pytest.mark.parametrize("name", NAMES[::4])
+def test_what_a_mistake_leaves_alone_need_not_be_worked_out_again(name: str) -> None:
+    """The same numbers as from nothing but the given ones; to forget an equation that is moved would show."""
+    work = work_of(name, 0)
+    for mistake in distractors.mistakes(work, work.keys[-1]):
+        with mp.workdps(distractors.WORKING):
+            whole = distractors.everything(work, mistake, {n: work.values[n] for n in work.problem.leaves}, work.keys)
+        quick = distractors.values(work, mistake)
+        assert quick.keys() == whole.keys()
+        assert not any(distractors.moved(quick[k], whole[k]) for k in whole), (name, mistake.slip)
 
 
 @pytest.mark.parametrize(("change", "told"), [
