@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 import sympy as sp
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from mpmath import mp
+from oracle import DIGITS as ORACLE_DIGITS, Forward
+from test_optimizers import BY_HAND
+from trees import well_formed
 
-from oracle import DIGITS as ORACLE_DIGITS
-from oracle import Forward
 from symbolic.cli import main
 from symbolic.errors import CheckError, SpecError
 from symbolic.exam.pages import _writer
@@ -42,8 +42,6 @@ from symbolic.problems.worked import Rejected, key_of
 from symbolic.render.engine import compile_pdf, find_engine
 from symbolic.render.questionpages import laid_out, source
 from symbolic.render.view import SHEET
-from test_optimizers import BY_HAND
-from trees import well_formed
 
 BANK = Bank()
 NAMES = sorted(BANK.makers)
