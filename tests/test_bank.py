@@ -19,17 +19,17 @@ import numpy as np
 import pytest
 import sympy as sp
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from mpmath import mp
+from oracle import DIGITS as ORACLE_DIGITS, Forward
+from test_optimizers import BY_HAND
+from trees import well_formed
 
-from oracle import DIGITS as ORACLE_DIGITS
-from oracle import Forward
 from symbolic.cli import main
 from symbolic.errors import CheckError, SpecError
 from symbolic.exam.pages import _writer
 from symbolic.language.arithmetic import HighPrecision, Matrix
-from symbolic.problems import kinds, library, stepping, tolerance, verdicts, worked
+from symbolic.problems import distractors, kinds, library, stepping, tolerance, verdicts, worked
 from symbolic.problems.format import KINDS, read_text
 from symbolic.problems.library import Bank, sound, trial, trial_seed
 from symbolic.problems.make import Maker
@@ -42,8 +42,6 @@ from symbolic.problems.worked import Rejected, key_of
 from symbolic.render.engine import compile_pdf, find_engine
 from symbolic.render.questionpages import laid_out, source
 from symbolic.render.view import SHEET
-from test_optimizers import BY_HAND
-from trees import well_formed
 
 BANK = Bank()
 NAMES = sorted(BANK.makers)
@@ -466,6 +464,18 @@ def test_mistakes_differ_from_the_truth_and_from_each_other(name: str, seed: int
         every = [part.answer.value, *(e.value for e in part.errors)] if part.errors else []
         assert len(set(every)) == len(every) and len({e.latex for e in part.errors}) == len(part.errors)
         assert len({o.runs for o in part.answer.options}) == len(part.answer.options)
+
+
+@pytest.mark.parametrize("name", NAMES[::4])
+def test_what_a_mistake_leaves_alone_need_not_be_worked_out_again(name: str) -> None:
+    """The same numbers as from nothing but the given ones; to forget an equation that is moved would show."""
+    work = work_of(name, 0)
+    for mistake in distractors.mistakes(work, work.keys[-1]):
+        with mp.workdps(distractors.WORKING):
+            whole = distractors.everything(work, mistake, {n: work.values[n] for n in work.problem.leaves}, work.keys)
+        quick = distractors.values(work, mistake)
+        assert quick.keys() == whole.keys()
+        assert not any(distractors.moved(quick[k], whole[k]) for k in whole), (name, mistake.slip)
 
 
 @pytest.mark.parametrize(("change", "told"), [

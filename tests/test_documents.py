@@ -31,8 +31,8 @@ from symbolic.errors import ChainruleError
 from symbolic.problem import Problem
 from symbolic.produce import Request, solve
 from symbolic.render.documents import markdown_context, source_of
-from symbolic.render.filling import make_environment, render
 from symbolic.render.engine import Compiled, compile_pdf, find_engine, install_hint
+from symbolic.render.filling import make_environment, render
 from symbolic.render.text import markdown
 from symbolic.render.width import check
 from symbolic.verify import Certified

@@ -287,6 +287,12 @@ def test_a_letter_without_a_glyph_is_an_error_in_lualatex() -> None:
     assert "the font has no letter 'È'; install fonts-noto-core" in _fails(r"\font\x=cmr10 \x\char200 ", name="lualatex")
 
 
+@pytest.mark.parametrize("font, package", [("NotoSansThai", "fonts-noto-core"), ("DroidSansFallback", "fonts-droid-fallback"), ("Noto Sans CJK KR", "fonts-noto-cjk")])
+def test_a_font_that_is_missing_is_named_with_its_package(font: str, package: str) -> None:
+    log = f'luaotfload | db : Reload initiated (formats: otf,ttf,ttc); reason: Font "{font}" not found.\n./page.tex:3:  ==> Fatal error occurred'
+    assert str(module._failure(module.ENGINES[1], "", log, 1, 1.0)) == f"the font {font} is not installed; install {package}"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="shell scripts stand for programs")
 @pytest.mark.parametrize("content", ["", "%PDF-1.5 cut off", "rubbish %%EOF"])
 def test_half_a_pdf_is_no_pdf(tmp_path: Path, content: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from symbolic.render.engine import DETERMINISTIC, compile_pdf, find_engine
-from symbolic.render.text import _T1, clean, escape, markdown, needs_unicode
+from symbolic.render.text import _T1, clean, directed, escape, fallback_fonts, markdown, needs_unicode
 
 # Every control sequence that `escape` may write. Whatever else follows a backslash is a hole.
 HARMLESS = (
@@ -111,3 +111,14 @@ def test_markdown_keeps_the_text(text: str) -> None:
     assert html.unescape(safe) == clean(text).strip()
     assert not re.search(r"[\\`*_{}\[\]<>~$|\"'^]|&(?!#\d+;)", safe)
     assert not re.match(r"[-+#=]|\d+[.)]", re.sub(r"&#\d+;", "x", safe))
+
+
+@pytest.mark.parametrize("name, fonts", [
+    ("Łukasz", []), ("Αλέξανδρος Дмитрий", []), ("שרה", ["NotoSansHebrew"]), ("李雷", ["DroidSansFallback"]), ("김민준", ["Noto Sans CJK KR"]),
+    ("สมชาย محمد", ["NotoSansArabic", "NotoSansThai"])])
+def test_only_the_fonts_of_the_scripts_are_loaded(name: str, fonts: list[str]) -> None:
+    assert re.findall(r'"([^":]+):mode', fallback_fonts(name)) == ["NotoSans", *fonts]
+
+
+def test_hebrew_runs_from_the_right_and_greek_is_in_one_font() -> None:
+    assert directed("Αλέξης (שרה) x") == r"\greek{Αλέξης} (\rtl{שרה}) x"

@@ -26,13 +26,12 @@ from ..derive import Derivation
 from ..errors import ChainruleError
 from ..language.arithmetic import MP, Env, Matrix
 from ..network import Network
-from ..reading.plans import Plan
 from ..proof.probe import Draw, random_point
+from ..reading.plans import Plan
 from ..slips import SLIPS, Working
 from ..values import DIGITS, forward, gradients
 from .second import QUANTITIES, quantity
-from .stepping import count as steps_of
-from .stepping import updated
+from .stepping import count as steps_of, updated
 from .worked import Key, Work, evaluated
 
 LISTED = 5        # common errors of one part, where the file names none

@@ -285,8 +285,8 @@ def engine(**how: Any) -> Callable[[Network], Iterator[Changed]]:
             return
         if how.get("sweeps"):  # an engine that sends only what is new does all of it again
             found.append({n: ex.mul(ex.num(how["sweeps"]), e) for n, e in right.items()})
-        for each in found:
-            wrong = {n: e for n, e in each.items() if e != right[n] and n != network.output}
+        for given in found:
+            wrong = {n: e for n, e in given.items() if e != right[n] and n != network.output}
             if wrong:
                 yield Changed({"v": next(iter(_shared(network)), "")}, equations=(),
                               gather=lambda s, wrong=wrong: gathered(s, wrong[s.wrt]) if s.wrt in wrong and s.terms else s)  # type: ignore[misc]
