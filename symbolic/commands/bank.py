@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def _maker(folders: tuple[Path, ...], name: str) -> Any:
     """One problem, without reading the others where it is found."""
     from ..problems.library import Bank
 
-    alone = Bank(folders, escape(name))
+    alone = Bank(folders, name)
     return (alone if name in alone.makers else Bank(folders))[name]
 
 
