@@ -189,6 +189,35 @@ def test_lines_end_where_python_ends_them(change: Callable[[str], str], tmp_path
     assert done.exit_code == 0, done.output
 
 
+PER_EXAMPLE = '''
+import numpy as np
+def grads(X, Y, params):
+    W1, b1, W2, b2 = params["W1"], params["b1"], params["W2"], params["b2"]
+    g = {k: np.zeros_like(v) for k, v in params.items()}
+    for x, y in zip(X, Y):
+        z1 = x @ W1 + b1.ravel()
+        a1 = np.maximum(z1, 0)
+        d2 = 2 * (a1 @ W2 + b2.ravel() - y) / y.size / X.shape[0]
+        d1 = (d2 @ W2.T) * (z1 > 0)
+        g["W2"] += np.outer(a1, d2)
+        g["b2"] += d2.reshape(b2.shape)
+        g["W1"] += np.outer(x, d1)
+        g["b1"] += d1.reshape(b1.shape)
+    return g
+'''
+
+
+@pytest.mark.parametrize(("change", "status", "says"), [
+    ("", 0, "4 OK"),  # an entry of g is no parameter that is moved
+    ("/ X.shape[0]|/ 5", 1, "divided by the number of examples of the first call"),  # its tree has a name that no page knows
+    ('["W1"] +=|["W1"] =', 1, "Only the last example counts"),
+])
+def test_sums_over_examples(change: str, status: int, says: str, tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(PER_EXAMPLE.replace(*change.split("|")) if change else PER_EXAMPLE)
+    done = check(tmp_path / "s.py", "--net", "3-2-2 relu identity", "--hint", 3)
+    assert done.exit_code == status and says in " ".join(done.output.split()), done.output
+
+
 def test_a_link_is_nobodys_own_work(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "mine.py").write_text("x = 1\n")

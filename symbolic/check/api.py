@@ -101,8 +101,8 @@ def short(report: Report, hint: int = 4) -> str:
     lines += [f"  {s}" for s in [*d.get("forward", ())[:2], *d.get("equals", ())[:1]] if "is right" not in s and not s.startswith("No value")] if wrong or d.get("equals") else []
     for c in [c for both in d.get("causes", ())[:1] for c in both]:
         lines.append(f"  {c['said']}")
-        if c.get("right") and c.get("gradient"):
-            lines += [f"    {word}: {c['gradient']['text']} = {c[word]['text']}" for word in ("yours", "right")]
+        if c.get("gradient"):
+            lines += [f"    {word}: {c['gradient']['text']} = {c[word]['text']}" for word in ("yours", "right") if c.get(word)]
     lines += [f"  Reproduce with seed={d['seed']}."] if wrong else []
     return "\n".join(lines).replace("`", "")
 

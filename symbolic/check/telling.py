@@ -105,8 +105,8 @@ def _gradient(r: Reason) -> Expr | None:
 
 
 def _formula(e: Expr | None, network: Network | None) -> dict[str, str] | None:
-    """A tree as text and LaTeX (empty without a network)."""
-    if e is None:
+    """A tree as text and LaTeX (empty without a network); None where a mistake brings in names that nobody has seen, as of the last example."""
+    if e is None or network is not None and not e.names <= network.symbols.keys():
         return None
     text = ex.text(e)
     text = text[1:-1] if e.op == "grad" else text

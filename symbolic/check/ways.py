@@ -25,8 +25,8 @@ def gradient_labels(routine: Routine, names: Names) -> set[str]:
         role = names.of([*[p for p in path[:-1] if isinstance(p, str)], label])
         if role and (role.startswith(("d:W", "d:b")) or role[2:] in names.known):
             out.add(role)
-        elif role == "grads":
-            out.add("d:*")
+        elif role == "grads" or plain(routine.name) in BACKWARD and any("zeros" in ast.unparse(made) for made in routine.assigned.get(label, ())):
+            out.add("d:*")  # also what begins at zero and is handed back by grads()
     return out
 
 

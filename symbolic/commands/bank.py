@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +41,7 @@ def _maker(folders: tuple[Path, ...], name: str) -> Any:
     file = Path(name)
     if file.suffix in (".yaml", ".yml") and file.is_file():
         folders, name = (*folders, file.parent), file.stem
-
-    alone = Bank(folders, escape(name))
+    alone = Bank(folders, name)
     return (alone if name in alone.makers else Bank(folders))[name]
 
 

@@ -65,7 +65,7 @@ def reprint(job: Job, identifier: str, students: list[Student], printed: Path, d
 
 
 def _tries(draws: str, count: int) -> tuple[int, ...]:
-    if not re.fullmatch(r"\d+(-\d+)*", draws) or draws.count("-") + 1 != count:
+    if not re.fullmatch(r"\d{1,9}(-\d{1,9})*", draws) or draws.count("-") + 1 != count:
         raise SpecError(f"--draw {draws}: expected {count} numbers joined by '-'", hint="as the cover of the paper says")
     return tuple(map(int, draws.split("-")))
 

@@ -25,14 +25,15 @@ class Bank:
     only: the name of the one problem that is wanted. broken: the sentences for files that cannot be used. Raises SpecError for a folder that does not exist.
     """
 
-    def __init__(self, folders: Sequence[Path] = (), only: str = "*") -> None:
+    def __init__(self, folders: Sequence[Path] = (), only: str = "") -> None:
         self.makers: dict[str, Maker] = {}
         self.broken: list[str] = []
         for folder in (OWN, *folders):
             if not folder.is_dir():
                 raise SpecError("no such folder of problems", where=str(folder))
-            for path in sorted([*folder.glob(f"{only}.yaml"), *folder.glob(f"{only}.yml")]):
-                self._add(path)
+            for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+                if only in ("", path.stem):
+                    self._add(path)
         self._twins()
 
     def _add(self, path: Path) -> None:
