@@ -143,6 +143,7 @@ problems.verdicts
 problems.make
 problems.library
 render.questionpages
+check.terminal
 render.checkpage
 exam.spec
 exam.roster
@@ -180,7 +181,7 @@ commands.shared
 commands.study commands.trace commands.train
 commands.bank commands.new commands.code commands.exam
 check.subject
-check.terminal check.telling check.report
+check.telling check.report
 check.graphs
 check.mending check.findings
 check.session

@@ -96,7 +96,7 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
         status = "could not run"
     first = next((r for r in rows if r.verdict.name == d.first_wrong), None)
     message = _message(d, rows, status) + (" The update is wrong." if update and update[0] else "")
-    return Report(name, title, status, message, forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first, found.at[0].network.output),
+    return Report(name, title, status, message, forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first, found.at[0].network),
                   first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes, update=update[1] if update else (), updates=not update[0] if update else None, **facts)
 
 
@@ -179,8 +179,8 @@ def _entry(v: TensorVerdict, found: Found) -> tuple[int, ...]:
 
 
 def _warnings(found: Found, used: Sequence[tuple[Point, PointRead]], d: Diagnosis) -> tuple[str, ...]:
-    out = [f"It does not run with {_spoken(p)}: {failure_sentence(found.code, r.failure, found.outcome)}." for p, r in used if r.failure is not None]
-    out += [v.said for v in d.verdicts if v.verdict in ("KINK", "SCALE", "UNTESTED") and v.said]
+    out = [f"It does not run with {_spoken(p.label)}: {failure_sentence(found.code, r.failure, found.outcome)}." for p, r in used if r.failure is not None]
+    out += [v.said for v in d.verdicts if v.verdict in ("KINK", "UNTESTED") and v.said]
     if found.got.stopped is not None:
         out.append(f"The update does not run with gradients of ours, so it is not judged: {failure_sentence(found.code, found.got.stopped, found.outcome)}.")
     out += found.left
@@ -191,15 +191,17 @@ def _warnings(found: Found, used: Sequence[tuple[Point, PointRead]], d: Diagnosi
     return tuple(dict.fromkeys(out))
 
 
-def _spoken(p: Point) -> str:
-    return {"square": "square matrices", "distinct sizes": "sizes that are all different"}.get(p.label, p.label)
+def _spoken(label: str) -> str:
+    return {"square": "square matrices", "distinct sizes": "sizes that are all different", "at a kink": "a unit at its kink",
+            "with regularization": "regularization"}.get(label, label)
 
 
 def _message(d: Diagnosis, rows: Sequence[Row], status: str) -> str:
     if status == "could not run":
         return "Every right gradient is 0 at these points, so nothing was tested."
     ahead = "" if d.forward is None else "The loss is another one. " if d.forward.name == d_loss(d) else "The forward pass is another one. "
-    return f"{ahead}{counted(rows)}."
+    scaled = " Right but for one constant." if d.right and any(v.verdict == "SCALE" for v in d.verdicts) else ""
+    return f"{ahead}{counted(rows)}.{scaled}"
 
 
 def d_loss(d: Diagnosis) -> str:
@@ -207,11 +209,16 @@ def d_loss(d: Diagnosis) -> str:
     return d.forward.name if d.forward is not None and d.forward.equation.startswith(("L =", "D =")) else ""
 
 
-def _where(row: Row | None, output: str) -> str:
+def _where(row: Row | None, network: Network) -> str:
     if row is None:
         return ""
-    v = row.verdict
-    at = f" The largest error is at {list(row.entry)} ({v.at[0]})." if v.at and row.entry and v.error not in (0.0, float("inf")) else ""
+    v, output, sizes = row.verdict, network.output, list(network.sizes)
+    if v.verdict == "SCALE":
+        letter = f" (`{sizes[0]}` in the formulas)" if sizes and sizes[0] != "m" else ""
+        letters = [w for c, w in (("m", f"`m` the number of examples{letter}"), ("K", "`K` the number of outputs")) if c in v.constant]
+        return f"Every gradient is right but for one constant. It is {v.constant} times the right one{', ' * bool(letters)}{' and '.join(letters)}. That may be meant, so it passes; with --strict it does not."
+    shown = v.at and row.entry and v.error > v.limit and v.error != float("inf")
+    at = f" The largest error is in its entry {list(row.entry)}, at the test point with {_spoken(v.at[0])}." if v.at and shown else ""
     return f"Going back from the output, the first gradient that is wrong is `d{output}/d{v.name}`. {'' if v.said == 'It is wrong.' else v.said}{at}".replace("  ", " ").strip()
 
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from ..errors import ChainruleError, SpecError, nearest
 from ..render.text import clean, markdown
 from .telling import plain
-from .terminal import error, shape, slope, terminal
+from .terminal import WHY, error, shape, slope, terminal
 
 Data = Mapping[str, Any]
 POINTS = 100.0  # of a submission, for the platforms that want points
@@ -103,7 +103,7 @@ def _markdown(d: Data) -> list[str]:
         out += _code(d["first"]) if not d.get("causes") else []
     for k, both in enumerate(d.get("causes", ())):
         if k == 0:
-            out += ["## Why" + (": any of these gives the same numbers" if len(d["causes"]) > 1 else ""), ""]
+            out += [f"## {WHY[len(d['causes']) > 1]}", ""]
         for c in both:
             out += [said(c["said"]), "", *_code(c["source"])]
             for word in ("yours", "right"):

@@ -44,7 +44,7 @@ class Case:
     """What somebody's code gave at a point, in the order of the calls.
 
     claimed: gradients by the names of the network (None: not returned); values: what it computed on the way forward, by name;
-    loss: its loss; rate: the learning rate of the call, where it had one.
+    loss: its loss; rate: the learning rate of the call, where it had one; clashes: sentences about shapes that cannot be taken off their parameters.
     """
 
     point: Point
@@ -52,6 +52,7 @@ class Case:
     values: Mapping[str, Any] = field(default_factory=dict)
     loss: Any = None
     rate: float | None = None
+    clashes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,9 @@ def _one(name: str, cases: Sequence[Case], limit: float) -> TensorVerdict:
     error, k, claimed = worst
     whole = [fitted(a, r.shape) for a, r in zip(arrays, rights, strict=True)]
     verdict = TensorVerdict(name, "OK", shape, error, limit, (cases[k].point.label, _place(claimed, rights[k])), *_measures(claimed, rights[k]))
+    clash = next((c.clashes[name] for c in cases if name in c.clashes), "")
+    if error <= limit and clash:
+        return replace(verdict, verdict="SHAPE", said=clash)
     if error <= limit:
         return replace(verdict, verdict="UNTESTED", said="The right gradient is 0 at every point, which proves nothing.") if all(zero) else verdict
     return _wrong(verdict, cases, [a for a in whole if a is not None], rights)

@@ -241,7 +241,7 @@ def case(point: Point, got: PointRead, way: Interface) -> Case:
     """What the file gave at a point, by the names of the network."""
     values = {point.network.resolve(n): v for n, v in got.values.items() if n != "loss"}
     claimed = {n: t.array if t.array is not None else t.raw for n, t in got.gradients.items()}
-    return Case(point, claimed, values, got.values.get("loss"), way.rate)
+    return Case(point, claimed, values, got.values.get("loss"), way.rate, {n: t.clash for n, t in got.gradients.items() if t.clash})
 
 
 def _cases(at: Sequence[Point], got: Read, way: Interface) -> list[Case]:

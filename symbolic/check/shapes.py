@@ -17,7 +17,8 @@ from .layouts import Layout, distinct
 class Tensor:
     """One gradient as the file gave it: raw, and in the network's shape (None where its shape fits nothing).
 
-    path: where it came from; line: of the student's file, 0 where unknown; note: what was done to its shape.
+    path: where it came from; line: of the student's file, 0 where unknown; note: what was done to its shape; clash: why it cannot be
+    taken off its parameter as it is, though its numbers are in order.
     """
 
     array: Any
@@ -25,6 +26,7 @@ class Tensor:
     path: str
     line: int = 0
     note: str = ""
+    clash: str = ""
 
 
 def all_differ(supply: Supply) -> bool:
@@ -84,16 +86,19 @@ def tensor(supply: Supply, name: str, path: str, raw: Any, lines: Mapping[str, i
     if not plain.depth or layout.as_is:
         want = numpy.shape(supply.leaves[name])
         return Tensor(array.reshape(want) if array.size == supply.leaves[name].size else None, raw, path, line)
-    note = ""
+    note = clash = ""
     if each and array.ndim == len(shape) + 1 and array.shape == (supply.examples, *shape):
         array = array.mean(axis=0) if reduces_by_mean(supply) else array.sum(axis=0)
         note = "one gradient for each example, taken together as the loss does"
     if array.shape != shape and array.size == int(numpy.prod(shape)) and tuple(d for d in array.shape if d != 1) == tuple(d for d in shape if d != 1):
         note = note or (f"{_said(array.shape)} for a parameter of {_said(shape)}" if array.size > 1 else "")
+        both = numpy.broadcast_shapes(array.shape, shape)
+        if numpy.prod(both) > array.size:
+            clash = f"Its shape is {_said(array.shape)}, that of the parameter {_said(shape)}: taken off it, NumPy spreads the two to {_said(both)}."
         array = array.reshape(shape)
     if array.shape != shape:
         return Tensor(None, raw, path, line, f"has the shape {_said(raw.shape)}, its parameter {_said(shape)}")
-    return Tensor(plain.back(name, _plain(layout, name, array, supply)).reshape(numpy.shape(supply.raw[name])), raw, path, line, note)
+    return Tensor(plain.back(name, _plain(layout, name, array, supply)).reshape(numpy.shape(supply.raw[name])), raw, path, line, note, clash)
 
 
 def _said(shape: tuple[int, ...]) -> str:

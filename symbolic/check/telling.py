@@ -93,8 +93,10 @@ def _source(s: Source) -> dict[str, Any] | None:
 
 def _reason(r: Reason, level: int) -> dict[str, Any]:
     out: dict[str, Any] = {"slip": r.slip, "said": r.said, "value": r.value, "step": r.step, "steps": r.steps, "equation": r.equation, "source": _source(r.source)}
+    gradient = _gradient(r)
+    out["slope"] = f"d{r.network.output}/d{r.value}" if gradient is not None and r.network is not None else ""
     if level >= FORMULA:
-        out |= {"gradient": _formula(_gradient(r), r.network), "yours": _formula(r.yours, r.network), "right": _formula(r.right, r.network)}
+        out |= {"gradient": _formula(gradient, r.network), "yours": _formula(r.yours, r.network), "right": _formula(r.right, r.network)}
     if level >= LINE:
         out |= {"corrected": r.mended, "written": r.written}
     return out
@@ -130,7 +132,7 @@ def _names(data: dict[str, Any], network: Network | None) -> dict[str, str]:
     if network is None:
         return {}
     printer, out = Printer(network), {}
-    asked = [f"d{network.output}/d{r['gradient']}" for r in data.get("gradients", ())]
+    asked = [f"d{network.output}/d{r['gradient']}" for r in data.get("gradients", ())] + [c["slope"] for both in data.get("causes", ()) for c in both if c["slope"]]
     for word in dict.fromkeys([*asked, *_quoted(data)]):
         slope = re.fullmatch(r"d(\w+)/d(\w+)", word)
         names = [network.resolve(n) for n in (slope.groups() if slope else (word,))]

@@ -13,6 +13,7 @@ from rich.text import Text
 
 HUES = {"right": "bold green", "wrong": "bold red", "could not run": "bold yellow", "limit hit": "bold yellow", "OK": "green", "KINK": "green", "SCALE": "yellow", "UNTESTED": "yellow"}
 MOST_ROWS = 60
+WHY = ("Why", "Why: each of these alone gives the same numbers")
 
 
 def terminal(data: Mapping[str, Any], width: int = 120, *, colour: bool = False) -> str:
@@ -113,19 +114,26 @@ def _line(source: Mapping[str, Any]) -> Any:
 
 def _causes(causes: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
     for k, both in enumerate(causes):
-        heading = ("Why" if len(causes) == 1 else "Why: any of these gives the same numbers") if k == 0 else ""
+        heading = WHY[len(causes) > 1] if k == 0 else ""
         yield Text("")
         if heading:
             yield Text(heading, style="bold")
         for j, r in enumerate(both):
-            yield Padding(Text.assemble("and also: " if j else "", sentence(r["said"])), (0, 0, 0, 2))
+            mark = f"{k + 1}. " if len(causes) > 1 and j == 0 else "and also: " if j else ""
+            yield Padding(Text.assemble(mark, sentence(r["said"])), (0, 0, 0, 2))
             yield from _reason(r)
+
+
+def step_of(r: Mapping[str, Any]) -> str:
+    """Where in the derivation a mistake enters, in a sentence."""
+    inside = f", in `{r['slope']}`" if r["slope"] else ""
+    back = f", going back through `{r['equation']}`" if r["equation"] else ""
+    return f"It enters at step {r['step']} of {r['steps']} of the derivation{inside}{back}." if r["steps"] else ""
 
 
 def _reason(r: Mapping[str, Any]) -> Iterator[Any]:
     if r["steps"]:
-        back = f", going back through `{r['equation']}`" if r["equation"] else ""
-        yield Padding(sentence(f"It enters at step {r['step']} of {r['steps']} of the derivation{back}."), (0, 0, 0, 2))
+        yield Padding(sentence(step_of(r)), (0, 0, 0, 2))
     if r["source"]:
         yield _line(r["source"])
     if r.get("yours") and r.get("gradient"):

@@ -12,6 +12,7 @@ from typing import Any
 
 import jinja2
 
+from ..check.terminal import WHY, step_of
 from .documents import head
 from .filling import make_environment, render, shortened
 from .lines import broken
@@ -25,7 +26,6 @@ KINDS = {"right": "right", "OK": "right", "KINK": "right", "SCALE": "warn", "UNT
 COLOURS = {"right": "fThree", "warn": "fFive", "wrong": "fTwo"}
 PAGE = 477.0   # points, as in paper.tex
 WORD = 60.0    # before a formula
-WHY = ("Why", "Why: any of these gives the same numbers")
 LONGEST = 400  # letters of a line of code on paper
 
 
@@ -37,12 +37,6 @@ def kind(word: str) -> str:
 def said_parts(said: str) -> list[str]:
     """A sentence: words, then a name, then words ..."""
     return said.split("`")
-
-
-def step_of(cause: Data) -> str:
-    """Where in the derivation a mistake enters, in a sentence."""
-    back = f", going back through `{cause['equation']}`" if cause["equation"] else ""
-    return f"It enters at step {cause['step']} of {cause['steps']} of the derivation{back}." if cause["steps"] else ""
 
 
 def run_of(data: Data) -> str:
