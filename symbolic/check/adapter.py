@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -50,9 +49,3 @@ class Adapter(BaseModel):
     def renames(self) -> dict[str, str]:
         """Names of the file and what they stand for, those of attributes too."""
         return {**self.rename, **{path: name for name, path in self.attrs.items()}, **({self.locals: "train"} if self.locals else {})}
-
-    def label(self, path: tuple[Any, ...]) -> str | None:
-        """The name that ``returns`` gives to what the gradient function returns at a place."""
-        if len(path) == 1 and isinstance(path[0], int) and path[0] < len(self.returns):
-            return self.returns[path[0]]
-        return self.returns[0] if not path and len(self.returns) == 1 else None

@@ -19,11 +19,11 @@ from typing import Any
 import numpy
 
 from .. import expr as ex
-from ..language.arithmetic import entries
 from ..derive import Derivation
 from ..expr import Expr
-from ..language.floats import FLOATS, stable
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, definition, slope_form
+from ..language.arithmetic import entries
+from ..language.floats import FLOATS, stable
 from ..network import Network
 from ..rules import put_in
 

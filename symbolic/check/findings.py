@@ -20,8 +20,8 @@ from .points import Point
 from .readback import PointRead, Read
 from .reading import Code
 from .report import Reason, Report, Row, Source, counted
-from .sandbox import TRUST, Outcome
 from .routines import moves
+from .sandbox import TRUST, Outcome
 from .setting import Interface
 from .subject import Subject
 from .suspects import field_of

@@ -35,7 +35,6 @@ from .setting import Interface, Setting
 from .stepping import add
 from .ways import functions, objects
 
-
 WAYS: list[Callable[[Setting], Interface | None]] = [modules, autograd_functions, losses, layers, functions, objects, trainers, scripts]  # in the order in which they are tried
 OBJECT = re.compile(r"(net|model|fc\d+|act\d+)\b")  # what a step calls an object of the file that it has built
 

@@ -61,11 +61,6 @@ class Read:
     moved: tuple[Moved, ...] = ()
     stopped: Mapping[str, Any] | None = None  # why the update did not run
 
-    @property
-    def ran(self) -> bool:
-        """Whether any point gave a gradient."""
-        return any(p is not None and p.gradients for p in self.points)
-
 
 @dataclass
 class _Sorted:

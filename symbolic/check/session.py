@@ -20,8 +20,8 @@ from ..slips import SLIPS
 from . import engines, interfaces, sandbox
 from .findings import Found, engine_report, failed, network_report
 from .graphs import graph_cases, own_graphs
-from .layouts import Layout
 from .judge import LIMITS, Case, plain_array
+from .layouts import Layout
 from .points import Blueprint, Point, at_kink, draw, points
 from .readback import PointRead, Read
 from .reading import Code, read

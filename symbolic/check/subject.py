@@ -19,8 +19,7 @@ from ..losses import LOSSES
 from ..network import Equation, Network, Symbol
 from .adapter import Adapter
 from .points import Blueprint
-from .shortnet import SHORT_LOSSES
-from .shortnet import network as short_network
+from .shortnet import SHORT_LOSSES, network as short_network
 
 if TYPE_CHECKING:
     from ..spec import Spec
