@@ -190,7 +190,7 @@ def test_targets_take_the_form_that_the_loss_needs() -> None:
     assert task.given(load("moons", {"examples": 4}), "float64").y.tolist() == [[1, 0], [0, 1], [1, 0], [0, 1]]
     with pytest.raises(SpecError, match="blobs has 3 classes, but the last layer has 2 units"):
         task.given(load("blobs"), "float64")
-    with pytest.raises(SpecError, match="line has 1 numbers an example, but the network reads 2"):
+    with pytest.raises(SpecError, match="line has 1 number for each example, but the network reads 2"):
         task.given(load("line"), "float64")
     hinge = task_of(build({"inputs": {"x": {"size": 2, "batch": "n"}}, "targets": {"y": {}}, "layers": [{"units": 1}], "loss": "hinge"}))
     assert hinge.given(load("xor"), "float64").y.tolist() == [[-1], [1], [1], [-1]]

@@ -10,7 +10,7 @@ The function runs here, without a sandbox: use `chainrule check` for the code of
 True
 >>> report = check_gradients("4-3 identity", backward, loss="squared_error", seed=1)
 >>> report.message, report.causes[0][0].slip
-('2 gradients: 2 SCALE.', 'mean-twice')
+('2 gradients: 2 SCALE. Right but for one constant.', 'mean-twice')
 """
 
 from __future__ import annotations

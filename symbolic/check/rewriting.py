@@ -4,7 +4,7 @@ Nothing inside a function that is called changes. What is left out stands as emp
 failure is the line in the student's file.
 
 >>> tree = ast.parse("import os\\nk = 2\\nprint(k)\\ndef f(x):\\n    return k*x\\n")
->>> print(kept("import os\\nk = 2\\nprint(k)\\ndef f(x):\\n    return k*x\\n", tree, ["f"]).text)
+>>> print(kept("import os\\nk = 2\\nprint(k)\\ndef f(x):\\n    return k*x\\n", tree, ["f"]).text, end="")
 <BLANKLINE>
 k = 2
 <BLANKLINE>

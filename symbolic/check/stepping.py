@@ -1,6 +1,7 @@
 """The update of a file: its function or method is called with gradients of ours, at two learning rates, and what it makes of the parameters is read back.
 
 >>> from .names import Names
+>>> from .routines import routines
 >>> found = routines(ast.parse("def update(W1, dW1, lr): return W1 - lr * dW1\\ndef step(x): return x"))
 >>> updater({r.name: r for r in found}, Names(1)).name
 'update'

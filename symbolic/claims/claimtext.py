@@ -2,8 +2,8 @@
 
 >>> read_claims({"z1": ["0.3775", "0.3925"], "gradients": {"z2": "0.1385"}, "dL/dW2": "dz2 @ a1.T"})[1]
 Claim(key='z2', group='gradients', name='z2', numbers=Digits(text='0.1385', value=Fraction(277, 2000)), formula='', path=('gradients', 'z2'))
->>> subject("dL/dz2", ["x", "z2", "L"], "L"), subject("W1_new", ["W1", "L"], "L")
-(Subject(kind='gradient', of='L', wrt='z2', text=''), Subject(kind='updated', of='W1', wrt='', text=''))
+>>> [(s.kind, s.of, s.wrt, s.steps) for s in (subject("dL/dz2", ["x", "z2", "L"], "L"), subject("W1_new", ["W1", "L"], "L"))]
+[('gradient', 'L', 'z2', 1), ('updated', 'W1', '', 1)]
 """
 
 from __future__ import annotations

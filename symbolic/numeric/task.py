@@ -74,7 +74,7 @@ class Task:
         network = self.network
         features = _extent(network.symbols[self.x].shape, network.rows)
         if data.features != features:
-            raise SpecError(f"{data.source} has {data.features} numbers for each example, but the network reads {features}", hint="change the size of the input")
+            raise SpecError(f"{data.source} has {data.features} number{'s' * (data.features != 1)} for each example, but the network reads {features}", hint="change the size of the input")
         outputs = _extent(network.symbols[self.y].shape, network.rows)
         targets = self._targets(data, outputs)
         fixed = {n: v.astype(dtype) for n, v in self.fixed.items()}

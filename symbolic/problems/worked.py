@@ -176,7 +176,8 @@ def checked(work: Work) -> Work:
 def exactly(value: Matrix) -> list[list[Any]] | None:
     """The exact forms of high-precision numbers, None unless every entry has a short one: a matrix is printed in one way.
 
-    >>> exactly([[mp.mpf(3)/4, mp.log(9)/4]]), exactly([[mp.mpf(3)/4, mp.pi]])
+    >>> with mp.workdps(DIGITS):
+    ...     exactly([[mp.mpf(3)/4, mp.log(9)/4]]), exactly([[mp.mpf(3)/4, +mp.pi]])
     ([[Fraction(3, 4), log(3)/2]], None)
     """
     rows = [[_exact(v) for v in row] for row in value]
