@@ -82,12 +82,12 @@ def _steps(parts: Sequence[tuple[Sheet, TexStep]], available: float) -> list[dic
         network = sheet.network
         alone = step.shown.level == "scalar" and bool(network.names("target"))  # a loss of one output, before that of several
         title = LAYER_TITLE if network.layers else ONE_OUTPUT if alone else TITLES[step.shown.level]
-        rows = reasoned(rows_of(_told(step, bool(network.layers)), available), available)
-        if out and out[-1]["sheet"] is sheet and out[-1]["title"] == title:
-            out[-1]["rows"] += rows
-            out[-1]["checked"].add(step.shown.checked)
-        else:
-            out.append({"title": title, "sheet": sheet, "rows": rows, "checked": {step.shown.checked}})
+        if not out or out[-1]["sheet"] is not sheet or out[-1]["title"] != title:
+            out.append({"title": title, "sheet": sheet, "lines": [], "checked": set()})
+        out[-1]["lines"] += _told(step, bool(network.layers))
+        out[-1]["checked"].add(step.shown.checked)
+    for g in out:  # their equals signs stand below one another, so they are broken together
+        g["rows"] = reasoned(rows_of(g["lines"], available), available)
     for g in out:
         if g["title"] == TITLES["scalar"] and sum(r["first"] for r in g["rows"]) == 1:
             g["title"] = ONE_LINE
