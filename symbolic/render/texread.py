@@ -119,7 +119,7 @@ def rows_of(items: list[Item]) -> tuple[list[list[list[Item]]], float]:
     return (table[:-1] if len(table) > 1 and table[-1] == [[]] else table), leads
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)
 def parse(formula: str) -> list[Any]:
     """The nodes of pylatexenc."""
     try:

@@ -41,7 +41,7 @@ def _of(formula: str, size: float, style: int = 0) -> Box:
     return _box(_DIGIT.sub("0", formula), size, style)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def _box(formula: str, size: float, style: int) -> Box:
     try:
         return _setter(size).formula(formula, style)
