@@ -269,6 +269,12 @@ def test_nothing_is_evaluated(name: str) -> None:
     assert not (called - RUNS.get(name, set())) & {"eval", "exec", "compile", "sympify", "sp.sympify", "sympy.sympify", "parse_expr", "sp.parse_expr", "__import__", "os.system"}
 
 
+def test_only_the_child_has_what_runs_a_students_file() -> None:
+    """The locked process loads it by its path; no module of ours imports it."""
+    assert [name for name in FILES if "check.steps" in imported(name)] == []
+    assert "check.child" in FILES and "check.child" not in {x for name in FILES for x in imported(name)}
+
+
 def test_templates_hold_no_mathematics() -> None:
     for path in sorted((PACKAGE.parent / "templates").glob("*")):
         assert not re.search(r"sympy|numpy|import ", path.read_text()), path.name

@@ -120,6 +120,7 @@ def _places(network: Network, names: Sequence[str]) -> list[tuple[str, int, int]
     return Twice(network, network, tuple(names), {}).places()
 
 
+MOST_SEEN = 64  # derivations kept, so that memory does not grow with an exam
 _seen: dict[int, tuple[Derivation, Twice]] = {}
 
 
@@ -127,6 +128,8 @@ def twice_of(derivation: Derivation, names: tuple[str, ...]) -> Twice:
     """The derivation differentiated again, once."""
     found = _seen.get(id(derivation))
     if found is None or found[0] is not derivation or found[1].wrt != names:
+        if len(_seen) >= MOST_SEEN:
+            _seen.clear()
         found = _seen[id(derivation)] = derivation, differentiated_again(derivation, names)
     return found[1]
 
@@ -160,7 +163,7 @@ def equations(name: str, start: Mapping[str, Matrix], put: Mapping[str, str] | N
 def quantity(problem: Problem, derivation: Derivation, env: Env, name: str, arithmetic: Arithmetic = MP, put: Mapping[str, str] | None = None) -> Matrix:
     """A quantity at a point where values and gradients are known; put: wrong equations."""
     start = given(problem, derivation, env, name, arithmetic)
-    if name == "hessian":
+    if not QUANTITIES[name].equations:  # the Hessian itself
         return start["H"]
     found = forward(equations(name, start, put), start, arithmetic)
     return [found[n][0] for n in QUANTITIES[name].answer]

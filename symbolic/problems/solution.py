@@ -110,7 +110,7 @@ def _quantity(work: Work, key: Any) -> list[TexLine]:
     """The second derivatives in symbols and the Hessian, or the equations of a quantity with their numbers."""
     derivation, name = work.machine.lesson.derivation, key[1]
     writer, row = Writer(work.sheet), QUANTITIES[name]
-    if name == "hessian":
+    if not row.equations:  # the Hessian itself
         where = ("entries", names_of(work.problem, name))
         if where not in work.machine.memo:
             work.machine.memo[where] = checked_entries(work.network, derivation, where[1])
