@@ -39,7 +39,7 @@ def reprint(job: Job, identifier: str, students: list[Student], printed: Path, d
     if student is None and was is not None:
         student = Student(known[same(identifier)], was.name, was.large)
     elif student is None and students:
-        raise SpecError(f"no student of the roster has the identifier {identifier!r}", 
+        raise SpecError(f"no student of the roster has the identifier {identifier!r}",
                         hint=next((f"{s.name} has {s.id}" for s in students if identifier.lower() in s.name.lower()), "") or nearest(identifier, [s.id for s in students]))
     student = student or Student(identifier)
     count = len(job.exam.entries)
