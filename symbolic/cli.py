@@ -5,6 +5,7 @@ Heavy imports wait inside the commands, so that help is immediate.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -14,6 +15,14 @@ from typing import Any, NoReturn
 import click
 
 from . import __version__
+from .commands.bank import bank
+from .commands.check import check
+from .commands.code import code
+from .commands.exam import exam
+from .commands.new import new
+from .commands.study import study
+from .commands.trace import trace
+from .commands.train import train
 from .errors import ChainruleError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -85,7 +94,8 @@ def main() -> None:
 def derive(file: Path, folder: Path, formats: tuple[str, ...], levels: tuple[str, ...], assume: tuple[str, ...], every: bool,
            digits: int, engine: str | None, templates: Path | None, quiet: bool) -> None:
     """Derive every gradient of the network or the equations in FILE and print the pages."""
-    from .produce import Request, produce
+    from .produce import produce
+    from .request import Request
 
     request = Request(formats, levels, assume, every, digits, engine, templates)
     say: Callable[[str], None] = (lambda line: None) if quiet else click.echo
@@ -137,7 +147,7 @@ def catalogue(folder: Path, formats: tuple[str, ...], engine: str | None, templa
 def verify(file: Path, folder: Path, formats: tuple[str, ...], engine: str | None, templates: Path | None, quiet: bool) -> None:
     """Check the published numbers and formulas under 'claims:' in FILE; exit status 1 if any is wrong."""
     from .claims.errata import verify
-    from .produce import Request
+    from .request import Request
 
     say: Callable[[str], None] = (lambda line: None) if quiet else click.echo
     verdicts = verify(file, folder, Request(formats, engine=engine, templates=templates), (lambda found, counted: None) if quiet else print_verdicts, say)
@@ -168,8 +178,6 @@ def print_verdicts(verdicts: Any, counted: str) -> None:
 @main.command()
 def schema() -> None:
     """Print the format of the YAML file as JSON Schema."""
-    import json
-
     from .spec import Spec
 
     click.echo(json.dumps(Spec.model_json_schema(), indent=2))
@@ -194,19 +202,5 @@ def doctor() -> None:
         sys.exit(1)
 
 
-def _add_commands() -> None:
-    """Commands that stand in files of their own."""
-    from .commands.bank import bank
-    from .commands.check import check
-    from .commands.code import code
-    from .commands.exam import exam
-    from .commands.new import new
-    from .commands.study import study
-    from .commands.trace import trace
-    from .commands.train import train
-
-    for command in (bank, check, code, exam, new, study, trace, train):
-        main.add_command(command)
-
-
-_add_commands()
+for command in (bank, check, code, exam, new, study, trace, train):
+    main.add_command(command)

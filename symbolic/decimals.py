@@ -20,8 +20,10 @@ from mpmath import mp
 
 from . import expr as ex
 from .expr import Expr
+from .functions import FUNCTIONS
 from .language.arithmetic import MP, Matrix, entries
 from .language.takes import MOVES
+from .language.tree import signed
 from .latex import COLOURS, MUL, NEG, POW, Printer
 from .pages.texparts import around, number, parens
 
@@ -217,7 +219,7 @@ class Numbers:
         """A sum without its products with 0, such as (1 - y) ln(1 - p) where y is 1; e is one entry, filled in."""
         if e.op != "add":
             return e
-        kept = [t for t in e.args if (inner := ex.signed(t)[1]).op != "mul" or
+        kept = [t for t in e.args if (inner := signed(t)[1]).op != "mul" or
                 all(entries(self._rounded(f, MOST_DIGITS), {}, MP)[0][0] != 0 for f in inner.args if f.op in ("val", "add"))]
         return e if not kept else kept[0] if len(kept) == 1 else Expr("add", tuple(kept), e.data, e.shape, e.role)
 
@@ -298,7 +300,7 @@ class Numbers:
                     if t is None:
                         out += r" + \cdots"
                         continue
-                    minus, inner = ex.signed(t)
+                    minus, inner = signed(t)
                     if inner.op == "val" and not inner.shape and inner.data[1][0][0] < 0 and not minus:
                         minus, inner = True, _negated(inner)
                     out += (" - " if minus else " + ") + self._show(inner, digits, MUL)
@@ -331,8 +333,6 @@ class Numbers:
         return parts[0] + "".join(s + p for s, p in zip(signs, parts[1:], strict=True))
 
     def _call(self, e: Expr, digits: int) -> tuple[str, int]:
-        from .functions import FUNCTIONS
-
         inner = self._show(e.args[0], digits, 0)
         match e.data:
             case "exp": return f"e^{{{inner}}}", 5

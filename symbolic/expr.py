@@ -25,10 +25,7 @@ from fractions import Fraction
 from typing import Any
 
 from .errors import ShapeError, SpecError
-from .language.plain import text
-
-Dim = int | str
-Shape = tuple[Dim, ...]
+from .language.tree import Dim, Node, Shape, text
 
 ENTRYWISE = frozenset({"add", "neg", "mul", "div", "pow", "call", "cases", "slope", "apply", "pick"})
 LEAVES = frozenset({"sym", "num", "ones", "eye", "grad", "partial"})
@@ -44,31 +41,11 @@ def is_samples(size: Dim) -> bool:
     return isinstance(size, (Samples, str))
 
 
-class Expr:
-    """One node: operation, arguments, data (name, number, axis, ...) and shape; immutable."""
+class Expr(Node):
+    """One node of the language, with the algebra of the rules: tidy, never more than folding numbers, signs and ones."""
 
-    __slots__ = ("op", "args", "data", "shape", "role", "_hash", "_names")
+    __slots__ = ()
 
-    def __init__(self, op: str, args: tuple[Expr, ...] = (), data: Any = None, shape: Shape = (),
-                 role: str | None = None) -> None:
-        self.op, self.args, self.data, self.shape, self.role = op, args, data, shape, role
-        self._hash: int | None = None
-        self._names: frozenset[str] | None = None
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (
-            isinstance(other, Expr) and self.op == other.op and hash(self) == hash(other)
-            and self.data == other.data and self.shape == other.shape and self.args == other.args)
-
-    def __hash__(self) -> int:
-        if self._hash is None:
-            self._hash = hash((self.op, self.data, self.shape, self.args))
-        return self._hash
-
-    def __repr__(self) -> str:
-        return f"<{text(self)}>"
-
-    # The algebra of the rules: tidy, never more than folding numbers, signs and ones.
     def __add__(self, other: Expr | int | Fraction) -> Expr:
         return add(self, other)
 
@@ -105,19 +82,6 @@ class Expr:
     @property
     def T(self) -> Expr:
         return transpose(self)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The names of the values (not the gradients) that occur."""
-        if self._names is None:
-            own = frozenset((self.data,)) if self.op == "sym" else frozenset()
-            self._names = own.union(*(a.names for a in self.args)) if self.args else own
-        return self._names
-
-    def with_role(self, role: str) -> Expr:
-        """The same node, marked with the part it plays in a product (slope, weight, ...)."""
-        args = tuple(a.with_role(role) for a in self.args) if self.op in ("mul", "neg") else self.args
-        return Expr(self.op, args, self.data, self.shape, role)
 
 
 # ---------------------------------------------------------------- leaves
@@ -438,12 +402,3 @@ def walk(e: Expr) -> Iterator[Expr]:
     yield e
     for a in e.args:
         yield from walk(a)
-
-
-def signed(term: Expr) -> tuple[bool, Expr]:
-    """A term of a sum as (is it subtracted, what is added or subtracted)."""
-    if term.op == "neg":
-        return True, term.args[0]
-    if term.op == "num" and isinstance(term.data, Fraction) and term.data < 0:
-        return True, num(-term.data)
-    return False, term

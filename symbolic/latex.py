@@ -22,6 +22,7 @@ from functools import lru_cache
 from . import expr as ex, index
 from .expr import Expr, Shape
 from .functions import FUNCTIONS, VECTOR_FUNCTIONS
+from .language.tree import signed
 from .network import Network, Symbol
 from .pages.texparts import ATOM, around, number, parens
 
@@ -208,7 +209,7 @@ class Printer:
         before, self._in_sum = self._in_sum, True  # the bare terms of a sum play no part of their own
         out = self.show(e.args[0], NEG)
         for t in e.args[1:]:
-            minus, inner = ex.signed(t)
+            minus, inner = signed(t)
             out += (" - " if minus else " + ") + self.show(inner, MUL if minus else NEG)
         self._in_sum = before
         return out, ADD

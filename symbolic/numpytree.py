@@ -24,6 +24,7 @@ from .functions import FUNCTIONS, VECTOR_FUNCTIONS, as_tree, slope_form
 from .language.matrices import MATRIX_FUNCTIONS
 from .language.rows import Row
 from .language.takes import Slide, Take
+from .language.tree import signed
 from .numpycode import code, typed
 
 SIGNS = {"mul": " * ", "div": " / ", "pow": " ** ", "matmul": " @ "}
@@ -139,7 +140,7 @@ class _Writer:
 
     def term(self, e: Expr) -> str:
         """A later term of a sum, with its minus in front."""
-        minus, rest = ex.signed(e)
+        minus, rest = signed(e)
         return f"{'-' if minus else ''}{self.code(rest, True)}"
 
     def times(self, e: Expr) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mpmath import mp
 
@@ -15,6 +15,7 @@ from .claims.claimtext import Claim, formula, slope_name, subject
 from .errors import ShapeError, SpecError
 from .expr import Expr, Shape
 from .language.arithmetic import MP, Matrix
+from .latex import Printer
 from .layers import LAYERS
 from .losses import DOMAINS, LOSSES, lambdas, regularized
 from .models.primitives import primitive
@@ -27,10 +28,8 @@ from .reading.numbers import ValueProblem
 from .reading.plans import Plan, planned, rivals
 from .reading.wanted import Wanted, wanted
 from .reading.yamltext import spoken
+from .spec import Spec
 from .values import DIGITS
-
-if TYPE_CHECKING:
-    from .spec import Spec
 
 MOST_NUMBERS = 5000
 MOST_EQUATIONS = 500
@@ -191,8 +190,6 @@ def _portion(spec: Spec, examples: tuple[int, ...]) -> Spec:
 
 def _check_letters(spec: Spec, network: Network) -> None:
     """Two names that look the same on the page would make every line ambiguous."""
-    from .latex import Printer
-
     printer, seen = Printer(network), {}
     if network.layers:
         seen = {r"\delta": "the error signal", r"\eta": "the learning rate", r"\delta^{(1)}": "the error signal"}

@@ -3,59 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .errors import ChainruleError, SpecError, nearest
+from mpmath import mp, nstr
 
-if TYPE_CHECKING:
-    from .derive import Derivation
-    from .expr import Expr
-    from .network import Network
-    from .problem import Problem
-    from .verify import Certified
-
-FORMATS = ("slides", "handout", "key", "tex", "md", "json")
-PAGES = ("slides", "handout", "key")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What ``chainrule derive`` was asked for."""
-
-    formats: tuple[str, ...] = PAGES
-    levels: tuple[str, ...] = ("scalar", "matrix", "numbers")
-    assume: tuple[str, ...] = ()
-    every: bool = False
-    digits: int = 4
-    engine: str | None = None
-    templates: Path | None = None
-
-    def check(self) -> None:
-        """Raises SpecError for an unknown format, level, rule or engine, or a missing folder of templates."""
-        from .lesson import check_levels
-        from .render.engine import ENGINES
-
-        for name in self.formats:
-            if name not in FORMATS:
-                raise SpecError(f"--to {name}: no such format", hint=nearest(name, FORMATS))
-        for empty, option in ((not self.formats, "--to"), (not self.levels, "--level")):
-            if empty:
-                raise SpecError(f"{option} names nothing")
-        engines = [e.name for e in ENGINES]
-        if self.engine is not None and self.engine not in engines:
-            raise SpecError(f"--engine {self.engine}: no such engine", hint=nearest(self.engine, engines))
-        if self.templates is not None and not self.templates.is_dir():
-            raise SpecError(f"--templates {self.templates}: no such folder")
-        try:
-            check_levels(self.levels)
-            if self.assume:
-                from .calculus import check_assumed
-
-                check_assumed(self.assume)
-        except ChainruleError as e:
-            raise SpecError(e.sentence, hint=e.hint) from None
+from .calculus import check_assumed
+from .derive import Derivation
+from .errors import ChainruleError, SpecError
+from .expr import Expr, walk
+from .files import write_all
+from .language.arithmetic import MP, entries
+from .language.matrices import MATRIX_FUNCTIONS
+from .lesson import plan
+from .network import Network
+from .problem import Problem, build
+from .reading.specfile import load
+from .request import Request
+from .values import DIGITS, LARGEST
+from .verify import Certified, certify
 
 
 def solve(path: Path, request: Request) -> tuple[Problem, Certified]:
@@ -63,16 +29,10 @@ def solve(path: Path, request: Request) -> tuple[Problem, Certified]:
 
     Raises SpecError for what the person wrote, CheckError when a line fails its check.
     """
-    from .calculus import check_assumed
-    from .lesson import plan
-    from .problem import build
-    from .spec import load
-    from .verify import certify
-
     request.check()
     spec = load(path)
     problem = build(spec)
-    assumed = check_assumed(request.assume) if request.assume else ()
+    assumed = check_assumed(request.assume)
     try:
         lesson = plan(problem.network, request.levels, wrt=problem.wrt, all_entries=request.every, assume=assumed)
         certified = certify(lesson, problem.numbers())
@@ -89,11 +49,6 @@ def solve(path: Path, request: Request) -> tuple[Problem, Certified]:
 
 def _uncomputable(problem: Problem, derivation: Derivation, error: ArithmeticError) -> SpecError:
     """The line of the file at which its numbers cannot be computed with: the first equation, else the first gradient, that fails alone."""
-    from mpmath import mp
-
-    from .language.arithmetic import MP, entries
-    from .values import DIGITS
-
     network, env = problem.network, dict(problem.numbers() or {})
     lines: list[tuple[str, Any, Expr]] = [(eq.name, eq.name, eq.rhs) for eq in network.equations]
     lines += [(s.wrt, (s.of, s.wrt), s.result) for s in derivation.steps.values()]
@@ -112,19 +67,12 @@ def _uncomputable(problem: Problem, derivation: Derivation, error: ArithmeticErr
 
 def _written_out(network: Network) -> str:
     """The way round a gradient that is written with the inverse of a singular matrix."""
-    from .expr import walk
-    from .language.matrices import MATRIX_FUNCTIONS
-
     used = [n.data for eq in network.equations for n in walk(eq.rhs) if n.op == "matrix"]
     return next((MATRIX_FUNCTIONS[name].singular for name in used if MATRIX_FUNCTIONS[name].singular), "")
 
 
 def _check_range(problem: Problem, certified: Certified) -> None:
     """Raises SpecError for a value that no float, and so no JSON file, can hold."""
-    from mpmath import mp, nstr
-
-    from .lectures.descent import LARGEST
-
     for key, rows in (certified.values or {}).items():
         for value in (v for row in rows for v in row):
             if mp.isfinite(value) and abs(value) < LARGEST:
@@ -138,18 +86,16 @@ def produce(path: Path, folder: Path, request: Request, say: Callable[[str], Non
 
     Raises ChainruleError; then nothing has been written.
     """
-    from .files import write_all
-
     problem, certified = solve(path, request)
     made: dict[Path, bytes] = {}
     sentences: list[str] = []
     if "json" in request.formats:
-        from .pages.report import as_json
+        from .pages.report import as_json  # brings SymPy, as does the sheet: a mistake in the file is answered before
         from .pages.sheet import Sheet
 
         made[folder / f"{path.stem}.json"] = as_json(Sheet(problem, certified, digits=request.digits)).encode()
     if set(request.formats) - {"json"}:
-        from .render.documents import documents
+        from .render.documents import documents  # brings Jinja
 
         pages, sentences = documents(path.stem, problem, certified, request)
         made.update({folder / name: data for name, data in pages.items()})

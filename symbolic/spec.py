@@ -1,35 +1,19 @@
-"""The YAML that a person writes, as one checked model.
-
-`load` reads a file; `build` takes the same data from a Python program. Whatever is wrong is
-answered by one SpecError: where, which key, what was expected, the nearest valid name.
-
->>> spec = build({"inputs": {"x": [2]}, "targets": {"y": [1]}, "loss": "mse",
-...               "layers": [{"activation": "sigmoid", "W": [["0.6"]], "b": ["-0.3"]}]})
->>> spec.layers[0].W, spec.layers[0].units, spec.exact
-(((Fraction(3, 5),),), 1, False)
->>> spec.names()
-['x', 'y', 'W1', 'b1', 'z1', 'a1', 'y_hat', 'L']
->>> build({"equations": {"y": "x**2"}, "wrt": ["u"]})
-Traceback (most recent call last):
-symbolic.errors.SpecError: wrt, entry 1: 'u' is not known here; valid names: y, x
-"""
+"""The model of the YAML that a person writes: its keys, and the names that follow from them. `reading.specfile` reads and checks it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, ValidationError, WithJsonSchema, WrapValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, WithJsonSchema, WrapValidator, model_validator
 
 from .claims.claimtext import Claim, read_claims, schema as claims_schema
-from .errors import SpecError, nearest
+from .language.parse import names_in
 from .reading import beyond, choices, training
-from .reading.choices import NAMED, braces, named, short
-from .reading.numbers import Number, ValueProblem, Values, is_decimal, leaf, parse_values, whole
-from .reading.yamltext import Located, Step, one_line, read, spoken
+from .reading.choices import NAMED, braces, named
+from .reading.numbers import Number, Values, leaf, parse_values, whole
+from .reading.yamltext import Located, Step
 
 # ------------------------------------------------------------------ values as they are read
 
@@ -238,17 +222,6 @@ class Spec(_Part, beyond.Beyond, training.Trained):
     _exact: bool = PrivateAttr(True)
     _open: bool = PrivateAttr(False)  # the size of the input is that of the data
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _checked(cls, data: Any, handler: Callable[[Any], Spec]) -> Spec:
-        spec = handler(data)
-        if isinstance(data, Mapping):
-            spec._exact = not any(_has_decimal(data.get(key)) for key in _WITH_NUMBERS)
-        from .reading.speccheck import check  # late: it needs this model
-
-        check(spec)
-        return spec
-
     @property
     def is_network(self) -> bool:
         """Whether it has layers; otherwise it has equations."""
@@ -284,7 +257,7 @@ class Spec(_Part, beyond.Beyond, training.Trained):
     def free_names(self) -> list[str]:
         """The names used in equations that no equation defines."""
         equations = self.equations
-        used = (name for text in equations.values() for name in expression_parser().names_in(text))
+        used = (name for text in equations.values() for name in names_in(text))
         return [name for name in dict.fromkeys(used) if name not in equations]
 
     def wrt_names(self) -> list[str]:
@@ -302,99 +275,3 @@ class Spec(_Part, beyond.Beyond, training.Trained):
 
 def _values_of(layers: list[Layer]) -> list[str]:
     return [f"{letter}{i}" for i in range(1, len(layers) + 1) for letter in "za"]
-
-
-_WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "loss_options", "regularization", "equations", "at", "given", "transform", *beyond.WITH_NUMBERS)
-
-
-def _has_decimal(raw: object) -> bool:
-    if isinstance(raw, Mapping):
-        return any(map(_has_decimal, raw.values()))
-    if isinstance(raw, (list, tuple)):
-        return any(map(_has_decimal, raw))
-    return isinstance(raw, float) or (isinstance(raw, str) and is_decimal(raw))
-
-
-# ------------------------------------------------------------------ from a file, from Python
-
-
-def load(path: Path | str) -> Spec:
-    """The model of a file; SpecError with file and line for whatever is wrong with it."""
-    located = read(path)
-    return build(_with_columns(located.data, Path(path).parent), located)
-
-
-def _with_columns(data: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
-    """The data of the file, with the columns of a CSV file to learn from where it leaves them out: they are the size of the input."""
-    from .numeric.tables import columns
-    from .reading.training import source
-
-    found = source(data.get("data"))
-    if "layers" not in data or not isinstance(found, Mapping) or not isinstance(found.get("file"), str) or found.get("inputs"):
-        return data
-    target = found.get("target")
-    return {**data, "data": {**found, "inputs": list(columns(folder / found["file"], str(target) if target is not None else None))}}
-
-
-def build(data: Mapping[str, Any], located: Located | None = None) -> Spec:
-    """The model of data as YAML would give it: text, numbers, lists, dicts."""
-    try:
-        spec = Spec.model_validate(data)
-    except ValidationError as error:
-        where = located.where if located else lambda *path: ""
-        raise _first(error, where) from None
-    spec._located = located
-    return spec
-
-
-def _first(error: ValidationError, where: Callable[..., str]) -> SpecError:
-    """The mistake to report: a misspelt key first (others follow from it), then the uppermost."""
-    found = [_problem(e) for e in error.errors(include_url=False)]
-    misspelt = [e for e in found if e.sentence.startswith("unknown key")]
-    chosen = min(misspelt or found, key=lambda e: int((where(*e.path).rsplit(":", 1) or "0")[-1] or 0))
-    key = spoken(chosen.path[:-1] if misspelt else chosen.path)
-    sentence = f"{key}: {chosen.sentence}" if key else chosen.sentence
-    return SpecError(one_line(sentence), where=where(*chosen.path), hint=one_line(chosen.hint))
-
-
-_BELONGS = {"momentum": "optimizer", "lr": "learning_rate", "eta": "learning_rate", "alpha": "learning_rate", "weights": "W", "biases": "b",
-            "neurons": "units", "cost": "loss", "function": "activation"}  # fmt: skip
-_EXPECTED = (
-    ("dict", "expected keys with values, as in {x: 2}"),
-    ("model", "expected keys with values in braces"),
-    ("tuple", "expected a list of names, as in [a, b]"),
-    ("list", "expected a list, as in [a, b]"),
-    ("string", "expected one word or text"),
-    ("missing", "this key is missing"),
-)
-
-
-def _problem(error: Any) -> ValueProblem:
-    """Pydantic's finding in our words; `path` is the whole way from the top of the file."""
-    path, kind = tuple(error["loc"]), error["type"]
-    own = error.get("ctx", {}).get("error")
-    if isinstance(own, ValueProblem):
-        return ValueProblem(own.sentence, *path, *own.path, hint=own.hint)
-    if kind == "extra_forbidden":
-        return ValueProblem(f"unknown key {short(path[-1])}", *path, hint=_nearest_key(path))
-    if kind == "literal_error":
-        choices = re.findall(r"'(\w+)'", error["ctx"]["expected"])
-        return ValueProblem(f"unknown value {short(error['input'])}", *path, hint=nearest(str(error["input"]), choices))
-    sentence = next((s for prefix, s in _EXPECTED if kind.startswith(prefix)), "this value is not understood")
-    return ValueProblem(sentence + ("" if kind == "missing" else f", not {short(error['input'])}"), *path)
-
-
-def _nearest_key(path: tuple[Step, ...]) -> str:
-    levels: dict[str, type[BaseModel]] = {"layers": Layer, "init": Init, "inputs": Size, "targets": Size, **beyond.LEVELS, **training.LEVELS}
-    model = levels.get(str(path[0]), Spec) if len(path) > 1 else Spec
-    key = str(path[-1])
-    key = _BELONGS.get(key, key)
-    if key not in model.model_fields and key in Layer.model_fields:
-        return f"{key!r} belongs to a layer"
-    return nearest(key, model.model_fields)
-
-
-def expression_parser() -> Any:
-    """The module that reads equations."""
-    from .language import parse  # late: the JSON Schema needs no equations
-    return parse

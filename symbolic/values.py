@@ -20,6 +20,7 @@ from .expr import Expr
 from .language.arithmetic import MP, Arithmetic, Env, Matrix, entries, spread_out
 from .network import Network
 
+LARGEST = 1e300  # numbers beyond this fit no float
 DIGITS = 90  # working precision of everything that is printed or compared; differences lose a third on each side
 
 

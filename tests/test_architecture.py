@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,233 +15,156 @@ PACKAGE = Path(__file__).parent.parent / "symbolic"
 FILES = {path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): path for path in sorted(PACKAGE.rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
-# From the ground up; a room imports from rooms named earlier. Rooms in one string know each other.
-ROOMS = """
-errors
-files
-language.plain expr language.takes
-language.run language.constants
-language.rows
-language.places
+# From the ground up: a file imports only from files named before it, so there are no circles.
+FILES_IN_ORDER = """
+errors files
+language.tree
+expr
+language.takes language.run language.constants language.rows language.places
 functions
-language.matrices
-language.arithmetic
-language.floats
+language.matrices language.arithmetic language.floats
 rules
-language.parsemoves
-language.parse
-optimizers
-network
+language.parsemoves language.parse
+optimizers network
 models.primitives
 losses
 models.layertypes
 layers
-models.theorems
-models.initial
+models.theorems models.initial
 derive
 lectures.forward_mode
-calculus
-index
-lesson
-values
-proof.probe
-proof.lookup
-proof.prove
+calculus index lesson values
+proof.probe proof.lookup proof.prove
 verify
 lectures.slopes
-wrong.changes
-wrong.ways
-wrong.rules
-wrong.losses wrong.gathered wrong.steps
+wrong.changes wrong.ways wrong.rules wrong.losses wrong.gathered wrong.steps
 slips
 check.arrays
-check.points
-check.judge
-check.suspects
-check.updates
-check.recovered
-check.why
-claims.drift
-claims.scenes
-lectures.second
 pages.texparts
 latex
-decimals
-reading.numbers
-reading.choices
-reading.plans
-reading.yamltext
-lectures.gates lectures.transforms
+reading.numbers reading.choices reading.plans reading.yamltext
 claims.claimtext
 check.adapter
 reading.beyond reading.training
-numeric.data numeric.idx
-numeric.datasets numeric.tables
-models.stacked spec reading.givens reading.speccheck reading.stackcheck reading.losscheck reading.specmodels
-reading.wanted
+spec
+models.stacked
+reading.givens reading.losscheck reading.wanted
 problem
+check.points check.judge check.suspects check.updates check.recovered check.why
+claims.drift claims.scenes
+lectures.second
+decimals
+lectures.gates lectures.transforms
+numeric.data numeric.idx numeric.datasets numeric.tables
+reading.stackcheck reading.specmodels reading.speccheck reading.specfile
 lectures.quadratic lectures.descent lectures.linear
-claims.written
-claims.judge
-pages.sheet
-pages.modes
-pages.curvature
-pages.lagrange
-pages.through_time
-pages.descentfigure
-pages.descentpages
+claims.written claims.judge
+pages.sheet pages.modes pages.curvature pages.lagrange pages.through_time pages.descentfigure pages.descentpages
 render.plane
-pages.gatepages pages.jacobianpages pages.linearpages pages.transformpages
-pages.losspage
-pages.tracepages
-pages.sections
-pages.report
+pages.gatepages pages.jacobianpages pages.linearpages pages.transformpages pages.losspage pages.tracepages pages.sections pages.report
 numpycode numpytree
 numeric.passes numeric.program numeric.sources numeric.scalar numeric.buffers numeric.backends numeric.compiled numeric.crosscheck
-numeric.history numeric.checkpoint numeric.update
-numeric.task
-numeric.train
-numeric.job
-numeric.studies
+numeric.history numeric.checkpoint numeric.update numeric.task numeric.train numeric.job numeric.studies
 pages.tracing
-numeric.listing
-numeric.spelling numeric.targets
-numeric.codetext numeric.coding
-catalogue.entry
-catalogue.models
-catalogue.entrytexts
-catalogue.entries
-catalogue.tables
-check.lockdown
-check.frames check.steps
-check.child
-check.sandbox
-render.mathml render.engine render.text render.texmetrics render.texread render.texboxes render.texmath
-render.width
-render.lines render.layered render.netfigure render.graph render.words
-render.view
-render.filling
-render.plots
-render.figures
-render.sectionpages
-render.documents
-render.tracepage
-render.chart
-render.trainfigures render.studyfigure
-problems.spaces
-problems.format
-problems.starter
-problems.wording
-problems.second problems.stepping
-problems.worked
-problems.tolerance
-problems.distractors
-problems.question
-problems.variants
-problems.solution
-problems.kinds
-problems.programs
-problems.verdicts
-problems.make
+numeric.listing numeric.spelling numeric.targets numeric.codetext numeric.coding
+catalogue.entry catalogue.models catalogue.entrytexts catalogue.entries catalogue.tables
+check.lockdown check.frames check.steps check.child check.sandbox
+render.mathml render.engine render.text render.texmetrics render.texread render.texboxes render.texmath render.width render.lines
+render.layered render.netfigure render.graph render.words render.view render.filling render.plots render.figures render.sectionpages
+request
+render.documents render.tracepage render.chart render.trainfigures render.studyfigure
+problems.spaces problems.format problems.starter problems.wording problems.second problems.stepping problems.worked problems.tolerance
+problems.distractors problems.question problems.variants problems.solution problems.kinds problems.programs problems.verdicts problems.make
 problems.library
 render.questionpages
 check.terminal
 render.checkpage
-exam.spec
-exam.roster
-exam.draw
-exam.pages
-exam.html
-exam.printing
-exam.settle
-exam.manifest
-exam.work
-exam.workers
-exam.cluster
-exam.bulk
+exam.spec exam.roster exam.draw exam.pages exam.html exam.printing exam.settle exam.manifest exam.work exam.workers exam.cluster exam.bulk
 exam.reprint
-render.errata
-render.cataloguetext render.cataloguepages
-doctor
-produce
+render.errata render.cataloguetext render.cataloguepages
+doctor produce
 claims.errata
 catalogue.reference
-check.names check.reading
-check.rewriting check.helpers check.layouts check.presets check.shortnet
-check.routines
-check.calls
-check.stepping
-check.setting
-check.ways
-check.layerobjects
-check.frameworks
-check.scripts
-check.shapes
-check.readback
-check.engines check.interfaces
-commands.shared
-commands.study commands.trace commands.train
-commands.bank commands.new commands.code commands.exam
-check.subject
-check.telling check.report
-check.graphs
-check.mending check.findings
-check.session
-check.folder check.formats check.api
-check.fixture
+check.names check.reading check.rewriting check.helpers check.layouts check.presets check.shortnet check.routines check.calls check.setting
+check.ways check.stepping check.layerobjects check.frameworks check.scripts check.shapes check.subject check.readback check.engines
+check.interfaces
+commands.shared commands.study commands.trace commands.train commands.bank commands.new commands.code commands.exam
+check.report check.graphs check.mending check.findings check.session check.folder check.formats check.api check.fixture
 commands.check
-cli
-__main__
-""".strip().splitlines()
-PLACE = {name: k for k, room in enumerate(ROOMS) for name in room.split()}
-MATHEMATICS = """expr language.plain language.takes language.places language.matrices language.arithmetic language.floats rules language.parsemoves language.parse optimizers
+cli __main__
+""".split()
+PLACE = {name: k for k, name in enumerate(FILES_IN_ORDER)}
+MATHEMATICS = """expr language.tree language.takes language.places language.matrices language.arithmetic language.floats rules language.parsemoves language.parse optimizers
 network models.primitives models.layertypes losses layers models.theorems models.initial derive lectures.forward_mode calculus index lesson
 values proof.probe proof.lookup proof.prove verify wrong.changes wrong.ways wrong.rules wrong.losses wrong.gathered wrong.steps slips check.arrays check.points check.judge check.suspects check.updates check.recovered check.why claims.drift claims.scenes lectures.second lectures.gates lectures.transforms
 lectures.linear lectures.slopes""".split()
 # Where source is run: the student's file, in the locked child process; and what our own printers wrote, every node of it looked at first.
 RUNS = {"check.steps": {"exec", "compile"}, "language.run": {"exec", "compile"}}
-LONG = {"expr": 450, "latex": 450}  # every node of the language, and how each is printed
+LONG = {"expr": 410, "latex": 430}  # every node of the language, and how each is printed
 MOST_LINES = 400
 
 
-def for_types_only(tree: ast.Module) -> set[int]:
-    """The imports under ``if TYPE_CHECKING``: they are not there when the program runs."""
-    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and getattr(n.test, "id", "") == "TYPE_CHECKING"]
-    return {id(n) for block in blocks for child in block.body for n in ast.walk(child)}
-
-
-def imported(name: str) -> Iterator[str]:
-    """The rooms that a room imports, also inside functions."""
-    skip = for_types_only(TREES[name])
-    for n in ast.walk(TREES[name]):
-        if id(n) in skip:
+def imports(name: str, tree: ast.AST, *, late: bool | None = None) -> Iterator[str]:
+    """What a file imports: files of ours by their names, libraries by theirs; late: only inside functions (True) or only outside (False, and
+    not for types alone)."""
+    inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)}
+    if late is False:
+        inside |= {id(n) for f in ast.walk(tree) if isinstance(f, ast.If) and getattr(f.test, "id", "") == "TYPE_CHECKING" for n in ast.walk(f)}
+    for n in ast.walk(tree):
+        if not isinstance(n, (ast.Import, ast.ImportFrom)) or late is not None and late != (id(n) in inside):
             continue
         if isinstance(n, ast.Import):
-            yield from (a.name.removeprefix("symbolic.") for a in n.names if a.name.startswith("symbolic."))
-        elif isinstance(n, ast.ImportFrom):
-            whole = n.module or ""
-            if n.level:
-                package = ["symbolic", *name.split(".")][:-1]
-                whole = ".".join([*package[:len(package) - n.level + 1], *([n.module] if n.module else [])])
-            if whole.split(".")[0] == "symbolic":
-                for alias in n.names:
-                    found = [x.removeprefix("symbolic.") for x in (f"{whole}.{alias.name}", whole) if x.removeprefix("symbolic.") in FILES]
-                    yield from found[:1]
+            yield from (a.name.removeprefix("symbolic.") if a.name.startswith("symbolic.") else a.name.split(".")[0] for a in n.names)
+            continue
+        package = ["symbolic", *name.split(".")][:-n.level] if n.level else []
+        whole = ".".join([*package, *([n.module] if n.module else [])])
+        if whole.split(".")[0] != "symbolic":
+            yield whole.split(".")[0]
+            continue
+        for alias in n.names:
+            found = [x.removeprefix("symbolic.") for x in (f"{whole}.{alias.name}", whole) if x.removeprefix("symbolic.") in FILES]
+            yield from found[:1]
 
 
-def test_every_module_has_a_room() -> None:
+def later(name: str, tree: ast.AST) -> list[str]:
+    """What a file imports though it does not stand before it; inside a function, or for types only, is no excuse."""
+    return [other for other in imports(name, tree) if PLACE.get(other, -1) >= PLACE[name]]
+
+
+@cache
+def slow(name: str) -> frozenset[str]:
+    """The libraries that are loaded with a file, or the library itself if it is one; subprocess and multiprocessing take their time as well."""
+    if name not in FILES:
+        return frozenset({name}) - sys.stdlib_module_names | ({name} & {"subprocess", "multiprocessing", "fcntl"})  # the last is not everywhere
+    return frozenset().union(*map(slow, imports(name, TREES[name], late=False)))
+
+
+def test_every_module_has_a_place() -> None:
     assert {name for name in FILES if not name.endswith("__init__")} == set(PLACE)
 
 
 @pytest.mark.parametrize("name", PLACE)
 def test_imports_point_upward(name: str) -> None:
-    for other in imported(name):
-        assert PLACE[other] <= PLACE[name], f"symbolic/{name} imports {other}, which comes later"
+    assert not later(name, TREES[name]), f"symbolic/{name}"
 
 
-def test_the_reader_of_imports_sees_them() -> None:
-    assert {"expr", "network", "proof.prove", "index"} <= set(imported("verify")) and "render.engine" in set(imported("doctor"))
-    assert "problem" not in set(imported("render.documents")), "only for types"
+@pytest.mark.parametrize("planted", ["from . import verify", "def f():\n    from .verify import certify", "if TYPE_CHECKING:\n    from .verify import Certified"])
+def test_a_circle_is_found(planted: str) -> None:
+    assert "expr" in set(imports("verify", TREES["verify"])) and later("expr", ast.parse(planted)) == ["verify"]
+
+
+def needless(name: str, tree: ast.AST) -> list[str]:
+    """What a file imports inside a function though it would not start more slowly with it at its top."""
+    return [other for other in imports(name, tree, late=True) if slow(other) <= slow(name)]
+
+
+@pytest.mark.parametrize("name", PLACE)
+def test_imports_inside_functions_wait_for_what_is_slow_to_start(name: str) -> None:
+    assert not needless(name, TREES[name]), f"symbolic/{name}: these belong at its top"
+
+
+def test_a_needless_import_inside_a_function_is_found() -> None:
+    assert needless("verify", ast.parse("def f():\n    import math, sympy\n    from .values import forward\n    from .proof import prove")) == ["math", "values"]
 
 
 @pytest.mark.parametrize("name", MATHEMATICS)
@@ -271,8 +196,8 @@ def test_nothing_is_evaluated(name: str) -> None:
 
 def test_only_the_child_has_what_runs_a_students_file() -> None:
     """The locked process loads it by its path; no module of ours imports it."""
-    assert [name for name in FILES if "check.steps" in imported(name)] == []
-    assert "check.child" in FILES and "check.child" not in {x for name in FILES for x in imported(name)}
+    assert [name for name in FILES if "check.steps" in imports(name, TREES[name])] == []
+    assert "check.child" in FILES and "check.child" not in {x for name in FILES for x in imports(name, TREES[name])}
 
 
 def test_templates_hold_no_mathematics() -> None:

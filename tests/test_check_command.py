@@ -23,8 +23,8 @@ from symbolic.check.subject import subject
 from symbolic.cli import main
 from symbolic.derive import derive
 from symbolic.errors import ChainruleError, SpecError
-from symbolic.layers import stack
 from symbolic.latex import Printer
+from symbolic.layers import stack
 from symbolic.losses import LOSSES
 from symbolic.network import LayerPlan
 from symbolic.render.mathml import mathml

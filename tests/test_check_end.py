@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from studentfiles import FILES
+
 from symbolic.check.adapter import Adapter
 from symbolic.check.points import Blueprint
 from symbolic.check.report import Report

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from mpmath import mp
 
 from symbolic.check.arrays import forward, gradients, matrix

@@ -17,8 +17,7 @@ from unittest.mock import MagicMock
 
 import numpy
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from symbolic import expr as ex
 from symbolic.check import judge, sandbox
@@ -36,8 +35,7 @@ from symbolic.numpycode import typed
 from symbolic.numpytree import tree_code
 from symbolic.slips import SLIPS
 from symbolic.wrong.gathered import swapped
-from tests.test_check_why import NETWORKS as OTHERS
-from tests.test_check_why import dense
+from tests.test_check_why import NETWORKS as OTHERS, dense
 
 STATES = {n for n, s in SLIPS.items() if s.kind == "state"}
 # The compiled code holds sizes of layers as numbers where a loss divides by them, so these do not.

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from symbolic.check import frames, lockdown, sandbox
 from symbolic.check.sandbox import Limits, Outcome, run

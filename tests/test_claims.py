@@ -23,9 +23,10 @@ from symbolic.errors import SpecError
 from symbolic.lesson import plan
 from symbolic.problem import build as problem_of
 from symbolic.reading.numbers import parse_number
+from symbolic.reading.specfile import build
 from symbolic.reading.yamltext import parse
 from symbolic.slips import SLIPS
-from symbolic.spec import Spec, build
+from symbolic.spec import Spec
 from symbolic.verify import certify
 
 ERRATA = Path(__file__).parent.parent / "examples" / "errata"

@@ -30,7 +30,7 @@ from symbolic.numeric.targets import TARGETS
 from symbolic.optimizers import OPTIMIZERS, SCHEDULES
 from symbolic.problem import Problem, build as problem_of
 from symbolic.proof.probe import kinks
-from symbolic.spec import build, load
+from symbolic.reading.specfile import build, load
 from symbolic.values import DIGITS, forward, gradients
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -17,7 +17,7 @@ from symbolic.numeric.data import Data, split, standardised
 from symbolic.numeric.datasets import DATASETS, load
 from symbolic.numeric.job import Wish, job_of
 from symbolic.numeric.task import task_of
-from symbolic.spec import build
+from symbolic.reading.specfile import build
 
 GENERATED = [name for name, row in DATASETS.items() if row.make]
 

@@ -20,7 +20,7 @@ from symbolic.network import entry_symbols, scalarize
 from symbolic.pages.report import report
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import Problem, build
-from symbolic.spec import build as read
+from symbolic.reading.specfile import build as read
 from symbolic.values import forward, gradients
 from symbolic.verify import Certified, certify
 

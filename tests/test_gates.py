@@ -22,8 +22,8 @@ from symbolic.pages.report import report
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import build
 from symbolic.produce import Request, produce
+from symbolic.reading.specfile import build as read
 from symbolic.render.plane import Plane
-from symbolic.spec import build as read
 from symbolic.verify import certify
 
 TABLES = {size: list(product((0, 1), repeat=size)) for size in gates.SIZES}

@@ -24,8 +24,8 @@ from symbolic.models.theorems import applied
 from symbolic.network import LayerPlan, Network, scalarize
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import build as problem_of
+from symbolic.reading.specfile import build
 from symbolic.rules import RULES, Rule
-from symbolic.spec import build
 from symbolic.values import DIGITS
 from symbolic.verify import certify
 
@@ -359,7 +359,7 @@ def test_a_single_entry_is_taken_at_the_index_level() -> None:
 
 
 def test_the_file_and_the_line_are_named(tmp_path: Path) -> None:
-    from symbolic.spec import load
+    from symbolic.reading.specfile import load
 
     path = tmp_path / "net.yaml"
     path.write_text("inputs: {x: [[1, 2], [0, 1]]}\ntargets: {y: [[1], [0]]}\nloss: mse\nlayers:\n  - {units: 2}\n  - {type: dropout, mask: [1, 3]}\n  - {units: 1}\n")

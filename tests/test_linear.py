@@ -23,7 +23,7 @@ from symbolic.pages.report import report
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import build
 from symbolic.produce import Request, produce
-from symbolic.spec import build as read
+from symbolic.reading.specfile import build as read
 from symbolic.verify import certify
 
 LINE: dict[str, Any] = {"inputs": {"x": [[1], [2], [3], [4]]}, "targets": {"y": [[2], [3], [5], [6]]}, "layers": [{"units": 1, "W": [[0]], "b": [0]}],

@@ -32,8 +32,8 @@ from symbolic.pages.report import report
 from symbolic.pages.sheet import Section, Sheet
 from symbolic.problem import Problem, build
 from symbolic.produce import Request, produce
+from symbolic.reading.specfile import build as spec_of, load
 from symbolic.rules import RULES
-from symbolic.spec import build as spec_of, load
 from symbolic.values import DIGITS, forward, gradients
 from symbolic.verify import Certified, certify
 

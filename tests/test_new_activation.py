@@ -22,7 +22,7 @@ from symbolic.pages.report import report
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import build
 from symbolic.produce import Request, produce
-from symbolic.spec import build as read
+from symbolic.reading.specfile import build as read
 from symbolic.verify import certify
 
 SPEC = {"title": "A new activation", "inputs": {"x": ["0.5", "-0.3"]}, "targets": {"y": ["0.2"]}, "loss": "half_squared_error", "learning_rate": "0.1",

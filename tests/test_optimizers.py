@@ -31,8 +31,8 @@ from symbolic.pages.report import report
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import Problem, build
 from symbolic.produce import Request, produce, solve
+from symbolic.reading.specfile import build as read
 from symbolic.render.documents import source_of
-from symbolic.spec import build as read
 from symbolic.verify import certify
 
 PARABOLA = {"equations": {"L": "(w - 2)**2/2"}, "at": {"w": "-1"}, "learning_rate": "0.1"}

@@ -16,7 +16,7 @@ from symbolic.lesson import plan
 from symbolic.pages.report import report
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import build
-from symbolic.spec import build as read
+from symbolic.reading.specfile import build as read
 from symbolic.verify import certify
 
 PLAIN = ("identity", "relu", "sigmoid", "tanh", "softmax", "leaky_relu", "softplus")

@@ -26,7 +26,7 @@ from symbolic.errors import SpecError
 from symbolic.language.floats import FLOATS
 from symbolic.losses import LOSSES
 from symbolic.network import Network
-from symbolic.spec import build
+from symbolic.reading.specfile import build
 from symbolic.values import forward, gradients
 
 

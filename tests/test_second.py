@@ -39,7 +39,7 @@ from symbolic.pages.sheet import Sheet
 from symbolic.problem import build
 from symbolic.produce import Request, produce, solve
 from symbolic.proof.probe import kinks
-from symbolic.spec import build as spec_of
+from symbolic.reading.specfile import build as spec_of
 from symbolic.values import DIGITS, forward
 
 

@@ -18,8 +18,9 @@ from symbolic.errors import SpecError
 from symbolic.lesson import plan
 from symbolic.problem import build as problem_of
 from symbolic.produce import Request, produce
+from symbolic.reading.specfile import build, load
 from symbolic.reading.yamltext import parse
-from symbolic.spec import Init, Layer, Size, Spec, build, load
+from symbolic.spec import Init, Layer, Size, Spec
 from symbolic.verify import certify
 
 TWO_LAYERS = "title: Two layers, one training example\n" + course.TWO_LAYERS

@@ -14,7 +14,7 @@ from symbolic.lesson import plan
 from symbolic.pages import through_time
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import build as problem_of
-from symbolic.spec import build
+from symbolic.reading.specfile import build
 from symbolic.verify import certify
 
 

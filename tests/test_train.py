@@ -28,7 +28,7 @@ from symbolic.optimizers import OPTIMIZERS, SCHEDULES
 from symbolic.pages.tracing import traced
 from symbolic.problem import build as problem_of
 from symbolic.reading.plans import planned
-from symbolic.spec import build, load
+from symbolic.reading.specfile import build, load
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 VALLEY = {"equations": {"L": "(a - 1)**2 + 4*(b - 1/2)**2 + a*b/3"}, "at": {"a": -2, "b": 2}, "learning_rate": "0.05"}

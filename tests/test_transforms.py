@@ -23,7 +23,7 @@ from symbolic.pages import jacobianpages, transformpages
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import build
 from symbolic.produce import Request, produce
-from symbolic.spec import build as read
+from symbolic.reading.specfile import build as read
 from symbolic.values import DIGITS
 from symbolic.verify import certify
 

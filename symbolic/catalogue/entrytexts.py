@@ -13,7 +13,7 @@ from typing import Any
 from .. import expr as ex
 from ..expr import Expr
 from ..language.parse import names_in, parse
-from ..latex import letter
+from ..latex import Printer, letter
 from ..lectures.descent import check_first, scheduled
 from ..lesson import plan
 from ..network import Equation, Network, Symbol, from_equations
@@ -55,8 +55,6 @@ def assigned(equations: Mapping[str, str]) -> tuple[Network, tuple[tuple[Expr, E
 
 
 def _shown(network: Network, text: str) -> str:
-    from ..latex import Printer
-
     tree = parse(text, {n: ex.sym(n) for n in names_in(text)})
     symbols = {**network.symbols, **{n: Symbol(n, (), "value", n) for n in tree.names}}
     return Printer(Network(network.equations, symbols), colour=False)(tree)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import SpecError, nearest
+from ..files import write_all
+from ..render.cataloguetext import card, listed, rows_as_table
 from .tables import entries_of, find, tables
 
 LIST, SHOW, WHOLE = ("table", "json"), ("md", "json", "tex", "pdf"), ("pdf", "tex")
@@ -14,8 +16,6 @@ Say = Callable[[str], None]
 
 def list_rows(kind: str | None, form: str, say: Say) -> None:
     """Print every row of every table, or of one. Raises SpecError for an unknown table or format."""
-    from ..render.cataloguetext import listed, rows_as_table
-
     _check((form,), LIST)
     found = [(t, entries_of(t)) for t in tables(kind)]
     say((listed(e for _, rows in found for e in rows) if form == "json" else rows_as_table([(t.title, rows) for t, rows in found])).rstrip("\n"))
@@ -26,9 +26,7 @@ def show_row(name: str, folder: Path | None, formats: Sequence[str], say: Say, *
 
     Raises SpecError for an unknown row or format, CheckError for a line that fails its check.
     """
-    from ..files import write_all
     from ..render.cataloguepages import files
-    from ..render.cataloguetext import card
 
     found = find(name)
     if not formats and folder is None:
@@ -48,7 +46,6 @@ def show_row(name: str, folder: Path | None, formats: Sequence[str], say: Say, *
 
 def write_catalogue(folder: Path, formats: Sequence[str], say: Say, *, engine: str | None = None, templates: Path | None = None) -> None:
     """The whole reference as one document. Raises SpecError for an unknown format, CheckError for a line that fails its check."""
-    from ..files import write_all
     from ..render.cataloguepages import pdf, reference
 
     _check(formats, WHOLE)

@@ -27,14 +27,14 @@ from typing import Any
 
 import numpy
 
-from ..errors import ChainruleError, SpecError
+from ..errors import ChainruleError, SpecError, nearest
 from .adapter import Adapter
 from .calls import Script, Supply, path_text
-from .findings import Found, network_report
+from .findings import network_report
 from .interfaces import setting
 from .layouts import WORDS, Layout, Plain
 from .points import Point
-from .readback import PointRead, Read
+from .readback import Found, PointRead, Read
 from .reading import Code, parse
 from .report import Report
 from .routines import Path, Routine, routines
@@ -126,8 +126,6 @@ def _code(function: Callable[..., Any]) -> Code:
 
 def _layout(words: Sequence[str], as_is: bool) -> Layout:
     """The layout that words name; W as (in, out) beside rows, (out, in) beside columns, where they do not say. Raises SpecError."""
-    from ..errors import nearest
-
     said: dict[str, Any] = {}
     for word in words:
         if word not in WORDS:

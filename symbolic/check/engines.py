@@ -22,10 +22,11 @@ from ..network import Network, from_equations
 from . import helpers
 from .calls import Script
 from .names import Names, plain
-from .readback import Outcome, PointRead, Read
+from .readback import PointRead, Read
 from .reading import Code
 from .rewriting import kept
 from .routines import BACKWARD, Class, Routine, classes, pick, routines
+from .sandbox import Outcome
 from .shapes import Tensor
 
 OPERATORS = {ast.Add: ("add", "__add__", "__radd__"), ast.Sub: ("sub", "__sub__", "__rsub__"), ast.Mult: ("mul", "__mul__", "__rmul__"),

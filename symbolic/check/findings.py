@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy
@@ -17,35 +16,16 @@ from .layouts import Plain, role_of
 from .mending import Again, mended
 from .names import parts
 from .points import Point
-from .readback import PointRead, Read
+from .readback import Found, PointRead, Read
 from .reading import Code
 from .report import Reason, Report, Row, Source, counted
 from .routines import moves
-from .sandbox import TRUST, Outcome
-from .setting import Interface
-from .subject import Subject
+from .sandbox import CLOSED, TRUST, Outcome
 from .suspects import field_of
 from .updates import judged
 from .why import Cause, Diagnosis, diagnose
 
 SHOWN = 3  # entries of a recovered signal
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file that was run: how it was called, at which points, what it gave; fixed_sizes: only the sizes of the spec could be used."""
-
-    subject: Subject
-    code: Code
-    way: Interface
-    at: Sequence[Point]
-    outcome: Outcome
-    got: Read
-    cases: Sequence[Case]
-    dtype: str = "float64"
-    fixed_sizes: bool = False
-    singles: bool = False
-    left: tuple[str, ...] = ()
 
 
 def failed(file: str, title: str, status: str, message: str, **more: Any) -> Report:
@@ -135,8 +115,6 @@ def failure_sentence(code: Code, report: Mapping[str, Any], outcome: Outcome) ->
     where = code.where(line) if line else code.name
     said = f"{report.get('type', 'error')}: {report.get('message', '')}".rstrip(": ")
     written = source(code, line).text
-    from .sandbox import CLOSED
-
     closed = f" ({CLOSED})" if report.get("type") == "PermissionError" else ""
     return f"{where}: {said}{closed}" + (f", in `{written}`" if written else "")
 

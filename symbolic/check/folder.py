@@ -1,6 +1,6 @@
 """Many submissions at once: each in its turn or several beside each other, always told in the order of their names.
 
-What a process hands back is plain data (`telling.told`), so that it can be sent; one broken file stops nothing.
+What a process hands back is plain data (`report.told`), so that it can be sent; one broken file stops nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The formats of a report, one row each: how plain data of `telling.told` becomes bytes."""
+"""The formats of a report, one row each: how plain data of `report.told` becomes bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from ..errors import ChainruleError, SpecError, nearest
 from ..render.text import clean, markdown
-from .telling import plain
+from .report import plain
 from .terminal import WHY, error, shape, slope, terminal
 
 Data = Mapping[str, Any]

@@ -16,7 +16,7 @@ from ..errors import SpecError
 from .calls import Script, Supply, arguments, path_text
 from .layerobjects import upstream
 from .layouts import Layout
-from .names import Part
+from .names import Part, parts
 from .routines import LOSS, Class, Path, Routine, classes, own, pick, routines
 from .setting import Interface, Setting
 from .ways import Calls, gives_gradients
@@ -139,8 +139,6 @@ def _places(c: Class, here: Setting) -> dict[Path, str]:
         out |= {(*path, tail): name for tail, name in ((".weight", f"W{k}"), (".bias", f"b{k}")) if name in parameters}
     for name, where in here.adapter.attrs.items():
         if name in parameters:
-            from .names import parts
-
             out[parts(f".{where.lstrip('.')}")] = name
     return out
 

@@ -27,9 +27,10 @@ from .layerobjects import layers
 from .layouts import WORDS, Plain
 from .names import Names, counts_from_zero
 from .presets import merged, recognised
-from .readback import Outcome, Read, read_back
+from .readback import Read, read_back
 from .reading import Code
 from .routines import stores
+from .sandbox import Outcome
 from .scripts import scripts, trainers
 from .setting import Interface, Setting
 from .stepping import add

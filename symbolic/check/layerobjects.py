@@ -17,6 +17,7 @@ from ..errors import SpecError
 from ..language.floats import FLOATS
 from ..values import forward, gradients
 from .calls import Script, Supply
+from .helpers import SLOPES
 from .names import WORDS, Names, plain
 from .routines import FORWARD, LOSS, Class, Routine, calls, classes, moves, pick, routines, stores
 from .setting import Interface, Setting, fixed_rate
@@ -351,8 +352,6 @@ def _activation_class(name: str, others: list[Class], functions: set[str], here:
             and not re.search(r"loss|entropy", c.name, re.IGNORECASE)]
     if same and (same[0].init is None or all(p in same[0].init.optional for p in same[0].init.parameters)):
         return same[0]
-    from .helpers import SLOPES
-
     slope = next((s for p in SLOPES if (s := p.format(name)) in functions), None)
     for c in [*same, *others]:
         needed = [p for p in c.init.parameters if p not in c.init.optional] if c.init else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import expr as ex
 from ..derive import derived
@@ -20,11 +20,9 @@ from ..numpytree import tree_code
 from .judge import Case, judge
 from .layouts import Layout, role_of
 from .points import Blueprint
+from .readback import Found
 from .reading import Code, parse
 from .report import Reason
-
-if TYPE_CHECKING:
-    from .findings import Found
 
 MOST_CAUSES = 2  # alternatives for which a line is looked for
 FACTORS = ("", "2 * ", "0.5 * ")

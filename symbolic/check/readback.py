@@ -9,35 +9,26 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy
 
 from ..errors import SpecError
 from . import stepping
 from .calls import Script, Supply
+from .judge import Case
 from .layouts import Layout
 from .names import Part, parts, plain
+from .points import Point
+from .reading import Code
+from .sandbox import Outcome
 from .setting import Interface
 from .shapes import Tensor, all_differ, bias_of, reduces_by_mean, tensor, value_of
+from .subject import Subject
 from .updates import Moved
 
 PLACES = ("rows", "in_out")
-
-
 SURE = {"ypred", "yhat", "pred", "preds", "prediction", "predictions", "predicted", "yprob", "probs", "probabilities", "al", "ypredicted"}
-
-
-class Outcome(Protocol):
-    """What the sandbox gives: arrays by key, and the report of each step."""
-
-    @property
-    def arrays(self) -> Mapping[str, Any]:
-        """Arrays by key."""
-
-    @property
-    def steps(self) -> Any:
-        """The report of each step."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +51,23 @@ class Read:
     names: Mapping[str, str] = field(default_factory=dict)
     moved: tuple[Moved, ...] = ()
     stopped: Mapping[str, Any] | None = None  # why the update did not run
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that was run: how it was called, at which points, what it gave; fixed_sizes: only the sizes of the spec could be used."""
+
+    subject: Subject
+    code: Code
+    way: Interface
+    at: Sequence[Point]
+    outcome: Outcome
+    got: Read
+    cases: Sequence[Case]
+    dtype: str = "float64"
+    fixed_sizes: bool = False
+    singles: bool = False
+    left: tuple[str, ...] = ()
 
 
 @dataclass

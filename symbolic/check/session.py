@@ -18,12 +18,12 @@ import numpy
 from ..errors import ChainruleError, SpecError
 from ..slips import SLIPS
 from . import engines, interfaces, sandbox
-from .findings import Found, engine_report, failed, network_report
+from .findings import engine_report, failed, network_report
 from .graphs import graph_cases, own_graphs
 from .judge import LIMITS, Case, plain_array
 from .layouts import Layout
 from .points import Blueprint, Point, at_kink, draw, points
-from .readback import PointRead, Read
+from .readback import Found, PointRead, Read
 from .reading import Code, read
 from .report import Report
 from .setting import Interface, Needs

@@ -11,7 +11,7 @@ from ..network import Network
 from . import helpers
 from .adapter import Adapter
 from .calls import Script, Supply
-from .layouts import Layout, candidates
+from .layouts import Layout, candidates, products, role_of
 from .names import Names
 from .reading import Code
 from .rewriting import edited, kept
@@ -46,8 +46,6 @@ class Setting:
 
 
 def _multiplies(tree: ast.AST) -> bool:
-    from .layouts import products
-
     return next(products(tree), None) is not None
 
 
@@ -99,8 +97,6 @@ class Interface:
         names = self.here.names
         for scope in self.scopes():
             if self.update:
-                from .layouts import role_of
-
                 for n in moves(scope, names):
                     role = role_of(n.target if isinstance(n, ast.AugAssign) else n.targets[0], names)  # type: ignore[attr-defined]
                     out[str(role)] = n.lineno  # type: ignore[attr-defined]

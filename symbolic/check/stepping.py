@@ -1,53 +1,25 @@
-"""The update of a file: its function or method is called with gradients of ours, at two learning rates, and what it makes of the parameters is read back.
-
->>> from .names import Names
->>> from .routines import routines
->>> found = routines(ast.parse("def update(W1, dW1, lr): return W1 - lr * dW1\\ndef step(x): return x"))
->>> updater({r.name: r for r in found}, Names(1)).name
-'update'
-"""
+"""The update of a file: its function or method is called with gradients of ours, at two learning rates, and what it makes of the parameters is read back."""
 
 from __future__ import annotations
 
 import ast
 import copy
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
 from ..optimizers import OPTIMIZERS
 from .calls import Script, Supply, arguments, path_text
-from .names import Names, Part, parts
-from .routines import UPDATE, Class, Path, Routine, moves, pick
+from .names import Part, parts
+from .routines import Path, gradient_at
 from .updates import Moved
-
-if TYPE_CHECKING:
-    from .ways import Calls
+from .ways import Calls
 
 RATES = (0.5, 0.125)
 ADAM = OPTIMIZERS["adam"].options
 OPTIONS = {"eps": float(ADAM["epsilon"].default or 0), "beta": float(ADAM["beta1"].default or 0), **{n: float(o.default or 0) for n, o in ADAM.items()}}
 STEPS = 2  # of an object, which may remember
-
-
-def updater(found: Mapping[str, Routine], names: Names, owner: Class | None = None) -> Routine | None:
-    """The routine that applies gradients: one that is given them, or a method that changes parameters by gradients that the object holds."""
-    routine = pick(found, UPDATE, names, "update")
-    if routine is None:
-        return None
-    takes = {names.role(p) or "" for p in routine.parameters}
-    if "x" in takes:
-        return None
-    given = "grads" in takes or any(t.startswith("d:") for t in takes)
-    held = owner is not None and any(_gradient(names, path) for path in owner.attributes) and bool(moves(routine.node, names))
-    return routine if given or held else None
-
-
-def _gradient(names: Names, path: Path) -> str:
-    """What a path holds, if that is gradients: d:W1, d:W*, grads."""
-    role = names.of([p for p in path if p != -1]) or ""
-    return role if role == "grads" or role.startswith(("d:W", "d:b")) or role[2:] in names.known else ""
 
 
 def add(way: Calls, script: Script, supply: Supply) -> None:
@@ -111,7 +83,7 @@ def _hand(way: Calls, script: Script, supply: Supply) -> None:
     assert way.owner is not None
     done: list[Path] = []
     for path in sorted(way.owner.attributes, key=len):
-        role = _gradient(way.here.names, path)
+        role = gradient_at(way.here.names, path)
         if role in supply.made and -1 not in path and not str(path[-1]).endswith("%") and not any(path[:len(d)] == d for d in done):
             script.add("set", path=path_text(("net", *path)), value=supply.made[role])
             done.append(path)

@@ -59,11 +59,11 @@ def subject(given: Given, loss: str = "") -> Subject:
     if isinstance(given, Network):
         return Subject("", Blueprint.of(given, *_own_loss(given, loss)) if given.plain_stack else Blueprint.of(given, loss_of(loss), resize=False))
     if isinstance(given, Mapping):
-        from ..spec import build
+        from ..reading.specfile import build
 
         return from_spec(build(given), loss)
     if isinstance(given, Path) or given.endswith(ENDINGS):
-        from ..spec import load
+        from ..reading.specfile import load
 
         return from_spec(load(given), loss, Path(given).stem)
     name = loss or "mse"

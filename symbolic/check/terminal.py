@@ -17,7 +17,7 @@ WHY = ("Why", "Why: each of these alone gives the same numbers")
 
 
 def terminal(data: Mapping[str, Any], width: int = 120, *, colour: bool = False) -> str:
-    """The text of a report, from `telling.told`."""
+    """The text of a report, from `report.told`."""
     out = io.StringIO()
     console = Console(file=out, width=width, force_terminal=colour, color_system="standard" if colour else None, highlight=False, legacy_windows=False)
     for part in _parts(data):

@@ -11,11 +11,11 @@ from typing import Any
 
 from ..errors import SpecError
 from .calls import Script, Supply, arguments, path_text
+from .layouts import parts_of
 from .names import Names, parts, plain
-from .rewriting import bound, loaded, one_pass
-from .routines import BACKWARD, FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, calls, classes, moves, own, pick, routines
+from .rewriting import bound, loaded, needs, one_pass
+from .routines import BACKWARD, FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, calls, classes, moves, own, pick, routines, updater
 from .setting import Interface, Needs, Setting, fixed_rate
-from .stepping import updater
 
 
 def gradient_labels(routine: Routine, names: Names) -> set[str]:
@@ -78,8 +78,6 @@ class Calls(Interface):
         called = [self.owner.node] if self.owner else [r.node for r in self.called]
         out = {}
         defined = set().union(*(bound(s) for s in self.here.code.tree.body if not isinstance(s, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))))
-        from .rewriting import needs
-
         for name in sorted(set().union(*(needs(n) for n in called)) & defined):
             role = self.here.names.role(name)
             if role and (re.fullmatch(r"[Wb](\d+|\*)", role) or role in ("x", "y", "lr", "parameters", "m")):
@@ -137,8 +135,6 @@ class Calls(Interface):
         """The keys of a dictionary of parameters, from wherever the file uses one; W1, b1 ... where it makes them up."""
         names, found, stems = self.here.names, {}, {}
         order: list[str] = []
-        from .layouts import parts_of
-
         for n in ast.walk(self.here.code.tree):
             parts = parts_of(n) if isinstance(n, ast.Subscript) else None
             if parts and isinstance(parts[-1], str) and not parts[-1].startswith("."):

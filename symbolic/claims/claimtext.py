@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..errors import nearest
+from .. import expr as ex
+from ..errors import ShapeError, SpecError, nearest
+from ..expr import Expr
+from ..language.parse import functions_in, known_functions, names_in, parse
 from ..reading.numbers import Number, ValueProblem, last_digit, leaf, parse_number, parse_values, whole
 
 if TYPE_CHECKING:
-    from ..expr import Expr
     from ..network import Network
 
 MOST_CLAIMS = 500
@@ -208,19 +210,16 @@ def _known(name: str, names: Sequence[str]) -> None:
 
 def check_formula(text: str, names: Sequence[str], unnamed: frozenset[str] = frozenset()) -> None:
     """Raise ValueProblem for a formula that cannot be read, or that uses a name or function nobody knows."""
-    from ..errors import SpecError
-    from ..language import parse  # late: it imports SymPy
-
     plain, slopes = without_slopes(text, names)
     known = [*names, *(f"d{n}" for n in names), *slopes, "learning_rate", "eta"]
     try:
-        used, called = parse.names_in(plain), parse.functions_in(plain)
+        used, called = names_in(plain), functions_in(plain)
     except SpecError as error:
         raise ValueProblem(error.sentence, hint=error.hint) from None
     for name in used:
         _known(name, known)
     for name in called:
-        _known(name, [*parse.known_functions(), "ones", *unnamed])
+        _known(name, [*known_functions(), "ones", *unnamed])
 
 
 def without_slopes(text: str, names: Sequence[str]) -> tuple[str, dict[str, tuple[str, str]]]:
@@ -248,10 +247,6 @@ def formula(text: str, network: Network, slope: Callable[[str, str], Expr], rate
 
     slope: what du/dv stands for; rate: the learning rate. Raises ShapeError where the sizes do not fit, SpecError for anything else.
     """
-    from .. import expr as ex
-    from ..errors import ShapeError
-    from ..language.parse import names_in, parse
-
     names = [*network.symbols, *network.other_names]
     plain, slopes = without_slopes(text, names)
     values = {n: network.symbols[network.resolve(n)].expr for n in names}
@@ -270,8 +265,6 @@ def formula(text: str, network: Network, slope: Callable[[str, str], Expr], rate
 
 def _biases(network: Network) -> dict[str, Expr]:
     """The biases of a batch, repeated for every example."""
-    from .. import expr as ex
-
     out = {}
     for name in network.names("parameter"):
         z, b = network.symbols.get(f"z{name[1:]}"), network.symbols[name]
@@ -283,8 +276,6 @@ def _biases(network: Network) -> dict[str, Expr]:
 
 def slope_name(network: Network, u: str, v: str) -> Expr:
     """du/dv as a name of its own, as it is printed."""
-    from .. import expr as ex
-
     shape = network.symbols[v].shape
     return ex.grad(u, v, shape) if u == network.output else ex.Expr("partial", (), (u, v, "local"), shape)
 

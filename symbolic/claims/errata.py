@@ -7,14 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from mpmath import mp
 
 from ..errors import ChainruleError, SpecError, nearest
-
-if TYPE_CHECKING:
-    from ..problem import Problem
-    from ..produce import Request
-    from .judge import Verdict
+from ..files import write_all
+from ..problem import Problem
+from ..produce import solve
+from ..render.engine import compile_pdf, find_engine, install_hint
+from ..request import Request
+from ..slips import SLIPS
+from .judge import VERDICTS, Verdict, judge
 
 FORMATS = ("json", "pdf", "tex")
 
@@ -25,10 +29,6 @@ def verify(path: Path, folder: Path, request: Request, show: Callable[[Sequence[
     show: prints the verdicts and the sentence that counts them. Raises SpecError for a file that cannot be used or claims
     nothing, ChainruleError when a file cannot be made.
     """
-    from ..files import write_all
-    from ..produce import solve
-    from .judge import judge
-
     for name in request.formats:
         if name not in FORMATS:
             raise SpecError(f"--to {name}: no such format", hint=nearest(name, FORMATS))
@@ -54,8 +54,7 @@ def verify(path: Path, folder: Path, request: Request, show: Callable[[Sequence[
 
 def _page(problem: Problem, verdicts: Sequence[Verdict], notes: Sequence[str], request: Request) -> tuple[dict[str, bytes], str]:
     """The errata page by file ending, and a sentence where there is no TeX engine for it."""
-    from ..render.engine import compile_pdf, find_engine, install_hint
-    from ..render.errata import needs_lualatex, source
+    from ..render.errata import needs_lualatex, source  # brings Jinja
 
     text = source(problem, verdicts, counted(verdicts), notes, request)
     made = {".tex": text.encode()} if "tex" in request.formats else {}
@@ -71,12 +70,9 @@ def _page(problem: Problem, verdicts: Sequence[Verdict], notes: Sequence[str], r
 def counted(verdicts: Sequence[Verdict]) -> str:
     """How many claims there are of each kind.
 
-    >>> from .judge import Verdict
     >>> counted([Verdict("z", "1", "right"), Verdict("w", "2", "wrong"), Verdict("said", "", "note")])
     '2 claims: 1 right, 1 wrong; 1 note.'
     """
-    from .judge import VERDICTS
-
     count = Counter(v.verdict for v in verdicts)
     notes = count.pop("note", 0)
     total = sum(count.values())
@@ -96,23 +92,17 @@ def conventions(problem: Problem, verdicts: Sequence[Verdict]) -> list[str]:
 
 def report(problem: Problem, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """The verdicts as plain data: title, counts, claims."""
-    from .judge import VERDICTS
-
     count = Counter(v.verdict for v in verdicts)
     return {"title": problem.title, "counts": {name: count[name] for name in VERDICTS}, "claims": [_claim(v) for v in verdicts]}
 
 
 def _claim(v: Verdict) -> dict[str, Any]:
-    from ..slips import SLIPS
-
     slip = SLIPS[v.slip] if v.slip else None
     return {"claim": v.claim, "claimed": v.claimed, "verdict": v.verdict, "right": _floats(v.values) if v.values is not None else v.ours or None,
             "why": v.said, "slip": {"name": slip.name, "kind": slip.kind, "step": slip.step} if slip else None, "checked": v.checked}
 
 
 def _floats(values: Any) -> Any:
-    from mpmath import mp
-
     if isinstance(values, (list, tuple)):
         return [_floats(v) for v in values]
     return int(values) if mp.isint(values) and abs(values) < 2**53 else float(values)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from math import factorial, prod
 from pathlib import Path
 from typing import Any
 
 import click
+
+from ..errors import ChainruleError
+from ..files import write_all
 
 FOLDERS = click.option("--bank", "folders", multiple=True, type=click.Path(path_type=Path), help="A folder of problems of your own; may be given more than once.")
 
@@ -55,8 +60,6 @@ def bank() -> None:
 @click.option("--json", "as_data", is_flag=True, help="As JSON.")
 def list_command(folders: tuple[Path, ...], as_data: bool) -> None:
     """Every problem with its topics, kinds of questions, points and number of draws."""
-    import json
-
     found = _opened(folders)
     rows = [(name, m.file.title, ", ".join(m.file.topics), ", ".join(dict.fromkeys(a.kind for a in m.file.ask)), m.file.points, m.variants.size)
             for name, m in sorted(found.makers.items())]
@@ -76,8 +79,6 @@ def list_command(folders: tuple[Path, ...], as_data: bool) -> None:
 @click.option("--json", "as_data", is_flag=True, help="The first variant as JSON.")
 def show(name: str, folders: tuple[Path, ...], seeds: int, as_data: bool) -> None:
     """The space of one problem, and how hard some of its variants are."""
-    from math import factorial, prod
-
     from ..problems.library import trial_seed
     from ..problems.question import as_json
 
@@ -110,8 +111,6 @@ def _brief(answer: Any) -> str:
 @click.option("--templates", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder with templates of your own; they come first.")
 def preview(name: str, folders: tuple[Path, ...], folder: Path, seed: int, form: str, templates: Path | None) -> None:
     """One variant of a problem, with its key, as PDF."""
-    from ..errors import ChainruleError
-    from ..files import write_all
     from ..problems.library import trial_seed
     from ..problems.question import as_json
     from ..render.engine import compile_pdf, find_engine, install_hint
@@ -140,8 +139,6 @@ def preview(name: str, folders: tuple[Path, ...], folder: Path, seed: int, form:
 @click.option("--json", "as_data", is_flag=True, help="As JSON.")
 def test_command(name: str | None, folders: tuple[Path, ...], seeds: int, as_data: bool) -> None:
     """Make so many variants of each problem and check them all; exit status 1 if one fails."""
-    import json
-
     from ..problems.library import trial
 
     found = _opened(folders)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+
+from ..errors import SpecError
+from ..files import write_all
 
 
 @click.command()
@@ -36,8 +40,6 @@ def check(file: Path, spec: Path | None, net: str | None, loss: str, form: str, 
     from ..check.formats import Paper, format_named
     from ..check.session import Options
     from ..check.subject import ENDINGS
-    from ..errors import SpecError
-    from ..files import write_all
 
     row = format_named(form)
     if spec is not None and net is not None:
@@ -82,7 +84,6 @@ def _line(data: Mapping[str, Any]) -> None:
 def _show(reports: list[dict[str, Any]], row: Any, paper: Any) -> None:
     """A report on the terminal: in colour and as wide as that is, where it is one."""
     from ..check.terminal import terminal
-    from ..errors import SpecError
 
     if row.name == "table" and sys.stdout.isatty():
         for data in reports:
@@ -94,6 +95,4 @@ def _show(reports: list[dict[str, Any]], row: Any, paper: Any) -> None:
 
 
 def _columns() -> int:
-    import shutil
-
     return max(60, shutil.get_terminal_size((120, 40)).columns)

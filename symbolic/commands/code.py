@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ..files import write_all
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -16,9 +18,8 @@ import click
 @click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), default=None, help="File for the code; without it the terminal.")
 def code(file: Path, language: str, layout: str | None, script: bool, steps: int | None, path: Path | None) -> None:
     """Print the derivation of FILE as code: forward, loss, backward, update_parameters."""
-    from ..files import write_all
     from ..numeric.coding import coded
-    from ..spec import load
+    from ..reading.specfile import load
 
     text = coded(load(file), language, layout=layout, script=script, steps=steps)
     if path is None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from ..errors import SpecError, nearest
+
 FILE = click.argument("file", type=click.Path(path_type=Path))
 ROSTER = click.option("--roster", type=click.Path(path_type=Path), default=None, help="CSV file with the columns id and name (default: the one in FILE).")
 TEMPLATES = click.option("--templates", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder with templates of your own; they come first.")
@@ -47,7 +49,6 @@ def exam() -> None:
 def print_command(file: Path, roster: Path | None, variants: int | None, folder: Path | None, formats: str, jobs: int, scheduler: str | None,
                   templates: Path | None, quiet: bool) -> None:
     """One paper a student with its key; a second run makes only what is missing. Exit status 1 if a paper or a line of the roster is amiss."""
-    from ..errors import SpecError
     from ..exam import bulk, roster as rosters, spec
     from ..exam.work import Job
     from ..exam.workers import local
@@ -115,7 +116,6 @@ def _cluster(address: str) -> Any:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    from ..errors import SpecError, nearest
     from ..exam.bulk import FORMATS
 
     named = tuple(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
@@ -128,8 +128,6 @@ def _formats(text: str) -> tuple[str, ...]:
 
 
 def _templates(folder: Path | None) -> Path | None:
-    from ..errors import SpecError
-
     if folder is not None and not folder.is_dir():
         raise SpecError(f"--templates {folder}: no such folder")
     return folder

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from ..errors import SpecError
+from ..files import write_all
+
 
 @click.group()
 def new() -> None:
@@ -16,8 +19,6 @@ def new() -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 def problem(file: Path) -> None:
     """A problem for the bank, ready to be changed: FILE ends in .yaml and must not exist."""
-    from ..errors import SpecError
-    from ..files import write_all
     from ..problems.starter import STARTER
 
     if file.suffix not in (".yaml", ".yml"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..files import write_all
 from .shared import words
 
 
@@ -26,11 +28,10 @@ from .shared import words
 def study(name: str, file: Path, values: tuple[str, ...], data: str | None, optimizer: str | None, epochs: int | None, batch: int | None,
           seed: int | None, folder: Path, formats: tuple[str, ...], engine: str | None, quiet: bool) -> None:
     """Compare learning-rate, activation, initialisation, optimizer or batch-size on the network in FILE."""
-    from ..files import write_all
     from ..numeric.job import Wish
     from ..numeric.studies import named, study as run
+    from ..reading.specfile import load
     from ..render import chart, studyfigure
-    from ..spec import load
 
     named(name)
     drawn = [f for f in formats if f != "csv"]
@@ -52,8 +53,6 @@ def study(name: str, file: Path, values: tuple[str, ...], data: str | None, opti
 
 
 def _print(rows: list[tuple[str, ...]]) -> None:
-    import sys
-
     from rich.console import Console
     from rich.table import Table
 

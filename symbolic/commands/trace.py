@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from ..errors import SpecError, TexError, nearest
+from ..files import write_all
+from ..render.text import needs_unicode
 from .shared import words
 
 
@@ -23,8 +26,6 @@ from .shared import words
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def trace(file: Path, steps: int, batch: int | None, folder: Path | None, formats: tuple[str, ...], digits: int, engine: str | None, templates: Path | None, quiet: bool) -> None:
     """Work through the first training steps of FILE in numbers, every one checked in high precision."""
-    from ..errors import SpecError, TexError, nearest
-    from ..files import write_all
     from ..pages.tracepages import rows, trace_sections
     from ..pages.tracing import traced
 
@@ -35,7 +36,6 @@ def trace(file: Path, steps: int, batch: int | None, folder: Path | None, format
     made: dict[Path, bytes] = {}
     if folder is not None:
         from ..render.engine import compile_pdf, find_engine, install_hint
-        from ..render.text import needs_unicode
         from ..render.tracepage import source
 
         page = source(sheet, trace_sections(sheet, path), templates)

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ..errors import SpecError, nearest
+from ..files import write_all
 from .shared import words
 
 
@@ -28,12 +30,10 @@ from .shared import words
 def train(file: Path, data: str | None, target: str | None, optimizer: str | None, rate: float | None, epochs: int | None, batch: int | None,
           seed: int | None, resume: bool, folder: Path, formats: tuple[str, ...], engine: str | None, quiet: bool) -> None:
     """Train the network in FILE and write history, checkpoint and figures."""
-    from ..errors import SpecError, nearest
-    from ..files import write_all
     from ..numeric.history import Epoch, History
     from ..numeric.job import Wish, job_of
     from ..numeric.train import Diverged
-    from ..spec import load
+    from ..reading.specfile import load
 
     written = [f for f in formats if f in ("csv", "json")]
     drawn = [f for f in formats if f not in written]

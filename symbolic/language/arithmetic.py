@@ -23,7 +23,7 @@ from mpmath import mp
 
 from .. import expr as ex
 from ..expr import Expr
-from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, definition
+from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, definition, slope_form
 from .matrices import MATRIX_FUNCTIONS, determinant, inverse
 from .takes import MOVES, moved
 
@@ -101,8 +101,6 @@ class Arithmetic:
         name, k = e.data
         if name not in FUNCTIONS:
             return self.unnamed(name, xs[0], env, 1)
-        from ..functions import slope_form
-
         inner = {n: x for n, x in zip(FUNCTIONS[name].names, xs, strict=True)}
         form = slope_form(name, k)
         if "a" in form.names:
@@ -346,7 +344,7 @@ def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
     if op == "T":
         return [list(column) for column in zip(*parts[0], strict=True)]
     if op in MOVES:
-        return moved(e, parts, arithmetic)
+        return moved(e, parts, arithmetic.number(Fraction(0)), arithmetic.add, arithmetic.dot)
     if op == "matrix":
         try:
             return MATRIX_FUNCTIONS[e.data].entries(parts[0], arithmetic)

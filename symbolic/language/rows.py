@@ -13,6 +13,7 @@ SymPy form (a proof, a limit, a slope that nobody wrote), not before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -232,8 +233,6 @@ def source(e: sp.Expr, names: tuple[str, ...]) -> str:
 
 def numpy_names() -> dict[str, Any]:
     """What the sources use beside NumPy: erf and erfc of Python's own ``math``, entry by entry."""
-    import math
-
     import numpy
 
     return {f.__name__: numpy.vectorize(f, otypes=[float]) for f in (math.erf, math.erfc)}

@@ -11,20 +11,17 @@ three stands open: convolution and both of its gradients are the same node.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import SpecError
 from ..expr import Expr, Shape, show_shape
-from .plain import text
-
-if TYPE_CHECKING:
-    from .arithmetic import Arithmetic
+from .tree import text
 
 Full = tuple[int, int]
+Rows = list[list[Any]]
 LARGEST_PADDING = 50
 MOVES = frozenset({"take", "put", "concat", "slide"})  # nodes whose sizes are fixed numbers
 
@@ -213,32 +210,31 @@ def slide_back(e: Expr, g: Expr, k: int) -> Expr:
 
 # ---------------------------------------------------------------- entry by entry
 
-def moved(e: Expr, parts: list[list[list[Any]]], arithmetic: Arithmetic) -> list[list[Any]]:
-    """The entries of a node of this room, given those of its arguments."""
+def moved(e: Expr, parts: list[Rows], zero: Any, add: Callable[[list[Any]], Any], dot: Callable[[list[Any], list[Any]], Any]) -> Rows:
+    """The entries of a node of this room, given those of its arguments; zero, add and dot are those of the arithmetic."""
     if e.op == "concat":
         return [row for p in parts for row in p] if e.data == 0 else [[v for line in lines for v in line] for lines in zip(*parts, strict=True)]
-    zero = arithmetic.number(Fraction(0))
     flat = [v for row in parts[0] for v in row]
     if e.op == "take":
         return _rows([flat[c] if c >= 0 else zero for c in e.data.cells], e.data.shape)
     if e.op == "put":
-        back: list[list[Any]] = [[] for _ in range(e.data.source[0] * e.data.source[1])]
+        back: Rows = [[] for _ in range(e.data.source[0] * e.data.source[1])]
         for value, c in zip(flat if len(flat) > 1 else flat * len(e.data.cells), e.data.cells, strict=True):
             if c >= 0:
                 back[c].append(value)
-        return _rows([arithmetic.add(vs) if vs else zero for vs in back], e.data.source)
-    return _slid(e.data, parts, arithmetic)
+        return _rows([add(vs) if vs else zero for vs in back], e.data.source)
+    return _slid(e.data, parts, zero, dot)
 
 
-def _slid(how: Slide, parts: list[list[list[Any]]], arithmetic: Arithmetic) -> list[list[Any]]:
+def _slid(how: Slide, parts: list[Rows], zero: Any, dot: Callable[[list[Any], list[Any]], Any]) -> Rows:
     shape = how.shape(how.gives)
     found: dict[tuple[int, int], tuple[list[Any], list[Any]]] = {at: ([], []) for at in product(range(shape[0]), range(shape[1]))}
     for at in how.triples():
         for xs, p, role in zip(found[at[how.gives]], parts, how.takes, strict=True):
             i, j = at[role]
             xs.append(p[i][j] if len(p) * len(p[0]) > 1 else p[0][0])
-    return _rows([arithmetic.dot(*pair) if pair[0] else arithmetic.number(Fraction(0)) for pair in found.values()], shape)
+    return _rows([dot(*pair) if pair[0] else zero for pair in found.values()], shape)
 
 
-def _rows(flat: list[Any], shape: Full) -> list[list[Any]]:
+def _rows(flat: list[Any], shape: Full) -> Rows:
     return [flat[i * shape[1]:(i + 1) * shape[1]] for i in range(shape[0])]

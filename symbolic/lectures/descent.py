@@ -22,12 +22,11 @@ from ..problem import Problem
 from ..proof.probe import Draw, kinks
 from ..proof.prove import SYMPY
 from ..reading.plans import Plan
-from ..values import DIGITS, difference, forward, gradients, inner
+from ..values import DIGITS, LARGEST, difference, forward, gradients, inner
 from ..verify import AGREE
 from .quadratic import Quadratic, fate, flat, quadratic
 
 LIMIT = 10**6  # a loss this many times the first one (or 1) has left the picture
-LARGEST = 1e300  # numbers beyond this fit no float
 SECOND = 60   # digits to which the second computation has to agree
 
 

@@ -17,6 +17,7 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
+import sympy as sp
 from mpmath import mp
 
 from .. import expr as ex
@@ -52,8 +53,6 @@ def solve(design: Sequence[Sequence[Any]], targets: Sequence[Sequence[Any]]) -> 
 
     Raises CheckError if the solution, put in again, does not satisfy the equations.
     """
-    import sympy as sp
-
     turned = [list(c) for c in zip(*design, strict=True)]
     gram, right = product(turned, design), product(turned, targets)
     a = sp.Matrix([[_rational(v) for v in row] for row in gram])
@@ -68,8 +67,6 @@ def solve(design: Sequence[Sequence[Any]], targets: Sequence[Sequence[Any]]) -> 
 
 
 def _rational(v: Any) -> Any:
-    import sympy as sp
-
     v = Fraction(v)
     return sp.Rational(v.numerator, v.denominator)
 
@@ -196,8 +193,6 @@ def prove_collapse(network: Network, weights: Expr, bias: Expr | None) -> None:
 
     Raises CheckError where an entry differs.
     """
-    import sympy as sp
-
     env: dict[Any, Matrix] = {}
     for s in network.symbols.values():
         if s.kind in ("parameter", "input"):

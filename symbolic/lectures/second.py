@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import sympy as sp
 from mpmath import mp
 
 from .. import expr as ex
@@ -283,8 +284,6 @@ def _check_entry(network: Network, e: Entry) -> None:
 
 
 def _proved(network: Network, found: Sequence[Entry]) -> bool:
-    import sympy as sp
-
     env: dict[Any, Any] = {n: [[sp.Symbol(n, real=True)]] for n in network.names("input")}
     try:
         for eq in network.equations:

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from statistics import NormalDist
 
 from mpmath import mp
 
@@ -62,9 +64,6 @@ def draw(scheme: str, seed: int, name: str, shape: tuple[int, int], fan_in: int,
 
     The draw depends on seed and name alone, never on what was drawn before.
     """
-    import random
-    from statistics import NormalDist
-
     row = INITS[scheme]
     generator = random.Random(f"{seed}/{name}")
     width = row.width(fan_in, fan_out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import SpecError, nearest
 from ..expr import Samples, Shape, show_shape
@@ -13,11 +13,9 @@ from ..functions import FUNCTIONS
 from ..layers import LAYERS, lay, place_of, stack
 from ..network import LayerPlan, Network, Symbol
 from ..reading.yamltext import spoken
+from ..spec import Layer, Spec
 from .initial import draw
 from .layertypes import Place
-
-if TYPE_CHECKING:
-    from ..spec import Layer, Spec
 
 Cells = list[list[Any]]
 DRAWN = ("w", "u", "e")  # letters of parameters that are drawn; a scale starts at 1, everything else at 0

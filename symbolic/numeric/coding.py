@@ -1,6 +1,6 @@
 """From a spec to its code: derived, checked, in the layout that was asked for, said in a language.
 
->>> from ..spec import build
+>>> from ..reading.specfile import build
 >>> spec = build({"inputs": {"x": [2]}, "targets": {"y": [1]}, "layers": [{"activation": "tanh", "W": [["1/2"]], "b": [0]}], "loss": "mse"})
 >>> print(coded(spec, "python").splitlines()[5])
     z1 = W1 * x + b1
@@ -8,24 +8,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..derive import Derivation
 from ..errors import SpecError, nearest
 from ..lectures.descent import rate_at
 from ..lesson import plan
 from ..models.stacked import keys_of
+from ..network import Network
 from ..problem import Problem, build
+from ..spec import Spec
 from ..verify import certify
 from .backends import work
 from .codetext import Start, code_text
 from .listing import Listing, listing
 from .program import program
 from .targets import TARGETS, target
-
-if TYPE_CHECKING:
-    from ..network import Network
-    from ..spec import Spec
 
 LAYOUTS = ("columns", "rows")
 MOST_WRITTEN_OUT = 4000  # operations: beyond that, code entry by entry is nothing that one reads

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,8 +160,6 @@ def _idx(name: str, classes: tuple[str, ...], folder: Path) -> Data:
     found = pictures(folder, name)
     if found is None:
         raise NotHere(f"{name}: no files train-images-idx3-ubyte and train-labels-idx1-ubyte (or .gz) in {folder}", hint="name their folder, as in {name: mnist, folder: data/mnist}")
-    from dataclasses import replace
-
     held_out = found.held_out and replace(found.held_out, classes=classes)
     return replace(found, classes=classes, held_out=held_out)
 

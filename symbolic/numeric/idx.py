@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -79,6 +80,4 @@ def pictures(folder: Path, source: str = "pictures") -> Data | None:
         return None
     if test is not None and test.features != train.features:
         raise SpecError(f"test pictures of {test.features} pixels, but training pictures of {train.features}", where=str(folder))
-    from dataclasses import replace
-
     return replace(train, held_out=test)

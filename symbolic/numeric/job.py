@@ -6,23 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
 from ..errors import SpecError, nearest
+from ..functions import VECTOR_FUNCTIONS
+from ..layers import activations
+from ..models.initial import INITS
 from ..optimizers import OPTIMIZERS
 from ..reading.numbers import ValueProblem
+from ..reading.training import Train
+from ..spec import Init, Spec
 from . import tables
 from .compiled import Compiled
 from .data import SHUFFLING, Data, order, split, standardised
-from .datasets import DATASETS, NotHere, load
+from .datasets import DATASETS, NotHere, load, options
 from .idx import pictures
 from .task import Task, data_of, takes_batches, task_of
 from .train import Run, Settings, _steps, plan_for
-
-if TYPE_CHECKING:
-    from ..spec import Spec
 
 MOST_WORKED = 12  # examples that a person works through with pencil and paper
 
@@ -62,8 +64,6 @@ class Job:
 
 def job_of(spec: Spec, wish: Wish = Wish()) -> Job:
     """The job of a spec. Raises SpecError, located in the file where it is a matter of the file."""
-    from ..reading.training import Train
-
     keys = spec.train or Train()
     seed = keys.seed if wish.seed is None else wish.seed
     spec = _changed(spec, wish)
@@ -113,11 +113,6 @@ def first_steps(spec: Spec, steps: int, batch: int | None = None) -> Spec:
 
 def _changed(spec: Spec, wish: Wish) -> Spec:
     """The spec with other activations of the hidden layers or another way to draw weights. Raises SpecError."""
-    from ..functions import VECTOR_FUNCTIONS
-    from ..layers import activations
-    from ..models.initial import INITS
-    from ..spec import Init
-
     if wish.activation is not None:
         known = [a for a in activations() if a not in VECTOR_FUNCTIONS]
         if wish.activation not in known:
@@ -200,8 +195,6 @@ def _data(spec: Spec, wish: Wish, seed: int) -> tuple[Data | None, list[str]]:
 
 
 def _from_table(name: str, given: Mapping[str, Any], folder: Path) -> Data:
-    from .datasets import options
-
     known = options(DATASETS[name]) if name in DATASETS else tuple(given)
     return load(name, {k: v for k, v in given.items() if k in known}, folder=folder)
 

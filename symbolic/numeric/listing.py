@@ -30,6 +30,7 @@ from ..errors import SpecError
 from ..expr import Expr, Shape
 from ..functions import FUNCTIONS
 from ..language.arithmetic import TREES, entries, spread_out
+from ..language.rows import definition
 from ..network import Network
 from ..numpytree import Index, Names, tree_code
 from ..optimizers import AFTER, BEFORE, OPTIMIZERS, Optimizer
@@ -183,8 +184,6 @@ def _helper(name: str, arguments: tuple[str, ...], body: str) -> Function:
 
 
 def _formula(name: str) -> Expr | None:
-    from ..language.rows import definition
-
     found = definition(name)
     return found if found is not None and found.op != "cases" and len(ex.text(found)) < 60 else None
 

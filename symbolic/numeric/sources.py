@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy
 
+from ..language.rows import numpy_names
 from ..language.run import load
 from .passes import Line, parsed, quick, shared, typed_for
 from .program import Program
@@ -66,8 +67,6 @@ def function(name: str, arguments: Sequence[str], body: Sequence[str]) -> str:
 
 def space(dtype: str) -> dict[str, Any]:
     """What the generated lines may use."""
-    from ..language.rows import numpy_names
-
     return {"np": numpy, **numpy_names()}
 
 

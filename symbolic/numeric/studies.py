@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
@@ -18,13 +18,11 @@ from ..functions import VECTOR_FUNCTIONS
 from ..layers import activations
 from ..models.initial import INITS
 from ..optimizers import OPTIMIZERS
+from ..spec import Spec
 from .data import Array
 from .history import Epoch
 from .job import Job, Wish, job_of
 from .train import Diverged
-
-if TYPE_CHECKING:
-    from ..spec import Spec
 
 MOST = 8               # lines that one figure can hold
 GRID = (-4.0, 3.0)     # powers of ten between which learning rates are looked for

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 
@@ -20,10 +20,8 @@ from ..losses import DOMAINS, LOSSES
 from ..models.stacked import measure, network_of, parameters
 from ..network import Network
 from ..problem import Problem, build, completed
+from ..spec import Init, Size, Spec
 from .data import Array, Data, one_hot
-
-if TYPE_CHECKING:
-    from ..spec import Spec
 
 SCHEME = "glorot_uniform"  # where the file draws weights and names no scheme
 OPEN = "n"  # the name of the number of examples, unless it is taken
@@ -162,8 +160,6 @@ def task_of(spec: Spec, *, seed: int | None = None, features: int | None = None,
     the size of the input. Raises SpecError for numbers that are missing."""
     init = spec.init.model_copy(update={} if seed is None else {"seed": seed}) if spec.init else None
     if init is None and spec.is_network:
-        from ..spec import Init
-
         init = Init(scheme=SCHEME, seed=seed or 0)
     quiet = {"optimizer": None, "schedule": None, "compare": None, "learning_rate": None, "claims": (), "init": init}
     changed = spec.model_copy(update=quiet)
@@ -200,8 +196,6 @@ def _as_it_stands(problem: Problem) -> Task:
 
 def _opened(spec: Spec, features: int | None) -> Spec:
     """The spec with a letter for the number of examples."""
-    from ..spec import Size
-
     taken = {*spec.inputs, *spec.targets}
     letter = next(c for c in (OPEN, "m", "N", "n_examples") if c not in taken)
     (x,), (y,) = spec.inputs.items(), spec.targets.items()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+import sympy as sp
 from mpmath import mp
 
 from ..decimals import Numbers, without_roles
@@ -17,13 +18,14 @@ from ..derive import Step
 from ..errors import CheckError
 from ..expr import ONE, Expr
 from ..language.arithmetic import MP, Matrix, entries, spread_out
-from ..language.plain import shapes
+from ..language.tree import shapes
 from ..latex import Printer
 from ..lectures.descent import first_step
 from ..lesson import Line, Shown
 from ..models.layertypes import LAYERS
 from ..network import split_values
 from ..problem import Problem
+from ..proof.prove import SYMPY
 from ..values import DIGITS, gradients
 from ..verify import Certified
 
@@ -268,10 +270,6 @@ def _endless(value: Fraction) -> bool:
 
 def exact_values(problem: Problem, steps: Mapping[str, Step]) -> dict[Any, list[list[Any]]]:
     """Exact forms of all values of a problem in which every number is exact, where they are short enough to print."""
-    import sympy as sp
-
-    from ..proof.prove import SYMPY
-
     def number(v: Any) -> sp.Expr:
         return sp.Rational(v.numerator, v.denominator) if isinstance(v, Fraction) else v
 
@@ -290,15 +288,11 @@ def exact_values(problem: Problem, steps: Mapping[str, Step]) -> dict[Any, list[
 
 
 def _settled(v: Any) -> Any:
-    import sympy as sp
-
     return sp.nsimplify(v) if v.is_Rational else v
 
 
 def _short(v: Any) -> Any:
     """An exact form worth printing: a rational with a small denominator, or a single root or logarithm."""
-    import sympy as sp
-
     if v.is_Rational:
         return Fraction(int(v.p), int(v.q)) if v.q <= 10_000 and abs(v.p) < 10**9 else None
     plain = all(isinstance(f, sp.log) for f in v.atoms(sp.Function)) and not v.has(sp.exp, sp.Piecewise)

@@ -10,7 +10,8 @@ from ..lectures.descent import Path as Steps, run
 from ..lesson import plan
 from ..numeric.job import first_steps
 from ..problem import build
-from ..spec import Init, load
+from ..reading.specfile import load
+from ..spec import Init
 from ..verify import certify
 from .sheet import Sheet
 

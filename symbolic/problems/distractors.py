@@ -2,7 +2,7 @@
 
 Which mistakes matter for a question is found once for its structure, at random points; at each variant they are worked out in full.
 
->>> from ..spec import build as spec
+>>> from ..reading.specfile import build as spec
 >>> from ..problem import build
 >>> from .worked import work
 >>> w = work(build(spec({"equations": {"z": "w*x", "y": "sigmoid(z)"}, "at": {"w": 3, "x": 2}})), [("y", "x")])

@@ -17,7 +17,7 @@ from .. import expr as ex
 from ..derive import Derivation
 from ..errors import SpecError, nearest
 from ..language.arithmetic import Matrix
-from ..language.plain import text as plain
+from ..language.tree import text as plain
 from ..latex import Printer
 from ..network import Network
 from .distractors import FILLER, LISTED, Mistake, mistakes, moved, values

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mpmath import mp
+
 from ..errors import ChainruleError, SpecError, nearest
 from .format import load
 from .make import Maker
 from .question import Question, as_json
+from .variants import seed_of
 
 OWN = Path(__file__).parent / "bank"
 
@@ -109,15 +112,11 @@ def trial(maker: Maker, seeds: int, checks: Sequence[Check] = ()) -> Trial:
 
 def trial_seed(seed: int) -> int:
     """The seed of a number that a person gives, far from its neighbours."""
-    from .variants import seed_of
-
     return seed_of("bank test", str(seed))
 
 
 def sound(q: Question) -> Iterator[str]:
     """What every finished question has to be: right options right, wrong ones wrong and all different, mistakes far from the truth."""
-    from mpmath import mp
-
     for p in q.parts:
         shown = [o.runs for o in p.answer.options]
         if len(set(shown)) != len(shown):

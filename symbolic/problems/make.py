@@ -32,8 +32,8 @@ from .question import Carried, Figures, Line, Part, Question, canonical
 from .second import QUANTITIES
 from .solution import name_of, printed, said, stated
 from .tolerance import tolerances
-from .verdicts import ROWS
 from .variants import Variants, conditions_met, figures
+from .verdicts import ROWS
 from .wording import Wording, sentence
 from .worked import Key, Rejected, Work, checked, needed, spoken, unchecked
 

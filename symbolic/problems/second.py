@@ -3,7 +3,7 @@
 Each is a few equations in the language itself, over the gradient g, the Hessian H and the direction v of the spec, so that the same rows
 give its value in any arithmetic, its lines, and what a wrong gradient or a wrong equation makes of it.
 
->>> from ..spec import build as spec
+>>> from ..reading.specfile import build as spec
 >>> from ..problem import build
 >>> from .worked import work
 >>> w = work(build(spec({"equations": {"f": "x**2*y"}, "at": {"x": 3, "y": 4}, "hessian": ["x", "y"], "direction": {"x": 3, "y": 4}})), [("", "hessian"), ("", "slope")])

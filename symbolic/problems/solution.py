@@ -19,8 +19,7 @@ from ..latex import Printer
 from ..lectures.descent import Moment
 from ..network import Network
 from ..pages.curvature import Writer, checked_entries, in_symbols
-from ..pages.descentpages import Words, listed, step_section, update_lines
-from ..pages.descentpages import stated as start_lines
+from ..pages.descentpages import Words, listed, stated as start_lines, step_section, update_lines
 from ..pages.sheet import TexLine
 from ..pages.texparts import number
 from ..values import DIGITS, forward, gradients

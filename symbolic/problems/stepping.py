@@ -1,6 +1,6 @@
 """The steps of a plan in any arithmetic: what the parameters are after them, and a second opinion on it.
 
->>> from ..spec import build as spec
+>>> from ..reading.specfile import build as spec
 >>> from ..problem import build
 >>> p = build(spec({"equations": {"L": "w**2"}, "at": {"w": 8}, "learning_rate": "1/4", "optimizer": {"name": "momentum", "steps": 2, "beta": "1/2"}}))
 >>> int(updated(p, derive(p.network), {}, numbers(p, MP))["w"][0][0])   # 8 - 4 = 4, then 4 - (8 + 8)/4

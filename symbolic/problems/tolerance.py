@@ -23,7 +23,7 @@ from mpmath import iv, mp
 from ..derive import Derivation
 from ..errors import CheckError
 from ..expr import Expr
-from ..language.arithmetic import Arithmetic, Env, Matrix
+from ..language.arithmetic import RELATIONS, Arithmetic, Env, Matrix
 from .stepping import numbers
 from .worked import Key, Rejected, Work, evaluated
 
@@ -98,8 +98,6 @@ class Rounded(Arithmetic):
         return self.wide(getattr(iv, name)(x))
 
     def cases(self, e: Expr, env: Env) -> Any:
-        from ..language.arithmetic import RELATIONS
-
         for i, sign in enumerate(e.data):
             left, right = (self.scalar(e.args[3 * i + j], env) for j in (0, 1))
             holds = RELATIONS[sign](left, right)

@@ -35,16 +35,18 @@ from mpmath import mp
 from .. import expr as ex
 from ..errors import SpecError
 from ..functions import FUNCTIONS, slope_form
-from ..language.arithmetic import HighPrecision, Matrix, entries
+from ..language.arithmetic import MP, HighPrecision, Matrix, entries
 from ..problem import Problem, build
 from ..reading.choices import short
 from ..reading.numbers import ValueProblem, parse_number
+from ..reading.specfile import build as spec_of
 from ..reading.yamltext import Located
-from ..spec import Spec, build as spec_of
+from ..spec import Spec
 from ..values import DIGITS
 from .format import ProblemFile, condition
 from .question import Figures
 from .spaces import Value, computed, filled, names_in, space
+from .stepping import numbers
 from .worked import Key, Rejected, Work, evaluated, key_of, needed
 
 LEAST = mp.mpf("1e-4")  # answers smaller than this (and not 0) are not asked for
@@ -176,8 +178,6 @@ def _where(k: int, given: Mapping[str, Value], work: Work | None, file: ProblemF
 
 def _numbers(side: str, given: Mapping[str, Value], work: Work | None, file: ProblemFile) -> list[Any] | None:
     """One side of a comparison as numbers: a constant expression of parameters, or the entries of a value."""
-    from ..language.arithmetic import MP
-
     text = filled(side, given)
     if isinstance(text, tuple):
         flat = [v for row in text for v in (row if isinstance(row, tuple) else (row,))]
@@ -284,8 +284,6 @@ class _Counting(HighPrecision):
 
 def figures(work: Work, asked: list[Key]) -> Figures:
     """How hard a variant is, in numbers."""
-    from .stepping import numbers
-
     counting = _Counting()
     with mp.workdps(20):
         if work.values:

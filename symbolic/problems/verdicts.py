@@ -21,8 +21,8 @@ from ..lectures import gates
 from ..lectures.descent import rate_at
 from ..lectures.quadratic import factors, fate, flat, quadratic
 from ..network import Network
-from ..pages.descentpages import Timed, Words
 from ..optimizers import formula
+from ..pages.descentpages import Timed, Words
 from ..pages.gatepages import linear
 from ..pages.sheet import TexLine
 from ..reading.plans import Plan
@@ -33,8 +33,7 @@ from .format import Ask
 from .kinds import Asking, Made, Row
 from .question import Answer, CommonError, Line, Option
 from .solution import said
-from .tolerance import Rounded, apart, rounded_up
-from .tolerance import DIGITS as KEPT
+from .tolerance import DIGITS as KEPT, Rounded, apart, rounded_up
 from .worked import Key, Rejected
 
 WORDS = "words"

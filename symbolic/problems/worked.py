@@ -1,6 +1,6 @@
 """One variant worked out: its derivation proved once for its structure, its numbers checked each time by differences.
 
->>> from ..spec import build as spec
+>>> from ..reading.specfile import build as spec
 >>> from ..problem import build
 >>> w = work(build(spec({"equations": {"y": "x**3"}, "at": {"x": 2}})), [("y", "x")])
 >>> int(w.value(("y", "x"))[0][0]), w.how
@@ -17,7 +17,9 @@ from math import exp
 from typing import Any, TypeAlias
 
 from mpmath import mp
+from sympy import Rational, log
 
+from .. import expr as ex
 from ..derive import Derivation, derive
 from ..errors import CheckError, SpecError, nearest
 from ..expr import Expr
@@ -31,8 +33,7 @@ from ..proof.probe import Draw, kinks
 from ..values import DIGITS, difference, downstream, forward, gradients, inner
 from ..verify import Certified, certify
 from . import stepping
-from .second import QUANTITIES, names_of, quantity
-from .second import checked as checked_quantity
+from .second import QUANTITIES, checked as checked_quantity, names_of, quantity
 
 LARGEST_BELOW, LARGEST_ABOVE = 1000, 10**6  # of fractions that are printed as such
 LARGEST_INSIDE, LARGEST_LOGARITHM = 200, 6  # of logarithms: of what is inside, and of themselves
@@ -196,8 +197,6 @@ def _exact(v: Any) -> Any:
         for parts in (1, 2) if abs(about) < LARGEST_LOGARITHM else ():
             inside = _fraction(exp(parts * about), lambda: mp.exp(parts * v), LARGEST_INSIDE)  # noqa: B023
             if inside is not None and inside.numerator <= LARGEST_INSIDE:
-                from sympy import Rational, log
-
                 return log(Rational(inside.numerator, inside.denominator)) / parts
     return None
 
@@ -362,6 +361,4 @@ def _needed(work: Work, keys: Iterable[Key]) -> list[Key]:
 
 
 def _gradients_in(e: Expr) -> list[tuple[str, str]]:
-    from .. import expr as ex
-
     return [x.data for x in ex.walk(e) if x.op == "grad"]

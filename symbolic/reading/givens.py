@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import expr as ex
 from ..errors import SpecError, nearest
 from ..expr import Expr
 from ..language.parse import functions_in, known_functions, names_in, parse
 from ..network import Network
-
-if TYPE_CHECKING:
-    from ..spec import Spec
+from ..spec import Spec
 
 GIVEN = re.compile(r"\s*([A-Za-z]\w*)\s*('*)\s*\((.+)\)\s*")  # f(x), f'(x), g'(f(x))
 

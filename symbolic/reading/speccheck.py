@@ -9,12 +9,20 @@ from typing import Any
 
 from ..claims.claimtext import check_formula, subject
 from ..errors import SpecError, nearest
-from ..spec import Layer, Size, Spec, expression_parser
+from ..functions import FUNCTIONS
+from ..language.parse import CONSTANTS, SYNONYMS, known_functions, names_in
+from ..layers import LAYERS, activations
+from ..losses import LOSSES
+from ..models.initial import INITS
+from ..network import printed_names
+from ..spec import Layer, Size, Spec
 from . import specmodels
 from .choices import short
 from .givens import GIVEN
-from .losscheck import check_last, check_loss, class_indices
-from .numbers import ValueProblem, Values, shape
+from .losscheck import check_loss
+from .numbers import ValueProblem, shape
+from .plans import planned, rivals
+from .stackcheck import check_sizes
 from .yamltext import Step
 
 LONGEST_TITLE = 500
@@ -25,10 +33,6 @@ _GENERATED = {"W": "weights", "b": "bias", "z": "pre-activation", "a": "activati
 
 def _tables() -> dict[str, list[str]]:
     """The valid names of activations, layer types, losses and ways to draw."""
-    from ..layers import LAYERS, activations
-    from ..losses import LOSSES
-    from ..models.initial import INITS
-
     return {"activation": activations(), "layer type": list(LAYERS), "loss": list(LOSSES), "scheme": list(INITS)}
 
 
@@ -46,8 +50,6 @@ def check(spec: Spec) -> None:
 
 def _check_descent(spec: Spec) -> None:
     """The keys optimizer, schedule and compare."""
-    from .plans import planned, rivals
-
     first = next(iter(spec.inputs.values()), None)
     examples = len(first) if isinstance(first, tuple) and len(shape(first)) == 2 else None
     compared = spec.compare is not None and spec.compare.get("learning_rate") is not None
@@ -85,7 +87,7 @@ def _check_name(name: str, *path: Step) -> None:
         raise ValueProblem(f"{short(name)} is not a name", *path, hint=hint)
     if keyword.iskeyword(name):
         raise ValueProblem(f"{name!r} is a word of Python", *path, hint=f"call it {_spare(name)}")
-    if name in (*expression_parser().known_functions(), *expression_parser().CONSTANTS, "ones"):
+    if name in (*known_functions(), *CONSTANTS, "ones"):
         raise ValueProblem(f"{name!r} is the name of a function or constant", *path, hint=f"call it {name}_1")
 
 
@@ -107,7 +109,7 @@ def _check_layers(spec: Spec) -> None:
         raise ValueProblem("expected at least one layer", "layers", hint="for example [{units: 1, activation: sigmoid}]")
     for index, layer in enumerate(spec.layers):
         _check_words(layer, index)
-    images = _layer_types()[spec.layers[0].type].reads == "images"
+    images = LAYERS[spec.layers[0].type].reads == "images"
     x_name, x = next(iter(spec.inputs.items())) if images and spec.inputs else _the_only(spec.inputs, "inputs", "input", "{x: [0.05, 0.10]}")
     y_name, y = _the_only(spec.targets, "targets", "target", "{y: [0.01]}")
     if spec.loss is None:
@@ -127,17 +129,7 @@ def _check_layers(spec: Spec) -> None:
             _check_own_name(value.batch, key, name, "batch")
             if value.batch in (x_name, y_name):
                 raise ValueProblem(f"{value.batch!r} is already the name of a value", key, name, "batch", hint="call it n")
-    if any(layer.type != "dense" or layer.residual for layer in spec.layers):
-        from .stackcheck import check_stack
-
-        check_stack(spec)
-    else:
-        features, examples = _size_of(x)
-        for index, layer in enumerate(spec.layers):
-            width = Width(layer, index, rows=spec.convention == "rows")
-            features = width.check(features, x if index == 0 else None, ("inputs", x_name))
-        check_last(spec, features or 1)
-        check_target(y, ("targets", y_name), features or 1, examples, spec.loss)
+    check_sizes(spec)
     _check_listed(spec.wrt, spec.wrt_names(), "wrt")
     _check_ask(spec)
 
@@ -160,26 +152,16 @@ def _check_own_name(name: str, *path: Step) -> None:
         raise ValueProblem(f"{name!r} is the name of {meaning}", *path, hint="choose another, such as x, y or n")
 
 
-def _size_of(value: Values | Size) -> tuple[int | None, int | str | None]:
-    """Features of one example, and how many examples (None: a single one)."""
-    if isinstance(value, Size):
-        return value.size, value.batch
-    size = shape(value)
-    return (size[1], size[0]) if len(size) == 2 else (size[0] if size else 1, None)
-
-
 def _check_words(layer: Layer, index: int) -> None:
-    from ..language.parse import SYNONYMS
-
     _check_known("layer type", layer.type, "layers", index, "type")
-    row = _layer_types()[layer.type]
+    row = LAYERS[layer.type]
     written = set(layer.model_fields_set)  # before a default is filled in
     if "activation" not in written:
         layer.activation = row.activation
         layer.model_fields_set.discard("activation")
     layer.activation = SYNONYMS.get(layer.activation, layer.activation)
     _check_known("activation", layer.activation, "layers", index, "activation")
-    if layer.alpha is not None and layer.activation not in (known := [n for n, row in _functions().items() if row.general]):
+    if layer.alpha is not None and layer.activation not in (known := [n for n, row in FUNCTIONS.items() if row.general]):
         raise ValueProblem(f"{layer.activation} has no alpha to choose", "layers", index, "alpha", hint=f"{' and '.join(known)} have one")
     alpha = () if "activation" in row.without else ("alpha",)
     own = {"type", "activation", *alpha, "residual", "weights", *(("units", "W", "b", "bias") if row.sized else ()), *row.options} - {"ids", *row.without}
@@ -187,113 +169,6 @@ def _check_words(layer: Layer, index: int) -> None:
         raise ValueProblem(f"a layer of type {layer.type} has no {key!r}", "layers", index, key, hint=f"it has {', '.join(sorted(own))}")
     if layer.type == "dense" and layer.weights:
         raise ValueProblem("a dense layer has W and b", "layers", index, "weights", hint="write W: and b: in its place")
-
-
-def _functions() -> Any:
-    from ..functions import FUNCTIONS
-
-    return FUNCTIONS
-
-
-def _layer_types() -> Any:
-    from ..models.layertypes import LAYERS
-
-    return LAYERS
-
-
-class Width:
-    """The sizes of one dense layer: given, or found from W or b."""
-
-    def __init__(self, layer: Layer, index: int, *, rows: bool) -> None:
-        self.layer, self.index, self.rows = layer, index, rows
-        self.w = None if layer.W is None else shape(layer.W) or (1, 1)
-        self.b = None if layer.b is None else shape(layer.b) or (1,)
-        self.order = "one row an input, one column a unit" if rows else "one row a unit, one column an input"
-
-    def problem(self, key: str, sentence: str, hint: str = "") -> ValueProblem:
-        return ValueProblem(sentence, "layers", self.index, *([key] if key else []), hint=hint)
-
-    def check(self, fan_in: int | None, x: Any, x_path: tuple[Step, ...]) -> int:
-        """The number of units; fills in what was left out, also the size of the input."""
-        self.check_bias()
-        if self.w and len(self.w) == 1:
-            hint = "write two pairs of brackets, as in [[0.40, 0.45]]"
-            raise self.problem("W", f"expected a list of rows ({self.order})", hint)
-        units = self.units(fan_in)
-        if fan_in is None:
-            if self.w is None:
-                raise ValueProblem("the number of features cannot be found out", *x_path, hint="write {size: 2}")
-            fan_in = self.w[0 if self.rows else 1]
-            if isinstance(x, Size):
-                x.size = fan_in
-        self.check_weights(units, fan_in)
-        if self.b and self.b != (units,):
-            raise self.problem("b", f"{_times(self.b)}, expected {units} (one a unit)",
-                               "a bias is a flat list" if len(self.b) == 2 else "")  # fmt: skip
-        if units == 1 and self.layer.activation in _vector_functions():
-            raise self.problem("activation", f"{self.layer.activation} of a single unit is always the same",
-                               "it needs at least 2 units")  # fmt: skip
-        self.layer.units = units
-        return units
-
-    def check_bias(self) -> None:
-        layer = self.layer
-        if layer.b is not None and not layer.bias:
-            raise self.problem("bias", "false, but b is given", "delete one of the two")
-        if layer.W is not None and layer.b is None:
-            if layer.bias and "bias" in layer.model_fields_set:
-                raise self.problem("bias", "true, and W is given without b", "give b, or leave bias out")
-            layer.bias = False  # a layer with W and no b has no bias
-
-    def units(self, fan_in: int | None) -> int:
-        if self.layer.units is not None:
-            return self.layer.units
-        if self.w is not None:
-            turned = fan_in is not None and self.w[0 if self.rows else 1] != fan_in == self.w[1 if self.rows else 0]
-            return self.w[1 if self.rows != turned else 0]
-        if self.b is not None:
-            return self.b[0]
-        raise self.problem("", "missing units", "write the number of units, as in units: 2")
-
-    def check_weights(self, units: int, fan_in: int) -> None:
-        expected = (fan_in, units) if self.rows else (units, fan_in)
-        if self.w is None or self.w == expected:
-            return
-        hint = ""
-        if self.w == expected[::-1]:
-            hint = "it is transposed: " + ("leave out" if self.rows else "turn it, or write") + " 'convention: rows'"
-        raise self.problem("W", f"{_times(self.w)}, expected {_times(expected)} ({self.order})", hint)
-
-
-def _vector_functions() -> Iterable[str]:
-    from ..functions import VECTOR_FUNCTIONS
-
-    return VECTOR_FUNCTIONS
-
-
-def _times(size: tuple[int, ...]) -> str:
-    return " x ".join(map(str, size)) if len(size) == 2 else f"{size[0]} number{'s' * (size[0] != 1)}"
-
-
-def check_target(y: Values | Size, path: tuple[Step, ...], units: int, examples: int | str | None, loss: str | None) -> None:
-    """Raise ValueProblem for a target that is not one number a unit and one row an example; fill in its sizes.
-
-    A loss over classes also takes the number of the class.
-    """
-    if class_indices(loss, y, units, examples, str(path[-1])):
-        return
-    if isinstance(y, Size):  # what is left out is as the network has it
-        y.size = units if y.size is None else y.size
-        y.batch = examples if y.batch is None else y.batch
-    size, batch = _size_of(y)
-    if batch is None and examples is not None:
-        hint = "write one row an example: [[1], [0]]" if not isinstance(y, Size) else ""
-        raise ValueProblem(f"expected {examples} rows, one an example, as in the input", *path, hint=hint)
-    if batch != examples:
-        expected = "a single example" if examples is None else f"{examples} examples"
-        raise ValueProblem(f"examples: {batch}, but the last layer gives {expected}", *path)
-    if size != units:
-        raise ValueProblem(f"{_times((size or 0,))} an example, expected {units} (one a unit of the last layer)", *path)
 
 
 def _check_ask(spec: Spec) -> None:
@@ -307,8 +182,6 @@ def _check_claims(spec: Spec) -> None:
     """Every claim is about something that the spec has, and every formula can be read."""
     if not spec.claims:
         return
-    from ..network import printed_names
-
     batches = [v.batch for v in (*spec.inputs.values(), *spec.targets.values()) if isinstance(v, Size) and isinstance(v.batch, str)]
     names = list(dict.fromkeys([*spec.names(), *(printed_names(spec.names()) if len(spec.layers) == 1 else ()), *batches]))
     output = "L" if spec.is_network else list(spec.equations)[-1]
@@ -337,12 +210,12 @@ def _check_equations(spec: Spec) -> None:
             if keyword.iskeyword(word):
                 raise ValueProblem(f"{word!r} is a word of Python", "equations", name, hint=f"call it {_spare(word)}")
         try:
-            expression_parser().names_in(text)
+            names_in(text)
         except SpecError as error:
             raise ValueProblem(error.sentence, "equations", name, hint=error.hint) from None
     free = spec.free_names()
     for name in free:
-        _check_name(name, "equations", next(n for n, text in equations.items() if name in expression_parser().names_in(text)))
+        _check_name(name, "equations", next(n for n, text in equations.items() if name in names_in(text)))
     for name in spec.at:
         _check_name(name, "at", name)
         if name in equations:
@@ -362,5 +235,5 @@ def _check_given(key: str) -> None:
         raise ValueProblem(f"{short(key)} is not understood", "given", key, hint=hint or "write \"f'(x)\" or \"g'(f(x))\"")
     if len(match[2]) > 1:
         raise ValueProblem("only first derivatives can be given", "given", key, hint=f"write {match[1]}'({match[3]})")
-    if match[1] in expression_parser().known_functions():
+    if match[1] in known_functions():
         raise ValueProblem(f"{match[1]!r} has a formula of its own", "given", key, hint="use a name such as f, g or h")

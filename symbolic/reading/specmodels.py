@@ -7,15 +7,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import SpecError, nearest
+from ..lectures import gates, transforms
+from ..losses import LOSSES
+from ..spec import Layer, Size, Spec
 from .choices import short
 from .numbers import ValueProblem, parse_values, shape
-
-if TYPE_CHECKING:
-    from ..lectures.transforms import Step
-    from ..spec import Layer, Spec
+from .training import check_source
 
 MOST_POINTS = 12
 
@@ -32,9 +32,7 @@ def fill(spec: Spec) -> None:
 
 def _fill_data(spec: Spec) -> None:
     """Sizes of the inputs and targets where the file leaves them to the data."""
-    from ..numeric.datasets import DATASETS, options
-    from ..spec import Size
-    from .training import check_source
+    from ..numeric.datasets import DATASETS, options  # brings NumPy
 
     found = spec.data
     assert found is not None
@@ -54,10 +52,8 @@ def _fill_data(spec: Spec) -> None:
 
 
 def _fill_truth_table(spec: Spec, table: Any) -> None:
-    from ..lectures.gates import SIZES, inputs
-
     size = shape(table)
-    if len(size) != 1 or size[0] not in SIZES:
+    if len(size) != 1 or size[0] not in gates.SIZES:
         raise ValueProblem("expected 4 outputs (two inputs) or 8 (three inputs)", "truth_table", hint="as in [0, 0, 0, 1] for the inputs 00, 01, 10, 11")
     bad = next((k for k, v in enumerate(table) if v not in (0, 1)), None)
     if bad is not None:
@@ -69,7 +65,7 @@ def _fill_truth_table(spec: Spec, table: Any) -> None:
             raise ValueProblem("truth_table gives the inputs and targets", key, hint=f"delete {key} or truth_table")
     if spec.layers and _units(spec.layers[-1], rows=spec.convention == "rows") not in (None, 1):
         raise ValueProblem("a truth table has one output, so the last layer has one unit", "layers", len(spec.layers) - 1)
-    rows = inputs(tuple(int(v) for v in table))
+    rows = gates.inputs(tuple(int(v) for v in table))
     spec.inputs = {"x": tuple(tuple(Fraction(v) for v in row) for row in rows)}
     spec.targets = {"y": tuple((v,) for v in table)}
 
@@ -81,26 +77,22 @@ def _units(layer: Layer, *, rows: bool) -> int | None:
 
 
 def _fill_transform(spec: Spec, raw: dict[str, Any]) -> None:
-    from ..lectures.transforms import equations
-
     for key in ("layers", "equations", "at"):
         if key in spec.model_fields_set:
             raise ValueProblem(f"expected transform or {key}, not both", key, hint="delete one of the two")
     points, steps = transform_of(raw)
-    spec.equations, numbers = equations(steps, points)
+    spec.equations, numbers = transforms.equations(steps, points)
     spec.at = {name: _fractions(value) for name, value in numbers.items()}
     if not spec.wrt:
         spec.wrt = ("X",)
 
 
-def transform_of(raw: dict[str, Any]) -> tuple[tuple[tuple[Any, ...], ...], list[Step]]:
+def transform_of(raw: dict[str, Any]) -> tuple[tuple[tuple[Any, ...], ...], list[transforms.Step]]:
     """The points and the maps of a ``transform``. Raises ValueProblem."""
-    from ..lectures.transforms import UNIT_SQUARE, made
-
     for key in raw:
         if key not in ("points", "by"):
             raise ValueProblem(f"unknown key {short(key)}", "transform", key, hint=nearest(str(key), ["points", "by"]))
-    points = UNIT_SQUARE if raw.get("points") is None else _parsed(raw["points"], "points")
+    points = transforms.UNIT_SQUARE if raw.get("points") is None else _parsed(raw["points"], "points")
     if len(shape(points)) != 2 or len(points) != 2:
         raise ValueProblem("expected two rows, the x and the y of the points", "transform", "points", hint="as in [[0, 1, 1], [0, 0, 1]]")
     if not 2 <= len(points[0]) <= MOST_POINTS:
@@ -113,7 +105,7 @@ def transform_of(raw: dict[str, Any]) -> tuple[tuple[tuple[Any, ...], ...], list
         for kind, value in entry.items():
             parsed = _parsed(value, "by", k, kind)
             try:
-                steps.append(made(str(kind), parsed))
+                steps.append(transforms.made(str(kind), parsed))
             except SpecError as e:
                 raise ValueProblem(e.sentence, "transform", "by", k, hint=e.hint) from None
     return points, steps
@@ -156,8 +148,6 @@ def check(spec: Spec) -> None:
 
 
 def _check_squared(spec: Spec) -> None:
-    from ..losses import LOSSES
-
     squared = [name for name, row in LOSSES.items() if row.entry == LOSSES["squared_error"].entry]
     if spec.loss not in squared:
         raise ValueProblem(f"the normal equations need a squared error, not {spec.loss}", "loss", hint="one of " + ", ".join(squared))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
+from ..errors import nearest
 from .choices import positive, share, truth
 from .numbers import Number, ValueProblem, leaf, whole
 
@@ -110,8 +111,6 @@ LEVELS: dict[str, type[BaseModel]] = {"data": Source, "train": Train}  # keys th
 
 def check_source(found: Source, known: Mapping[str, tuple[str, ...]]) -> None:
     """known: the options of every data set. Raises ValueProblem for an unknown name or an option that does not belong."""
-    from ..errors import nearest
-
     if (found.name is None) == (found.file is None):
         raise ValueProblem("expected a name or a file", "data", hint="as in data: moons, or data: {file: scores.csv, target: score}")
     for key in ("name", "otherwise"):

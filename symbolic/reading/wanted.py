@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import expr as ex
 from ..errors import SpecError, nearest
 from ..expr import Expr
 from ..language.parse import parse
 from ..network import Network
-
-if TYPE_CHECKING:
-    from ..spec import Spec
+from ..spec import Spec
 
 MODES = ("forward", "reverse")
 MOST_NODES = 60     # values of a graph that is shown node by node

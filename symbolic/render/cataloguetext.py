@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import expr as ex
 from ..catalogue.entry import Entry, equation_text
+from ..latex import Printer
 from ..lesson import Line, Shown
 from ..network import Network
 from ..pages.sections import sections
@@ -150,8 +151,6 @@ def _joined(line: TexLine) -> str:
 
 def definition_lines(entry: Entry) -> list[TexLine]:
     """The defining equations as LaTeX: a = sigma(z) = ..., or name = right-hand side."""
-    from ..latex import Printer
-
     if entry.lines is not None:
         return entry.lines()
     if entry.network is None:

@@ -18,6 +18,7 @@ from ..errors import ChainruleError, SpecError, nearest
 from ..latex import COLOURS
 from .engine import DETERMINISTIC, compile_pdf, find_engine, install_hint
 from .filling import make_environment, render
+from .text import fallback_fonts, needs_unicode
 from .view import Tex
 
 Point = tuple[float, float]
@@ -213,8 +214,6 @@ def check_formats(formats: Sequence[str]) -> None:
 
 def document(charts: Sequence[Chart], templates: Path | None = None, gap: float = 3.0) -> str:
     """The LaTeX source of one figure: charts below one another on a page of their size."""
-    from .text import fallback_fonts, needs_unicode
-
     titles = " ".join(c.title for c in charts)
     context = {"pictures": [Tex(tikz(c)) for c in charts], "gap": f"{gap:g}", "unicode": needs_unicode(titles), "deterministic": Tex(DETERMINISTIC),
                "fallback_fonts": Tex(fallback_fonts(titles))}

@@ -1,6 +1,6 @@
 """Reports of checks as pages: one self-contained HTML page, a part of one for notebooks, and a LaTeX page in the house's style.
 
-All take the plain data of `check.telling.told`; only the layout stands here and in the templates.
+All take the plain data of `check.report.told`; only the layout stands here and in the templates.
 """
 
 from __future__ import annotations

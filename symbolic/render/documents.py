@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 
 from ..errors import TexError
 from ..latex import Printer
 from ..pages.sheet import Sheet, TexLine, TexStep
+from ..problem import Problem
+from ..request import Request
+from ..verify import Certified
 from . import figures, sectionpages, words
 from .engine import DETERMINISTIC, Engine, compile_pdf, find_engine, install_hint
 from .filling import make_environment, render, shortened
@@ -18,11 +21,6 @@ from .lines import FACTORS, TERMS, fits
 from .text import directed, escape, fallback_fonts, markdown, needs_unicode
 from .view import SHEET, SLIDE, Paper, Row, Tex, View, numbered, overlaid, pages_of, part_of, portions, rows_of, spaced, tall
 from .width import height, width
-
-if TYPE_CHECKING:
-    from ..problem import Problem
-    from ..produce import Request
-    from ..verify import Certified
 
 KINDS = {"slides": "slides.tex", "handout": "handout.tex", "key": "key.tex"}
 GIVEN_AREA = 0.6  # the part of a frame that the given numbers may fill

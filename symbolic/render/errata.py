@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import expr as ex
 from ..claims.claimtext import Subject, formula, slope_name
 from ..claims.judge import Verdict
 from ..errors import SpecError
 from ..latex import Printer
+from ..problem import Problem
+from ..request import Request
 from .documents import head
 from .filling import make_environment, render
 from .lines import broken
 from .text import directed, escape, escape_within, needs_unicode
 from .view import Tex
 from .width import width
-
-if TYPE_CHECKING:
-    from ..problem import Problem
-    from ..produce import Request
 
 PAGE = 477.0  # points, as in paper.tex
 WIDE = {"claim": 84, "value": 146, "gap": 8, "verdict": 80, "words": 380}

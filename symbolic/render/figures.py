@@ -6,7 +6,8 @@ from typing import Any
 
 from mpmath import mp
 
-from ..expr import is_samples, show_shape
+from ..derive import paths
+from ..expr import is_samples, show_shape, walk
 from ..language.arithmetic import MP, entries
 from ..latex import COLOURS, Printer
 from ..network import Network
@@ -84,8 +85,6 @@ def path_figure(view: View, step: TexStep, width: float, height: float) -> str:
 
 def _marks(view: View, step: TexStep, symbol: Any) -> list[tuple[int, int, int, str]]:
     """The edges of the path: (layer, from unit, to unit, colour), coloured like the factors."""
-    from ..derive import paths
-
     scalar = view.sheet.lesson.scalar
     if scalar is None:
         return []
@@ -156,8 +155,6 @@ def graph(sheet: Sheet, width: float, height: float) -> tuple[list[str], bool]:
 
 
 def _used(rhs: Any, net: Network) -> list[str]:
-    from ..expr import walk
-
     return list(dict.fromkeys(e.data for e in walk(rhs) if e.op == "sym" and net.symbols[e.data].kind != "size"))
 
 

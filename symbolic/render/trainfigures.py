@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -159,8 +160,6 @@ def _runs(inside: Any, low: Any, step: Any) -> list[tuple[float, float, float, f
 
 def titled(charts: list[Chart], title: str) -> list[Chart]:
     """The charts with the title above the first. Raises SpecError where there is none to put it on."""
-    from dataclasses import replace
-
     if not charts:
         raise SpecError("there is nothing to draw")
     return [replace(charts[0], title=str(escape(title))), *charts[1:]]

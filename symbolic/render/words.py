@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor, log10
+
 from .. import expr as ex
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS
 from ..latex import Printer
@@ -118,8 +120,6 @@ def checked(certified: Certified) -> str:
         told = f"{proved} of {count} steps {how}, the others checked at random points"
     worst = "0"
     if certified.worst > 0:
-        from math import floor, log10
-
         worst = f"1e{floor(log10(certified.worst))}"
     return (f"{told}; every line and every gradient also agreed with differences of the forward pass in {DIGITS}-digit arithmetic "
             f"(largest difference {worst}).")

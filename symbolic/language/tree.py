@@ -1,26 +1,72 @@
-"""A tree in the notation of the spec, as plain text: for messages, and for values without numbers."""
+"""One node of a tree, and how a tree reads as plain text in the notation of the spec: for messages, and for values without numbers."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self, TypeVar
 
-if TYPE_CHECKING:
-    from ..expr import Expr
-
+Dim = int | str
+Shape = tuple[Dim, ...]
 _PREC = {"add": 1, "neg": 2, "mul": 3, "div": 3, "matmul": 3, "pow": 5}
 
 
-def text(e: Expr) -> str:
+class Node:
+    """One node: operation, arguments, data (name, number, axis, ...) and shape; immutable."""
+
+    __slots__ = ("op", "args", "data", "shape", "role", "_hash", "_names")
+
+    def __init__(self, op: str, args: tuple[Self, ...] = (), data: Any = None, shape: Shape = (), role: str | None = None) -> None:
+        self.op, self.args, self.data, self.shape, self.role = op, args, data, shape, role
+        self._hash: int | None = None
+        self._names: frozenset[str] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Node) and self.op == other.op and hash(self) == hash(other)
+            and self.data == other.data and self.shape == other.shape and self.args == other.args)
+
+    def __hash__(self) -> int:
+        if self._hash is None:
+            self._hash = hash((self.op, self.data, self.shape, self.args))
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"<{text(self)}>"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the values (not the gradients) that occur."""
+        if self._names is None:
+            own = frozenset((self.data,)) if self.op == "sym" else frozenset()
+            self._names = own.union(*(a.names for a in self.args)) if self.args else own
+        return self._names
+
+    def with_role(self, role: str) -> Self:
+        """The same node, marked with the part it plays in a product (slope, weight, ...)."""
+        args = tuple(a.with_role(role) for a in self.args) if self.op in ("mul", "neg") else self.args
+        return type(self)(self.op, args, self.data, self.shape, role)
+
+
+AnyNode = TypeVar("AnyNode", bound=Node)
+
+
+def signed(term: AnyNode) -> tuple[bool, AnyNode]:
+    """A term of a sum as (is it subtracted, what is added or subtracted)."""
+    if term.op == "neg":
+        return True, term.args[0]
+    if term.op == "num" and isinstance(term.data, Fraction) and term.data < 0:
+        return True, type(term)("num", (), -term.data)
+    return False, term
+
+
+def text(e: Node) -> str:
     """The tree as plain text.
 
     >>> from ..expr import sym
     >>> text(-(sym("a") - 2*sym("b")))
     '-(a - 2*b)'
     """
-    from ..expr import signed
-
-    def inner(a: Expr, least: int) -> str:
+    def inner(a: Node, least: int) -> str:
         s = text(a)
         own = _PREC.get(a.op, 9)
         if a.op == "num" and isinstance(a.data, Fraction):
@@ -103,7 +149,7 @@ def text(e: Expr) -> str:
     raise ValueError(f"no text for {e.op!r}")
 
 
-def shapes(e: Expr) -> str:
+def shapes(e: Node) -> str:
     """The shapes of what a matrix expression is made of, in its order; '' for a single value.
 
     >>> from ..expr import sym
@@ -114,7 +160,7 @@ def shapes(e: Expr) -> str:
     return found if ")(" in found or " " in found else ""
 
 
-def _shapes(e: Expr) -> str:
+def _shapes(e: Node) -> str:
     inner = [_shapes(a) for a in e.args if a.shape]
     match e.op:
         case "matmul": return "".join(f"[{s}]" if " " in s else s for s in inner)

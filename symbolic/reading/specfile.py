@@ -1,0 +1,119 @@
+"""From a file, or the same data from a Python program, to a checked spec: the one door.
+
+Whatever is wrong is answered by one SpecError: where, which key, what was expected, the nearest valid name.
+
+>>> spec = build({"inputs": {"x": [2]}, "targets": {"y": [1]}, "loss": "mse",
+...               "layers": [{"activation": "sigmoid", "W": [["0.6"]], "b": ["-0.3"]}]})
+>>> spec.layers[0].W, spec.layers[0].units, spec.exact
+(((Fraction(3, 5),),), 1, False)
+>>> spec.names()
+['x', 'y', 'W1', 'b1', 'z1', 'a1', 'y_hat', 'L']
+>>> build({"equations": {"y": "x**2"}, "wrt": ["u"]})
+Traceback (most recent call last):
+symbolic.errors.SpecError: wrt, entry 1: 'u' is not known here; valid names: y, x
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ..errors import SpecError, nearest
+from ..spec import Init, Layer, Size, Spec
+from . import beyond, training
+from .choices import short
+from .numbers import ValueProblem, is_decimal
+from .speccheck import check
+from .yamltext import Located, Step, one_line, read, spoken
+
+_WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "loss_options", "regularization", "equations", "at", "given", "transform", *beyond.WITH_NUMBERS)
+
+
+def _has_decimal(raw: object) -> bool:
+    if isinstance(raw, Mapping):
+        return any(map(_has_decimal, raw.values()))
+    if isinstance(raw, (list, tuple)):
+        return any(map(_has_decimal, raw))
+    return isinstance(raw, float) or (isinstance(raw, str) and is_decimal(raw))
+
+
+def load(path: Path | str) -> Spec:
+    """The model of a file; SpecError with file and line for whatever is wrong with it."""
+    located = read(path)
+    return build(_with_columns(located.data, Path(path).parent), located)
+
+
+def _with_columns(data: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
+    """The data of the file, with the columns of a CSV file to learn from where it leaves them out: they are the size of the input."""
+    found = training.source(data.get("data"))
+    if "layers" not in data or not isinstance(found, Mapping) or not isinstance(found.get("file"), str) or found.get("inputs"):
+        return data
+    from ..numeric.tables import columns  # brings NumPy
+
+    target = found.get("target")
+    return {**data, "data": {**found, "inputs": list(columns(folder / found["file"], str(target) if target is not None else None))}}
+
+
+def build(data: Mapping[str, Any], located: Located | None = None) -> Spec:
+    """The model of data as YAML would give it: text, numbers, lists, dicts."""
+    where = located.where if located else lambda *path: ""
+    try:
+        spec = Spec.model_validate(data)
+        spec._exact = not any(_has_decimal(data.get(key)) for key in _WITH_NUMBERS)
+        check(spec)
+    except ValidationError as error:
+        raise _first([_problem(e) for e in error.errors(include_url=False)], where) from None
+    except ValueProblem as problem:
+        raise _first([problem], where) from None
+    spec._located = located
+    return spec
+
+
+def _first(found: list[ValueProblem], where: Callable[..., str]) -> SpecError:
+    """The mistake to report: a misspelt key first (others follow from it), then the uppermost."""
+    misspelt = [e for e in found if e.sentence.startswith("unknown key")]
+    chosen = min(misspelt or found, key=lambda e: int((where(*e.path).rsplit(":", 1) or "0")[-1] or 0))
+    key = spoken(chosen.path[:-1] if misspelt else chosen.path)
+    sentence = f"{key}: {chosen.sentence}" if key else chosen.sentence
+    return SpecError(one_line(sentence), where=where(*chosen.path), hint=one_line(chosen.hint))
+
+
+_BELONGS = {"momentum": "optimizer", "lr": "learning_rate", "eta": "learning_rate", "alpha": "learning_rate", "weights": "W", "biases": "b",
+            "neurons": "units", "cost": "loss", "function": "activation"}  # fmt: skip
+_EXPECTED = (
+    ("dict", "expected keys with values, as in {x: 2}"),
+    ("model", "expected keys with values in braces"),
+    ("tuple", "expected a list of names, as in [a, b]"),
+    ("list", "expected a list, as in [a, b]"),
+    ("string", "expected one word or text"),
+    ("missing", "this key is missing"),
+)
+
+
+def _problem(error: Any) -> ValueProblem:
+    """Pydantic's finding in our words; `path` is the whole way from the top of the file."""
+    path, kind = tuple(error["loc"]), error["type"]
+    own = error.get("ctx", {}).get("error")
+    if isinstance(own, ValueProblem):
+        return ValueProblem(own.sentence, *path, *own.path, hint=own.hint)
+    if kind == "extra_forbidden":
+        return ValueProblem(f"unknown key {short(path[-1])}", *path, hint=_nearest_key(path))
+    if kind == "literal_error":
+        choices = re.findall(r"'(\w+)'", error["ctx"]["expected"])
+        return ValueProblem(f"unknown value {short(error['input'])}", *path, hint=nearest(str(error["input"]), choices))
+    sentence = next((s for prefix, s in _EXPECTED if kind.startswith(prefix)), "this value is not understood")
+    return ValueProblem(sentence + ("" if kind == "missing" else f", not {short(error['input'])}"), *path)
+
+
+def _nearest_key(path: tuple[Step, ...]) -> str:
+    levels: dict[str, type[BaseModel]] = {"layers": Layer, "init": Init, "inputs": Size, "targets": Size, **beyond.LEVELS, **training.LEVELS}
+    model = levels.get(str(path[0]), Spec) if len(path) > 1 else Spec
+    key = str(path[-1])
+    key = _BELONGS.get(key, key)
+    if key not in model.model_fields and key in Layer.model_fields:
+        return f"{key!r} belongs to a layer"
+    return nearest(key, model.model_fields)
