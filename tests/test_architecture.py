@@ -20,7 +20,7 @@ FILES_IN_ORDER = """
 errors files
 language.tree
 expr
-language.takes language.run language.constants language.rows language.places
+language.scalars language.symbols language.takes language.run language.constants language.rows language.places
 functions
 language.matrices language.arithmetic language.floats
 rules
@@ -94,7 +94,7 @@ commands.check
 cli __main__
 """.split()
 PLACE = {name: k for k, name in enumerate(FILES_IN_ORDER)}
-MATHEMATICS = """expr language.tree language.takes language.places language.matrices language.arithmetic language.floats rules language.parsemoves language.parse optimizers
+MATHEMATICS = """expr language.tree language.scalars language.symbols language.takes language.places language.matrices language.arithmetic language.floats rules language.parsemoves language.parse optimizers
 network models.primitives models.layertypes losses layers models.theorems models.initial derive lectures.forward_mode calculus index lesson
 values proof.probe proof.lookup proof.prove verify wrong.changes wrong.ways wrong.rules wrong.losses wrong.gathered wrong.steps slips check.arrays check.points check.judge check.suspects check.updates check.recovered check.why claims.drift claims.scenes lectures.second lectures.gates lectures.transforms
 lectures.linear lectures.slopes""".split()

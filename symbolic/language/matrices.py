@@ -22,8 +22,8 @@ from typing import Any
 from .. import expr as ex
 from ..errors import SpecError
 from ..expr import Expr
+from .scalars import Matrix
 
-Rows = list[list[Any]]
 MOST_WRITTEN_OUT = 3  # rows and columns: a determinant written out has 3! = 6 products there, and 24 beyond
 
 
@@ -38,7 +38,7 @@ class MatrixRow:
     """
 
     name: str
-    entries: Callable[[Rows, Any], Rows]
+    entries: Callable[[Matrix, Any], Matrix]
     pull: Callable[[Expr, Expr], Expr]
     scalar: Callable[[Expr], Expr]
     because: str
@@ -67,7 +67,7 @@ def apply(name: str, arg: Expr) -> Expr:
 
 # ---------------------------------------------------------------- entries, in any arithmetic
 
-def determinant(rows: Rows, arithmetic: Any) -> Any:
+def determinant(rows: Matrix, arithmetic: Any) -> Any:
     """The sum over all permutations (Leibniz); of a 2 x 2 matrix a d - b c."""
     n = len(rows)
     terms = []
@@ -78,7 +78,7 @@ def determinant(rows: Rows, arithmetic: Any) -> Any:
     return arithmetic.add(terms)
 
 
-def inverse(rows: Rows, arithmetic: Any) -> Rows:
+def inverse(rows: Matrix, arithmetic: Any) -> Matrix:
     """The adjugate over the determinant."""
     n, whole = len(rows), arithmetic.determinant(rows)
 
@@ -90,12 +90,12 @@ def inverse(rows: Rows, arithmetic: Any) -> Rows:
     return [[arithmetic.div(cofactor(j, i), whole) for j in range(n)] for i in range(n)]
 
 
-def _squares(rows: Rows, arithmetic: Any) -> Any:
+def _squares(rows: Matrix, arithmetic: Any) -> Any:
     two = arithmetic.number(Fraction(2))
     return arithmetic.add([arithmetic.pow(v, two) for row in rows for v in row])
 
 
-def _cell(value: Any) -> Rows:
+def _cell(value: Any) -> Matrix:
     return [[value]]
 
 

@@ -287,25 +287,10 @@ def as_tree(form: Form) -> Expr:
 
 def as_sympy(form: Form) -> sp.Expr:
     """A form of a row as a SymPy expression, with the rows in it as functions of their own."""
-    import sympy as sp
+    from .symbols import Letters, Symbols
 
     form = form() if isinstance(form, FunctionType) else form
-    if not isinstance(form, Expr):
-        return form
-    xs = [as_sympy(x) for x in form.args]
-    match form.op:
-        case "sym": return sp.Symbol(form.data, real=True)
-        case "num": return sp.Rational(form.data.numerator, form.data.denominator) if isinstance(form.data, Fraction) else form.data
-        case "add": return sp.Add(*xs)
-        case "mul": return sp.Mul(*xs)
-        case "neg": return -xs[0]
-        case "div": return xs[0] / xs[1]
-        case "pow": return xs[0] ** xs[1]
-        case "call": return FUNCTIONS[form.data].function(*xs)
-        case "cases":
-            pieces = [(xs[3 * k + 2], sp.Rel(xs[3 * k], xs[3 * k + 1], sign)) for k, sign in enumerate(form.data)]
-            return sp.Piecewise(*pieces, (xs[-1], True))
-    raise ValueError(f"{ex.text(form)} cannot stand in the formula of a row")
+    return Symbols(lambda name: FUNCTIONS[name].function).scalar(form, Letters()) if isinstance(form, Expr) else form
 
 
 @cache

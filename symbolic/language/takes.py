@@ -18,10 +18,10 @@ from typing import Any
 
 from ..errors import SpecError
 from ..expr import Expr, Shape, show_shape
+from .scalars import Matrix
 from .tree import text
 
 Full = tuple[int, int]
-Rows = list[list[Any]]
 LARGEST_PADDING = 50
 MOVES = frozenset({"take", "put", "concat", "slide"})  # nodes whose sizes are fixed numbers
 
@@ -69,7 +69,7 @@ def put(g: Expr, move: Take) -> Expr:
 
 
 def part(x: Expr, rows: Sequence[int] | None, columns: Sequence[int] | None) -> Expr:
-    """Rows and columns of a value by their indices from 0, in that order; None for all of them.
+    """Matrix and columns of a value by their indices from 0, in that order; None for all of them.
 
     Raises SpecError for an index that is out of range.
     """
@@ -210,7 +210,7 @@ def slide_back(e: Expr, g: Expr, k: int) -> Expr:
 
 # ---------------------------------------------------------------- entry by entry
 
-def moved(e: Expr, parts: list[Rows], zero: Any, add: Callable[[list[Any]], Any], dot: Callable[[list[Any], list[Any]], Any]) -> Rows:
+def moved(e: Expr, parts: list[Matrix], zero: Any, add: Callable[[list[Any]], Any], dot: Callable[[list[Any], list[Any]], Any]) -> Matrix:
     """The entries of a node of this room, given those of its arguments; zero, add and dot are those of the arithmetic."""
     if e.op == "concat":
         return [row for p in parts for row in p] if e.data == 0 else [[v for line in lines for v in line] for lines in zip(*parts, strict=True)]
@@ -218,7 +218,7 @@ def moved(e: Expr, parts: list[Rows], zero: Any, add: Callable[[list[Any]], Any]
     if e.op == "take":
         return _rows([flat[c] if c >= 0 else zero for c in e.data.cells], e.data.shape)
     if e.op == "put":
-        back: Rows = [[] for _ in range(e.data.source[0] * e.data.source[1])]
+        back: Matrix = [[] for _ in range(e.data.source[0] * e.data.source[1])]
         for value, c in zip(flat if len(flat) > 1 else flat * len(e.data.cells), e.data.cells, strict=True):
             if c >= 0:
                 back[c].append(value)
@@ -226,7 +226,7 @@ def moved(e: Expr, parts: list[Rows], zero: Any, add: Callable[[list[Any]], Any]
     return _slid(e.data, parts, zero, dot)
 
 
-def _slid(how: Slide, parts: list[Rows], zero: Any, dot: Callable[[list[Any], list[Any]], Any]) -> Rows:
+def _slid(how: Slide, parts: list[Matrix], zero: Any, dot: Callable[[list[Any], list[Any]], Any]) -> Matrix:
     shape = how.shape(how.gives)
     found: dict[tuple[int, int], tuple[list[Any], list[Any]]] = {at: ([], []) for at in product(range(shape[0]), range(shape[1]))}
     for at in how.triples():
@@ -236,5 +236,5 @@ def _slid(how: Slide, parts: list[Rows], zero: Any, dot: Callable[[list[Any], li
     return _rows([dot(*pair) if pair[0] else zero for pair in found.values()], shape)
 
 
-def _rows(flat: list[Any], shape: Full) -> Rows:
+def _rows(flat: list[Any], shape: Full) -> Matrix:
     return [flat[i * shape[1]:(i + 1) * shape[1]] for i in range(shape[0])]

@@ -23,7 +23,8 @@ from mpmath import iv, mp
 from ..derive import Derivation
 from ..errors import CheckError
 from ..expr import Expr
-from ..language.arithmetic import RELATIONS, Arithmetic, Env, Matrix
+from ..language.arithmetic import Arithmetic, Env, Matrix
+from ..language.scalars import RELATIONS
 from .stepping import numbers
 from .worked import Key, Rejected, Work, evaluated
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 import sympy as sp
@@ -23,34 +22,17 @@ from .. import expr as ex
 from ..expr import Expr
 from ..functions import FUNCTIONS, expand_rows
 from ..language.arithmetic import Arithmetic, Env, Matrix, entries, spread_out
+from ..language.symbols import Symbols
 from ..language.takes import MOVES
 
 MOST_OPERATIONS = 600  # larger differences are left to the numeric check
 MOST_CONDITIONS = 4
 MOST_PRODUCTS = 6  # matrix products in one step
 MOST_MOVED = 36     # entries of a slice or a convolution; beyond it a proof takes too long
-MOST_EXPONENT = 1000
 
 
-class SymPy(Arithmetic):
-    """SymPy expressions; every function of the table by its defining formula."""
-
-    def number(self, value: Any) -> Any:
-        return sp.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value.doit()
-
-    def add(self, terms: Sequence[Any]) -> Any:
-        return sp.Add(*terms)
-
-    def mul(self, factors: Sequence[Any]) -> Any:
-        return sp.Mul(*factors)
-
-    def pow(self, x: Any, y: Any) -> Any:
-        if x.is_number and y.is_number and abs(y) > MOST_EXPONENT:
-            raise ValueError(f"{x}**{y} is too long to be written out")  # SymPy would compute every digit
-        return x ** y
-
-    def call(self, name: str, args: Sequence[Any]) -> Any:
-        return FUNCTIONS[name].expand(*args)
+class SymPy(Symbols, Arithmetic):
+    """SymPy expressions of trees with matrices; every function of the table by its defining formula."""
 
     def slope(self, e: Expr, xs: Sequence[Any], env: Env) -> Any:
         name, k = e.data
@@ -60,21 +42,8 @@ class SymPy(Arithmetic):
         table = {**dict(zip(row.args, xs, strict=True)), sp.Symbol("a", real=True): self.call(name, xs)}
         return expand_rows(row.sympy_slopes[k]).subs(table, simultaneous=True)
 
-    def cases(self, e: Expr, env: Env) -> Any:
-        values = [self.scalar(a, env) for a in e.args]
-        relation = {">": sp.Gt, ">=": sp.Ge, "<": sp.Lt, "<=": sp.Le}
-        pieces = [(values[3 * i + 2], relation[sign](values[3 * i], values[3 * i + 1])) for i, sign in enumerate(e.data)]
-        return sp.Piecewise(*pieces, (values[-1], True))
 
-    def largest(self, xs: Sequence[Any], sign: int) -> Any:
-        return sp.Max(*xs) if sign > 0 else sp.Min(*xs)
-
-    def unnamed(self, name: str, x: Any, env: Env, derivative: int) -> Any:
-        f = sp.Function(name)
-        return f(x) if not derivative else sp.Function(f"{name}_prime")(x)
-
-
-SYMPY = SymPy()
+SYMPY = SymPy(lambda name: FUNCTIONS[name].expand)
 
 
 def is_zero(e: sp.Expr) -> bool:
