@@ -28,6 +28,7 @@ from symbolic.exam.draw import Fingerprint, shared
 from symbolic.exam.roster import Student
 from symbolic.exam.settle import settle
 from symbolic.exam.workers import Here, Processes
+from symbolic.render import text as render_text
 from symbolic.render.engine import compile_pdf, find_engine
 
 ROOT = Path(__file__).parent.parent
@@ -294,16 +295,24 @@ def test_a_name_that_cannot_be_printed_names_package_and_person(monkeypatch: pyt
     monkeypatch.setattr("symbolic.render.engine._loads_system_fonts", lambda engine: not engine.unicode or engine.name != "lualatex")
     printing._engine.cache_clear()
     try:
-        out = produce(work.Job(small("graph-fork"), ("pdf",)), [PLAIN[0], Student("5", "李雷")], tmp_path)
+        out = produce(work.Job(small("graph-fork"), ("pdf",)), [PLAIN[0], Student("5", "李雷")], tmp_path, Here())
     finally:
         printing._engine.cache_clear()
-    assert out.made == 1 and len(out.failures) == 1
-    assert re.search(r"no paper for 5 \(李雷\): .*texlive-luatex fonts-noto-core fonts-droid-fallback", out.failures[0])
+    assert out.made == 2 and len(out.failures) == 1
+    told = r"5 \(李雷\): printed with a box in place of '李' \(CJK UNIFIED IDEOGRAPH-674E, U\+674E\), '雷' \(.*texlive-luatex fonts-noto-core fonts-droid-fallback"
+    assert re.match(told, out.failures[0])
+    assert "U+674E" in text(tmp_path / "papers" / "5.pdf")
 
 
-def test_a_letter_without_a_glyph_is_an_error(tmp_path: Path) -> None:
-    out = produce(work.Job(small("graph-fork"), ("pdf",)), [Student("5", "\U00012000")], tmp_path)
-    assert out.made == 0 and "no paper for 5" in out.failures[0] and "no letter" in out.failures[0]
+def test_a_letter_that_no_font_has_is_a_box_and_is_told_until_a_font_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(render_text, "_SCRIPTS", (("\U0001f469", "No Such Font", ""), *render_text._SCRIPTS))
+    job, people = work.Job(small("graph-fork"), ("pdf",)), [Student("5", "Šar \U0001f393\U00012000"), Student("6", "Zoë \U0001f469")]
+    out = produce(job, people, tmp_path)
+    assert out.made == 2 and "5 (Šar \U0001f393\U00012000): printed with a box in place of '\U00012000' (CUNEIFORM SIGN A, U+12000; no font known here has it)" == out.failures[0]
+    assert "6 (Zoë \U0001f469): printed with a box in place of" in out.failures[1] and "WOMAN" in out.failures[1]
+    assert all("U+12000" in text(tmp_path / kind / "5.pdf") for kind in ("papers",)) and "U+1F393" not in text(tmp_path / "papers" / "5.pdf")
+    again = produce(job, people, tmp_path)
+    assert (again.made, again.kept, again.failures) == (2, 0, out.failures)
 
 
 # ---------------------------------------------------------------- the same bytes
@@ -381,8 +390,14 @@ def test_a_second_run_does_what_is_missing(tmp_path: Path) -> None:
     assert (again.made, again.kept) == (2, 1) and files(tmp_path) == before
     renamed = produce(job, [replace(PLAIN[0], name="Bea"), *PLAIN[1:]], tmp_path)
     assert (renamed.made, renamed.kept) == (1, 2) and b"Bea" in (tmp_path / "keys" / "17.json").read_bytes()
-    other = produce(replace(job, exam=small(date="later")), PLAIN, tmp_path)
-    assert other.made == 3 and "the exam has changed" in other.notes[0]
+    before = files(tmp_path)
+    changed = replace(job, exam=small(date="later"))
+    with pytest.raises(SpecError, match=r"the papers here are of an earlier printing, and the exam has changed \(.*\); give another folder with -o, or --overwrite"):
+        produce(changed, PLAIN, tmp_path)
+    assert files(tmp_path) == before
+    other = produce(changed, PLAIN[:2], tmp_path, overwrite=True)
+    assert other.made == 2 and "the exam has changed" in other.notes[0] and "names them no longer: 19" in other.notes[1]
+    assert produce(changed, PLAIN[:2], tmp_path).kept == 2
 
 
 def test_a_killed_run_leaves_nothing_half_written_and_is_resumed(tmp_path: Path) -> None:

@@ -45,9 +45,10 @@ def exam() -> None:
 @click.option("--jobs", type=click.IntRange(0), default=0, help="Processes (default: one a core).")
 @click.option("--scheduler", default=None, help="Address of a Dask cluster to work on, as in tcp://host:8786.")
 @TEMPLATES
+@click.option("--overwrite", is_flag=True, help="Make every paper anew where the folder holds an earlier printing of another exam, bank or version.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but what went wrong.")
 def print_command(file: Path, roster: Path | None, variants: int | None, folder: Path | None, formats: str, jobs: int, scheduler: str | None,
-                  templates: Path | None, quiet: bool) -> None:
+                  templates: Path | None, overwrite: bool, quiet: bool) -> None:
     """One paper a student with its key; a second run makes only what is missing. Exit status 1 if a paper or a line of the roster is amiss."""
     from ..exam import bulk, roster as rosters, spec
     from ..exam.work import Job
@@ -66,7 +67,7 @@ def print_command(file: Path, roster: Path | None, variants: int | None, folder:
     folder = folder or Path("output") / found.stem
     try:
         with _progress(quiet) as tell:
-            out = bulk.produce(job, listed.students, folder, workers, tell)
+            out = bulk.produce(job, listed.students, folder, workers, tell, overwrite=overwrite)
     finally:
         workers.close()
     for sentence in (*listed.complaints, *out.notes, *out.failures):

@@ -13,17 +13,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from ..errors import SpecError
 from ..files import alone_in, tidy_up, write_all
 from . import manifest as record
 from .draw import Fingerprint, checked
 from .manifest import Manifest, Record
 from .pages import alone
-from .printing import tex_versions
+from .printing import boxes, tex_versions
 from .roster import Student
 from .settle import settle
 from .work import (
     Drawn,
     Job,
+    Made,
     Piece,
     draw_piece,
     draw_some,
@@ -42,7 +44,7 @@ Tell = Callable[[str, int, int], None]  # what is being done, how many are done,
 
 @dataclass
 class Outcome:
-    """How it went. made: papers of this run; kept: those that stood there; failures: a sentence for each that could not be made; notes: what else is to be said."""
+    """How it went. made: papers of this run; kept: those that stood there; failures: a sentence for each that could not be made, or not with its whole name; notes: what else is to be said."""
 
     made: int = 0
     kept: int = 0
@@ -58,6 +60,11 @@ def stem(identifier: str) -> str:
     return plain if plain == identifier else f"{plain or 'paper'}-{record.version(identifier.encode())[:8]}"
 
 
+def named(s: Student) -> str:
+    """A student in a sentence."""
+    return f"{s.id} ({s.name})" if s.name else s.id
+
+
 def paths(job: Job, student: Student) -> dict[tuple[str, str], str]:
     """The files of a student within the folder, by format and kind."""
     name = stem(student.id)
@@ -65,14 +72,15 @@ def paths(job: Job, student: Student) -> dict[tuple[str, str], str]:
     return out | ({("json", "key"): f"{FOLDERS['key']}/{name}.json"} if "json" in job.formats else {})
 
 
-def produce(job: Job, students: Sequence[Student], folder: Path, workers: Workers | None = None, tell: Tell = lambda what, done, of: None) -> Outcome:
-    """Make what is missing of an exam in a folder.
+def produce(job: Job, students: Sequence[Student], folder: Path, workers: Workers | None = None, tell: Tell = lambda what, done, of: None, *,
+            overwrite: bool = False) -> Outcome:
+    """Make what is missing of an exam in a folder. overwrite: also where its papers are of another exam, bank or version, and may be handed out already.
 
-    Raises SpecError for problems that cannot be asked, ChainruleError where the folder cannot be written. One broken student stops no other.
+    Raises SpecError for problems that cannot be asked and for such a folder, ChainruleError where it cannot be written. One broken student stops no other.
     """
     checked(job.exam)
     with alone_in(folder):
-        run = _Run(job, students, folder, workers or Here(), tell)
+        run = _Run(job, students, folder, workers or Here(), tell, overwrite)
         if run.todo:
             run.draw()
             run.settle()
@@ -90,34 +98,39 @@ def tex_of(job: Job, students: Sequence[Student]) -> dict[str, str]:
 class _Run:
     """The state of one run: who is still to be done, what was drawn, what was printed."""
 
-    def __init__(self, job: Job, students: Sequence[Student], folder: Path, workers: Workers, tell: Tell) -> None:
+    def __init__(self, job: Job, students: Sequence[Student], folder: Path, workers: Workers, tell: Tell, overwrite: bool) -> None:
         self.job, self.students, self.folder, self.workers, self.tell = job, students, folder, workers, tell
         self.out = Outcome()
         self.versions = record.versions(job.exam, tex_of(job, students), job.templates)
-        self.known = self._known()
+        self.known = self._known(overwrite)
         self.todo = [s for s in students if not self._is_done(s)]
         self.out.kept = len(students) - len(self.todo)
         self.first: dict[str, tuple[Fingerprint, ...]] = {}
         self.tries: dict[str, tuple[int, ...]] = {}
         self.failed: set[str] = set()
 
-    def _known(self) -> Manifest:
-        """The record of the folder, unless it is of other versions."""
+    def _known(self, overwrite: bool) -> Manifest:
+        """The record of the folder; an empty one where it is of other versions, and is to be overwritten."""
         found = record.read(self.folder)
         changed = record.same_version(found.versions, self.versions) if found.papers else []
+        if changed and not overwrite:
+            raise SpecError(f"the papers here are of an earlier printing, and {' and '.join(changed)}", where=str(self.folder),
+                            hint="give another folder with -o, or --overwrite if nobody has them yet")
         if changed:
             self.out.notes.append(f"{'; '.join(changed)}: every paper is made anew")
+            if left := [i for i in found.papers if i not in {s.id for s in self.students}]:
+                self.out.notes.append(f"left as they were, for the roster names them no longer: {', '.join(left)}")
         return Manifest(self.job.exam.title, self.versions | ({} if changed else {k: v for k, v in found.versions.items() if k not in self.versions}),
                         {} if changed else found.papers)
 
     def _is_done(self, s: Student) -> bool:
         was, count = self.known.papers.get(s.id), len(self.job.exam.entries)
-        return was is not None and {len(was.tries), len(was.first), len(was.prints)} == {count} and (was.name, was.large) == (s.name, s.large) and self.known.done(self.folder, s.id, list(paths(self.job, s).values()))
+        return was is not None and not was.lacking and {len(was.tries), len(was.first), len(was.prints)} == {count} and (was.name, was.large) == (s.name, s.large) and self.known.done(self.folder, s.id, list(paths(self.job, s).values()))
 
     def fail(self, s: Student, sentence: str) -> None:
         """One paper that cannot be made."""
         self.failed.add(s.id)
-        self.out.failures.append(f"no paper for {s.id}{f' ({s.name})' if s.name else ''}: {sentence}")
+        self.out.failures.append(f"no paper for {named(s)}: {sentence}")
 
     # ------------------------------------------------------------ first all draws
 
@@ -198,12 +211,14 @@ class _Run:
                     self.fail(s, f"the printing broke off ({found or type(found).__name__})")
                 continue
             ready = []
-            for s, (files, failure, complaints) in zip(batches[k], found, strict=True):
-                if failure:
-                    self.fail(s, failure)
-                else:
-                    ready.append((s, files))
-                    self.out.notes += [f"{s.id}: {c}" for c in complaints if len(batches[k]) == 1]
+            for s, made in zip(batches[k], found, strict=True):
+                if made.failure:
+                    self.fail(s, made.failure)
+                    continue
+                ready.append((s, made))
+                self.out.notes += [f"{s.id}: {c}" for c in made.complaints if len(batches[k]) == 1]
+                if made.lacking:
+                    self.out.failures.append(f"{named(s)}: {boxes(made.lacking)}")
             self._write(ready)
 
     def _batches(self, students: Sequence[Student]) -> list[list[Student]]:
@@ -216,13 +231,13 @@ class _Run:
     def _drawn(self, batch: Sequence[Student]) -> list[Drawn]:
         return [drawn for s in batch if (drawn := self.kept(s))]
 
-    def _write(self, ready: Sequence[tuple[Student, dict[tuple[str, str], bytes]]]) -> None:
+    def _write(self, ready: Sequence[tuple[Student, Made]]) -> None:
         files: dict[Path, bytes] = {}
-        for (s, contents), drawn in zip(ready, self._drawn([s for s, _ in ready]), strict=True):
+        for (s, made), drawn in zip(ready, self._drawn([s for s, _ in ready]), strict=True):
             where = paths(self.job, s)
-            files |= {self.folder / where[key]: content for key, content in contents.items()}
+            files |= {self.folder / where[key]: content for key, content in made.files.items()}
             self.known.papers[s.id] = Record(s.name, s.large, list(drawn.tries), [_plain(f) for f in self.first[s.id]], [_plain(p.print) for p in drawn.pieces],
-                                             {where[key]: record.version(content) for key, content in contents.items()})
+                                             {where[key]: record.version(content) for key, content in made.files.items()}, made.lacking)
         write_all(files)
         self.known.write(self.folder)
         self.out.made += len(ready)
@@ -230,8 +245,8 @@ class _Run:
 
     def finish(self) -> None:
         """Failures in the order of the roster."""
-        order = {s.id: k for k, s in enumerate(self.students)}
-        self.out.failures.sort(key=lambda text: min((k for i, k in order.items() if f"no paper for {i}" in text), default=0))
+        names = [f"{named(s)}:" for s in self.students]
+        self.out.failures.sort(key=lambda text: next((k for k, name in enumerate(names) if text.removeprefix("no paper for ").startswith(name)), 0))
 
     def tidy(self) -> None:
         """Away with what was kept, and with what a run that was killed left behind."""

@@ -29,7 +29,8 @@ WHAT = {"exam": "the exam has changed", "bank": "the problems have changed", "pr
 
 @dataclass
 class Record:
-    """One paper that was printed. first, prints: fingerprints of its first draws and of those it holds; files: their hashes by path."""
+    """One paper that was printed. first, prints: fingerprints of its first draws and of those it holds; files: their hashes by path;
+    lacking: letters that no font had."""
 
     name: str
     large: bool
@@ -37,6 +38,7 @@ class Record:
     first: list[tuple[str, list[str]]]
     prints: list[tuple[str, list[str]]]
     files: dict[str, str] = field(default_factory=dict)
+    lacking: str = ""
 
 
 @dataclass

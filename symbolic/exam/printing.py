@@ -10,13 +10,14 @@ import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 
 import pikepdf
 
 from ..errors import ChainruleError, TexError
-from ..render.engine import Engine, compile_pdf, find_engine, install_hint
+from ..render.engine import Engine, NoLetter, compile_pdf, find_engine, install_hint
+from ..render.text import beyond_t1, boxed, lacking, without_font
 from .pages import document
 
 SECONDS = 600.0  # for one run
@@ -35,12 +36,14 @@ class Sheets:
 
 @dataclass(frozen=True)
 class Printed:
-    """The PDFs of one student by kind, or the sentence that says why there are none; complaints: overfull boxes."""
+    """The PDFs of one student by kind, or the sentence that says why there are none; complaints: overfull boxes; lacking: letters
+    that no font has, boxed."""
 
     student: str
     pdfs: tuple[tuple[str, bytes], ...] = ()
     failure: str = ""
     complaints: tuple[str, ...] = ()
+    lacking: str = ""
 
 
 def printed(sheets: Sequence[Sheets], letters: str = "", templates: Path | None = None) -> list[Printed]:
@@ -76,13 +79,38 @@ def _together(sheets: Sequence[Sheets], letters: str, templates: Path | None) ->
 
 
 def _alone(s: Sheets, templates: Path | None) -> Printed:
-    """One student with LuaLaTeX, whose fonts know other scripts."""
+    """One student with LuaLaTeX, whose fonts know other scripts. Letters that no font has are boxed, all beyond T1 where there is no LuaLaTeX."""
+    whole = "".join(b for _, b in s.bodies)
     try:
-        made = compile_pdf(document((b for _, b in s.bodies), unicode=True, templates=templates), engine=_engine(unicode=True), timeout=SECONDS)
+        try:
+            engine, boxes = _engine(unicode=True), ""
+        except TexError:
+            engine, boxes = _engine(unicode=False), beyond_t1(whole)
+        missing: list[str] = []
+        while True:
+            source = reduce(without_font, missing, document((boxed(b, boxes) for _, b in s.bodies), unicode=engine.unicode, templates=templates))
+            try:
+                made = compile_pdf(source, engine=engine, timeout=SECONDS)
+                break
+            except NoLetter as e:
+                if e.font in missing or (not e.font and not set(e.letters) - set(boxes)):
+                    raise
+                missing += [e.font] if e.font else []
+                boxes += e.letters
         pieces, _ = cut(made.pdf, made.log, len(s.bodies), glyphs=False)
     except ChainruleError as e:
         return Printed(s.student, failure=f"the name {s.name or s.student}: {e}")
-    return Printed(s.student, tuple((kind, pdf) for (kind, _), pdf in zip(s.bodies, pieces, strict=True)), complaints=made.complaints)
+    return Printed(s.student, tuple((kind, pdf) for (kind, _), pdf in zip(s.bodies, pieces, strict=True)), "", made.complaints, beyond_t1("".join(c for c in boxes if c in whole)))
+
+
+def boxes(letters: str) -> str:
+    """What is said where letters were boxed, and what to install."""
+    try:
+        _engine(unicode=True)
+        hint = ""
+    except TexError as e:
+        hint = f"; {e.hint}"
+    return f"printed with a box in place of {', '.join(lacking(c, here=not hint) for c in letters)}{hint}"
 
 
 def cut(pdf: bytes, log: str, bodies: int, *, glyphs: bool) -> tuple[list[bytes], list[bool]]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from ..errors import ChainruleError, SpecError, nearest
 from ..files import write_all
 from . import manifest as record
-from .bulk import paths, tex_of
+from .bulk import named, paths, tex_of
 from .draw import checked
+from .printing import boxes
 from .roster import Student
 from .spec import same
 from .work import Job, draw_some, print_some
@@ -52,11 +53,13 @@ def reprint(job: Job, identifier: str, students: list[Student], printed: Path, d
     drawn = draw_some(job, replace(student, line=0), tries)
     if drawn.failure:
         raise ChainruleError(f"no paper for {student.id}: {drawn.failure}")
-    files, failure, _ = print_some(job, [drawn])[0]
-    if failure:
-        raise ChainruleError(f"no paper for {student.id}: {failure}")
+    made = print_some(job, [drawn])[0]
+    if made.failure:
+        raise ChainruleError(f"no paper for {student.id}: {made.failure}")
+    if made.lacking:
+        out.notes.append(f"{named(student)}: {boxes(made.lacking)}")
     where = paths(job, student)
-    out.files = {where[key]: content for key, content in files.items()}
+    out.files = {where[key]: content for key, content in made.files.items()}
     if was is not None:
         compared = {path: record.version(content) == was.files[path] for path, content in out.files.items() if path in was.files}
         out.same = all(compared.values()) if compared else None

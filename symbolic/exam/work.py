@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import ChainruleError
 from ..problems.question import as_data
@@ -92,8 +92,17 @@ def draw_some(job: Job, student: Student, tries: tuple[int, ...]) -> Drawn:
         return Drawn(student, failure=f"{type(e).__name__}: {e}")
 
 
-def print_some(job: Job, some: Sequence[Drawn]) -> list[tuple[dict[tuple[str, str], bytes], str, tuple[str, ...]]]:
-    """Of every student the finished files by format and kind, or why there are none, and what TeX complained of."""
+class Made(NamedTuple):
+    """The finished files of a student by format and kind, or why there are none; what TeX complained of; letters of the name that no font has."""
+
+    files: dict[tuple[str, str], bytes]
+    failure: str = ""
+    complaints: tuple[str, ...] = ()
+    lacking: str = ""
+
+
+def print_some(job: Job, some: Sequence[Drawn]) -> list[Made]:
+    """The finished files of some students, in their order."""
     out, sheets = [], []
     for drawn in some:
         try:
@@ -108,7 +117,7 @@ def print_some(job: Job, some: Sequence[Drawn]) -> list[tuple[dict[tuple[str, st
             sheets.append(Sheets(drawn.student.id, drawn.student.name, tuple(bodies.items()), alone(job.exam, drawn.student)))
     pages = {p.student: p for p in printed(sheets, letters_of(job.exam), job.templates)} if sheets else {}
     found = [(files, failure, pages.get(d.student.id, Printed(d.student.id))) for d, (files, failure) in zip(some, out, strict=True)]
-    return [(files | {("pdf", kind): pdf for kind, pdf in p.pdfs}, failure or p.failure, p.complaints) for files, failure, p in found]
+    return [Made(files | {("pdf", kind): pdf for kind, pdf in p.pdfs}, failure or p.failure, p.complaints, p.lacking) for files, failure, p in found]
 
 
 def _files(job: Job, drawn: Drawn) -> tuple[dict[tuple[str, str], bytes], dict[str, str]]:

@@ -28,13 +28,14 @@ from pathlib import Path
 
 from symbolic.errors import TexError, nearest
 
+from .text import package_of
+
 PASSES = 4
 MEMORY_MB = 4096
 FILE_MB = 64
 OPEN_FILES = 256
 APT_PACKAGES = "texlive-latex-base texlive-latex-recommended texlive-pictures lmodern"
 APT_UNICODE = "texlive-luatex fonts-noto-core fonts-droid-fallback"
-FONT_PACKAGES = {"CJK": "fonts-noto-cjk", "Droid": "fonts-droid-fallback"}  # of fonts that are not in fonts-noto-core
 _TECTONIC = "tectonic (https://tectonic-typesetting.github.io)"
 
 # No dates, ids or banners in the PDF. Tectonic (XeTeX) has no such switches and needs none: it
@@ -55,6 +56,14 @@ class Engine:
     options: tuple[str, ...]
     unicode: bool
     path: str = ""
+
+
+class NoLetter(TexError):
+    """No font has these letters, or a font is missing."""
+
+    def __init__(self, sentence: str, letters: str = "", font: str = "", *, hint: str) -> None:
+        super().__init__(sentence, hint=hint)
+        self.letters, self.font = letters, font
 
 
 @dataclass(frozen=True)
@@ -177,8 +186,8 @@ def _run(engine: Engine, directory: Path, source: str, deadline: float, timeout:
     log = b"\n".join(written).decode("utf-8", "replace").replace("\r\n", "\n")
     if status != 0:
         raise _failure(engine, source, log, status, timeout)
-    if missing := _MISSING.search(log):
-        raise _no_letter(missing[1], engine)
+    if missing := _MISSING.findall(log):
+        raise _no_letter("".join(dict.fromkeys(missing)), engine)
     return log
 
 
@@ -258,8 +267,7 @@ def _failure(engine: Engine, source: str, log: str, status: int, timeout: float)
     if letter := _NO_UNICODE.search(log):
         return _no_letter(letter[1], engine)
     if font := _NO_FONT.search(log):
-        package = next((p for word, p in FONT_PACKAGES.items() if word in font[1]), "fonts-noto-core")
-        return TexError(f"the font {font[1]} is not installed", hint=f"install {package}")
+        return NoLetter(f"the font {font[1]} is not installed", font=font[1], hint=f"install {package_of(font[1])}")
     if not (found := _MESSAGE.search(log)):
         return TexError(f"{engine.name} failed with status {status} and said nothing", hint="run: chainrule doctor")
     message = re.sub(r"\n\(\w+\) +|\s+", " ", found[3]).strip(" .!")
@@ -280,12 +288,11 @@ def _sentence(engine: Engine, message: str, lines: list[str], number: int) -> st
     return f"{engine.name} stopped at line {number}: {message}, in: {shown}"
 
 
-def _no_letter(letter: str, engine: Engine) -> TexError:
+def _no_letter(letters: str, engine: Engine) -> NoLetter:
     hint = "install fonts-noto-core (fonts-noto-cjk for Korean), or write it with other letters"
     if not engine.unicode:
         hint = "compile with lualatex and install fonts-noto-core texlive-luatex"
-    return TexError(f"the font has no letter {letter!r}", hint=hint)
-
+    return NoLetter(f"the font has no letter {letters[0]!r}", letters, hint=hint)
 
 
 def _is_debian() -> bool:

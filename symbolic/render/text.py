@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Container
 from functools import lru_cache
 
 # `[`, `]` and `*` are here because `\\`, `\item` and many more read them as options.
@@ -39,7 +40,8 @@ _SPECIAL = {
 _LIGATURES = re.compile("(?<=-)(?=-)|(?<=')(?=')|(?<=,)(?=,)|(?<=<)(?=<)|(?<=>)(?=>)|(?<=[?!])(?=`)|(?<=`)(?=`)")
 _PART = r"{\kern0pt}"
 
-_JOINERS = "\u200c\u200d"  # invisible, but Persian, Indic scripts and emoji are misspelt without them
+_INVISIBLE = "\u200c\u200d\ufe0e\ufe0f"
+_JOINERS = _INVISIBLE[:2]  # invisible, but Persian, Indic scripts and emoji are misspelt without them
 
 # What pdfLaTeX prints with T1, TS1 and Latin Modern: found by setting every character once
 # (tests/test_text.py sets these again). Of Latin Extended-A only Ħ ħ ĸ Ŀ ŀ ŉ Ŧ ŧ ſ are missing.
@@ -110,7 +112,9 @@ _SCRIPTS = (
     ("\u1000-\u109f", "NotoSansMyanmar", "script=mym2;"), ("\u10a0-\u10ff", "NotoSansGeorgian", "script=geor;"),
     ("\u1200-\u137f", "NotoSansEthiopic", "script=ethi;"), ("\u1780-\u17ff", "NotoSansKhmer", "script=khmr;"),
     ("\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff", "DroidSansFallback", ""),
-    ("\u1100-\u11ff\u3130-\u318f\uac00-\ud7af", "Noto Sans CJK KR", ""))
+    ("\u1100-\u11ff\u3130-\u318f\uac00-\ud7af", "Noto Sans CJK KR", ""),
+    ("\u2190-\u2bff\U0001f000-\U0001faff", "NotoSansSymbols2", ""), ("\u2600-\u27bf", "NotoSansSymbols", ""), ("\U0001f000-\U0001faff", "Noto Color Emoji", ""))
+_PACKAGES = {"CJK": "fonts-noto-cjk", "Droid": "fonts-droid-fallback", "Emoji": "fonts-noto-color-emoji"}  # of fonts that are not in fonts-noto-core
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?: +[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*")
 _GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]+")  # Latin Modern has a few of its capitals: a name is in one font
 _FONTS = r"""\ifdefined\directlua
@@ -132,6 +136,45 @@ def fallback_fonts(text: str) -> str:
     """
     needed = [("NotoSans", ""), *((font, features) for letters, font, features in _SCRIPTS if re.search(f"[{letters}]", text))]
     return _FONTS % ", ".join(f'"{font}:mode=harf;{features}"' for font, features in needed)
+
+
+def package_of(font: str) -> str:
+    """The Debian package of a font of the list."""
+    return next((package for word, package in _PACKAGES.items() if word in font), "fonts-noto-core")
+
+
+def without_font(source: str, font: str) -> str:
+    """A page's source that does without a font of the list."""
+    return re.sub(rf'"{re.escape(font)}:[^"]*"(, )?|\\fontspec\{{{re.escape(font)}\}}', "", source)
+
+
+def boxed(tex: str, letters: Container[str]) -> str:
+    r"""LaTeX with a box in place of each of these letters beyond T1: its number stands in it.
+
+    >>> print(boxed("Zoë \U0001f393", "\U0001f393"))
+    Zoë \lacking{U+1F393}
+    """
+    return tex.translate({ord(c): "" if c in _INVISIBLE else rf"\lacking{{{_number(c)}}}" for c in set(tex) - _T1 if c in letters})
+
+
+def beyond_t1(text: str) -> str:
+    """The letters of a text that pdfLaTeX lacks, in their order."""
+    return "".join(dict.fromkeys(c for c in clean(text) if c not in _T1 and c not in _INVISIBLE))
+
+
+def lacking(letter: str, *, here: bool = True) -> str:
+    """A letter that no font has, in words; here: with what to do about it.
+
+    >>> print(lacking("\U0001f469"))
+    '\U0001f469' (WOMAN, U+1F469; install fonts-noto-color-emoji)
+    """
+    fonts = [font for letters, font, _ in _SCRIPTS if re.match(f"[{letters}]", letter)]
+    remedy = "" if not here else f"; install {package_of(fonts[-1])}" if fonts else "; no font known here has it"
+    return f"{letter!r} ({unicodedata.name(letter, 'no name')}, {_number(letter)}{remedy})"
+
+
+def _number(letter: str) -> str:
+    return f"U+{ord(letter):04X}"
 
 
 def directed(tex: str) -> str:
