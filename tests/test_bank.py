@@ -29,7 +29,7 @@ from symbolic.cli import main
 from symbolic.errors import CheckError, SpecError
 from symbolic.exam.pages import _writer
 from symbolic.language.arithmetic import HighPrecision, Matrix
-from symbolic.problems import distractors, kinds, library, stepping, tolerance, verdicts, worked
+from symbolic.problems import distractors, kinds, library, programs, stepping, tolerance, verdicts, worked
 from symbolic.problems.format import KINDS, read_text
 from symbolic.problems.library import Bank, sound, trial, trial_seed
 from symbolic.problems.make import Maker
@@ -248,16 +248,20 @@ def test_the_second_opinion_would_notice() -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if any(a.kind == "code" for a in BANK[n].file.ask)])
-def test_programs_pass_their_own_hidden_check(name: str) -> None:
+def test_a_program_is_tried_on_further_points_and_copied_numbers_are_found_out(name: str) -> None:
     answer = next(p.answer for p in question(name, 0).parts if p.answer.type == "code")
-    hidden, space_of = dict(answer.hidden), {}
-    exec(answer.text, space_of)  # noqa: S102  (our own source)
-    arrays = {n: np.array(v, dtype=float) for n, v in hidden["given"].items()}
-    name = answer.stub.rpartition("def ")[2].partition("(")[0]
-    returned = space_of[name](**arrays)
-    for (n, right), got in zip(hidden["returns"].items(), returned if isinstance(returned, tuple) else (returned,), strict=True):
-        assert np.all(abs(np.array(right, dtype=float) - got) <= np.array(hidden["tolerance"][n], dtype=float))
+    assert len(answer.hidden) == 4 and len({json.dumps(dict(point)) for point in answer.hidden}) == 4
+    assert len({json.dumps(p["given"][n]) for p in answer.hidden for n in p["given"] if n.lower() == "y"}) > 1, "other labels too"
+    other = next(p.answer for p in BANK[name].at(question(name, 0).index, trial_seed(1)).parts if p.answer.type == "code")
+    assert other.hidden[0] == answer.hidden[0] and other.hidden[1:] != answer.hidden[1:], "the seed decides"
+    assert programs.judged(answer.text, answer) == []
     assert compile(answer.stub, "stub", "exec") and answer.stub.count("...") == 1 and answer.text.startswith(answer.stub.partition("    ...")[0])
+    lines = "".join(f"    {n} = np.array({[[float(v) for v in row] for row in rows]})\n" for n, rows in answer.hidden[0]["returns"].items())
+    told = programs.judged(answer.stub.replace("    ...\n", lines), answer)
+    assert len(told) == 3 and all("they were copied" in sentence for sentence in told)
+    turned = programs.judged(answer.text.replace("dW1 = dz1", "dW1 = -dz1"), answer)
+    assert turned[0] == "at the numbers of the paper dW1 is wrong" and len(turned) == 4
+    assert "did not run" in programs.judged(answer.stub, answer)[0] and "did not run" in programs.judged("def", answer)[0]
 
 
 def test_symbolic_answers_are_the_gradient() -> None:

@@ -14,7 +14,7 @@ from ..problems.question import Line, Part, Question
 from ..problems.wording import Piece
 from ..render.filling import render
 from ..render.mathml import Html, mathml
-from ..render.questionpages import GENERIC, LETTERS, function_of, numbered, tolerance_of
+from ..render.questionpages import GENERIC, LETTERS, numbered, tolerance_of
 from ..render.text import clean
 from .pages import CHECKED, draw, environment, is_large
 from .roster import Student

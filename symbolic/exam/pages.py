@@ -9,9 +9,9 @@ from typing import Any
 
 import jinja2
 
-from ..problems.question import Part, Question
+from ..problems.question import Part, Question, function_of
 from ..render.filling import make_environment, render, shortened
-from ..render.questionpages import CARRIED, function_of, laid_out, question_texts, wrapped
+from ..render.questionpages import CARRIED, laid_out, question_texts, wrapped
 from ..render.text import clean, directed, escape, needs_unicode
 from ..render.view import SHEET, Row, Tex, tall
 from .roster import Student

@@ -48,7 +48,8 @@ class Answer:
     type: numeric, vector, matrix, symbolic, single_choice, multiple_choice, ordering or code. value, tolerance: rows of decimal
     strings; latex: as it is printed; text: a formula or code as text; options: of a choice, or the pieces to be put in order;
     right: places (from 0) of the right options, or of the pieces in their right order; before: pairs of places (first, second) that any
-    right order keeps; hidden: numbers that a program is tried on, with what it must give.
+    right order keeps; hidden: the points that a program is tried on, the paper's own first; each has
+    the numbers that are given, what the program must return, and the tolerance.
     """
 
     type: str
@@ -60,7 +61,7 @@ class Answer:
     right: tuple[int, ...] = ()
     before: tuple[tuple[int, int], ...] = ()
     stub: str = ""
-    hidden: tuple[tuple[str, Any], ...] = ()
+    hidden: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,8 +194,13 @@ def _answer(a: Answer) -> dict[str, Any]:
     if a.stub:
         out["stub"] = a.stub
     if a.hidden:
-        out["hidden"] = dict(a.hidden)
+        out["hidden"] = list(a.hidden)
     return out
+
+
+def function_of(a: Answer) -> str:
+    """The function that was asked for, without what is given with the question."""
+    return a.text[a.text.rindex("\ndef ") + 1:]
 
 
 def _line(x: Line) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 
 from ..pages.sheet import TexLine
-from ..problems.question import Answer, CommonError, Line, Part, Question
+from ..problems.question import CommonError, Line, Part, Question, function_of
 from ..problems.wording import Piece
 from .engine import DETERMINISTIC
 from .filling import make_environment, render, shortened
@@ -144,11 +144,6 @@ def _code(text: str) -> list[Tex]:
     """Lines of a program; blanks at their beginning stay."""
     lines = text.replace("\n\n\n", "\n\n").splitlines()
     return [Tex(r"\strut " + r"\ " * (len(line) - len(line.lstrip())) + escape(line.strip()).replace(" ", r"\ ")) for line in lines]
-
-
-def function_of(a: Answer) -> str:
-    """The function that was asked for, without what is given with the question."""
-    return a.text[a.text.rindex("\ndef ") + 1:]
 
 
 # ---------------------------------------------------------------- error carried forward
