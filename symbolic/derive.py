@@ -264,11 +264,12 @@ def passes(e: Expr, g: Expr, used: tuple[tuple[str, str], ...],
 def rewrite_slopes(e: Expr, eq: Equation, named: Mapping[Expr, Expr]) -> Expr:
     """Replace every f'(z) by the form of the table; a name stands for the output that it holds.
 
-    named: outputs of vector functions and their names (a softmax slope needs all of them).
+    named: outputs of vector functions and their names (a softmax slope needs all of them). The slope of a function that the equation
+    does not apply, a mistake, stays f'(z).
     """
     if e.op == "slope" and e.data[0] in FUNCTIONS:
         call = ex.node("call", e.args, e.data[0])
-        return local_slope(call, e.data[1], ex.sym(eq.name, call.shape) if eq.rhs == call else call)
+        return local_slope(call, e.data[1], ex.sym(eq.name, call.shape) if eq.rhs == call else call) if call in ex.walk(eq.rhs) else e
     if e in named:
         return named[e]
     if not e.args:

@@ -49,6 +49,12 @@ class TexError(ChainruleError):
 LONGEST_LIST = 300  # letters of a list of valid names; a longer one hides the sentence
 
 
+def one_line(text: str) -> str:
+    """Text from a file made safe for one line of a message."""
+    line = "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    return line if len(line) <= 300 else line[:297] + "..."
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint with the nearest valid name, or the list of valid names.
 

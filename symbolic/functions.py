@@ -185,6 +185,7 @@ row("silu", z*sigmoid(z), tex=r"\operatorname{SiLU}", activation=True, numpy_slo
     because="Product rule: the sigmoid, plus the input times the slope of the sigmoid.", range=r"[-0.2785, \infty)",
     used="in image classifiers and, inside gates, in language models", convention="This is swish with beta = 1.")
 row("gelu", z*FUNCTIONS["normal_cdf"](z), slope=_exact(lambda sp, z, a: FUNCTIONS["normal_cdf"](z) + z*sp.exp(-z**2/2)/sp.sqrt(2*sp.pi)), tex=r"\operatorname{GELU}", activation=True,
+    numpy_slope="(0.5*erfc(-({z})/numpy.sqrt(2)) + ({z})*numpy.exp(-0.5*({z})**2)/numpy.sqrt(2*numpy.pi))",
     because="Product rule: the normal distribution function, plus the input times the height of the bell curve.", range=r"[-0.1700, \infty)",
     used="in transformers", convention="The exact form, with the normal distribution function; the error function in it comes from Python's own math module.")
 
@@ -198,9 +199,10 @@ def _gelu_tanh_slope(sp: Any, z: Any, a: Any) -> Any:
     return sp.Mul(sp.Rational(1, 2), 1 + bent, evaluate=False) + z/2*(1 - bent**2)*slope
 
 
+_HALF_BENT = "numpy.exp(-numpy.logaddexp(0, %snumpy.sqrt(8/numpy.pi)*(({z}) + 0.044715*({z})**3)))"  # the sigmoid of twice the bend, or of its negative
 row("gelu_tanh", _exact(lambda sp, z, a: z/2*(1 + sp.tanh(_bend(sp, z)))), slope=_exact(_gelu_tanh_slope),
-    tex=r"\operatorname{GELU}_{\tanh}", activation=True, numpy=_exact(lambda sp, z, a: z*sigmoid(2*_bend(sp, z))),
-    numpy_slope=_exact(lambda sp, z, a: sigmoid(2*_bend(sp, z))*(1 + 2*z*sigmoid(-2*_bend(sp, z))*sp.diff(_bend(sp, z), z))),
+    tex=r"\operatorname{GELU}_{\tanh}", activation=True, numpy="({z})*" + _HALF_BENT % "-",
+    numpy_slope=_HALF_BENT % "-" + "*(1 + numpy.sqrt(8/numpy.pi)*({z})*(1 + 0.134145*({z})**2)*" + _HALF_BENT % "" + ")",
     because="Product rule: half of one plus tanh, plus the input times the slope of that.", range=r"[-0.1700, \infty)",
     used="in transformers before erf was fast", convention="The tanh form of Hendrycks and Gimpel (2016), which is close to GELU but not equal to it.")
 row("mish", z*tanh(FUNCTIONS["softplus"](z)),

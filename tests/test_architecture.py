@@ -68,7 +68,7 @@ numeric.history numeric.checkpoint numeric.update numeric.task numeric.train num
 pages.tracing
 numeric.listing numeric.spelling numeric.targets numeric.codetext numeric.coding
 catalogue.entry catalogue.models catalogue.entrytexts catalogue.entries catalogue.tables
-check.lockdown check.frames check.steps check.child check.sandbox
+check.lockdown check.starting check.frames check.steps check.child check.sandbox
 render.mathml render.text render.engine render.texmetrics render.texread render.texboxes render.texmath render.width render.lines
 render.layered render.netfigure render.graph render.words render.view render.filling render.plots render.figures render.sectionpages
 request

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from symbolic.errors import SpecError
-from symbolic.reading.yamltext import MAX_BYTES, Located, Text, one_line, parse, read
+from symbolic.errors import SpecError, one_line
+from symbolic.reading.yamltext import MAX_BYTES, Located, Text, parse, read
 
 LAUGHS = "a: &a [0,0,0,0,0,0,0,0,0]\n" + "".join(
     f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefg", "bcdefgh", strict=True))  # fmt: skip

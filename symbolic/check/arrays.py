@@ -13,7 +13,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy
@@ -21,11 +21,11 @@ import numpy
 from .. import expr as ex
 from ..derive import Derivation
 from ..expr import Expr
-from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, definition, slope_form
+from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, as_tree, definition, slope_form
 from ..language.arithmetic import entries
 from ..language.floats import FLOATS, stable
+from ..language.rows import compiled
 from ..network import Network
-from ..rules import put_in
 
 Array = Any  # numpy.ndarray of float64 with two axes
 Values = Mapping[Any, Array]
@@ -105,10 +105,12 @@ class Reader:
         name, k = e.data
         if name not in FUNCTIONS:
             return self._slowly(e, env)
-        names = {ex.sym(n): ex.sym(f"_{n}", x.shape) for n, x in zip(FUNCTIONS[name].names, e.args, strict=True)}
-        call = ex.node("call", names.values(), name)
-        inner = {s.data: x for s, x in zip(names.values(), self._all(e, env), strict=True)}
-        return self.value(put_in(slope_form(name, k), call), inner)
+        args, row = self._all(e, env), FUNCTIONS[name]
+        if row.stated(k):
+            return _stated(name, k)(*args)
+        form = as_tree(row.stable[k + 1]) if row.stable[k + 1] else slope_form(name, k)
+        inner = dict(zip(row.names, args, strict=True))
+        return self.value(form, inner | ({"a": _function(name)(*args)} if "a" in form.names else {}))
 
     def _cases(self, e: Expr, env: Values) -> Array:
         out = self.value(e.args[-1], env)
@@ -160,7 +162,7 @@ _NODES: dict[str, Callable[[Reader, Expr, Values], Array]] = {
 READER, CLOSED_READER = Reader(), Reader(closed=True)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _number(data: Any) -> Array:
     return numpy.array([[float(data) if isinstance(data, (Fraction, int, float)) else float(data.evalf(20))]])
 
@@ -170,7 +172,7 @@ def _cells(cells: tuple[int, ...]) -> Array:
     return numpy.array(cells)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _function(name: str) -> Callable[..., Array]:
     """A function on arrays: NumPy's own where it has one, else the stable form of the row."""
     row = FUNCTIONS[name]
@@ -179,12 +181,18 @@ def _function(name: str) -> Callable[..., Array]:
     return own if plain and callable(own) else row.numpy
 
 
-@lru_cache(maxsize=None)
+@cache
+def _stated(name: str, k: int) -> Callable[..., Array]:
+    """The slope of a function on arrays, as its row states it."""
+    return compiled(FUNCTIONS[name].stated(k), FUNCTIONS[name].names)
+
+
+@cache
 def _vector_function(name: str) -> Callable[..., Array]:
     return VECTOR_FUNCTIONS[name].numpy
 
 
-@lru_cache(maxsize=None)
+@cache
 def _has_pieces(name: str) -> bool:
     """Whether the formula of a function has cases."""
     form = definition(name)

@@ -1,9 +1,9 @@
 """The child: a script that locks itself and then runs one student's file. Started by `sandbox`, never imported by it.
 
-Its standard input holds the job (a bundle, see `frames`); its standard output takes frames and nothing else: which layers are active (before any line
+It waits for its job, a bundle (see `frames`), on its standard input; its standard output takes frames and nothing else: which layers are active (before any line
 of the student runs), each step as it begins, and the results. What the student prints goes to standard error.
 
-NumPy, the modules of the standard library that the file names, and those asked for are imported first; then `lockdown.lock`; then `steps.Machine`.
+NumPy is imported first, then the modules of the standard library that the file names and those asked for; then `lockdown.lock`; then `steps.Machine`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import codecs
 import faulthandler
 import importlib
 import importlib.machinery
-import json
 import os
 import re
 import signal
@@ -112,12 +111,17 @@ def words(source: bytes) -> set[str]:
     return {w.decode() for w in re.findall(rb"[A-Za-z_]\w*", source[:1_000_000])}
 
 
+def load(names: Sequence[str]) -> None:
+    """Import what is there of some modules."""
+    for name in names:
+        with suppress(ImportError):
+            importlib.import_module(name)
+
+
 def imported(job: dict[str, Any], source: bytes) -> dict[str, types.ModuleType]:
     """Import whatever will be needed; the modules that were asked for, by name."""
     known = words(source) | set(re.findall(r"[A-Za-z_]\w*", str(job["plan"])))
-    for name in [*NEEDED, *(f"numpy.{part}" for part in sorted(known & PARTS)), *sorted(known & STANDARD)]:
-        with suppress(ImportError):
-            importlib.import_module(name)
+    load([*(f"numpy.{part}" for part in sorted(known & PARTS)), *sorted(known & STANDARD)])
     for codec in ("utf-8", "latin-1", "ascii"):
         codecs.lookup(codec)
     for name in job["preload"]:
@@ -152,9 +156,10 @@ def alarms(time_up: type[BaseException], wall: float) -> Callable[[], None]:
     return stop
 
 
-def ours(paths: Sequence[str]) -> list[Any]:
-    """The modules beside this script, found under no name afterwards; NumPy comes from ``paths``."""
-    sys.path.extend([*paths, os.path.dirname(os.path.abspath(__file__))])
+def ours() -> list[Any]:
+    """The modules beside this script, found under no name afterwards; NumPy comes from the folder that the command names."""
+    sys.path.extend([*sys.argv[1:], os.path.dirname(os.path.abspath(__file__))])
+    del sys.argv[1:]  # not for the student's own parser of arguments
     names = ("frames", "lockdown", "steps")
     found = [importlib.import_module(name) for name in names]
     sys.path.pop()
@@ -180,12 +185,17 @@ def locked(lockdown: Any, job: dict[str, Any], source: bytes, closed: Closed) ->
 
 
 def main() -> None:
-    """Read the job, import, lock, run, send, end."""
+    """Load NumPy, read the job, import, lock, run, send, end."""
+    frames, lockdown, steps = ours()
+    load(NEEDED)
     job_bytes = sys.stdin.buffer.read()
+    if not job_bytes:  # nobody needs this child
+        return
     send = private_output()
-    length = struct.unpack_from("<Q", job_bytes)[0]
-    frames, lockdown, steps = ours(json.loads(job_bytes[8:8 + length])["paths"])  # the rest of it needs NumPy
     job, inputs = frames.unpacked(job_bytes, sys.maxsize)
+    os.chdir(job["folder"])
+    os.environ.update(HOME=job["folder"], TMPDIR=job["folder"])
+    sys.path.extend(p for p in job["paths"] if p not in sys.path)
     key, source, limits, closed = bytes.fromhex(job["key"]), bytes.fromhex(job["source"]), job["limits"], Closed(job["inert"])
     faulthandler.enable(2, all_threads=False)
     sys.stdout.reconfigure(line_buffering=True, errors="replace")  # type: ignore[union-attr]

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +67,10 @@ def _told(files: Sequence[tuple[Path, str]], wish: Wish, jobs: int) -> Iterator[
         for path, name in files:
             yield session.check(path, name).told(wish.hint)
         return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
     try:
         with ProcessPoolExecutor(min(jobs, len(files)), mp_context=multiprocessing.get_context("spawn"), initializer=_start, initargs=(wish,)) as pool:
             yield from pool.map(_one, files)

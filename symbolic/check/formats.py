@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from ..errors import ChainruleError, SpecError, nearest
 from ..render.text import clean, markdown
 from .report import plain
-from .terminal import WHY, error, shape, slope, terminal
+from .terminal import WHY, error, others, shape, slope, terminal
 
 Data = Mapping[str, Any]
 POINTS = 100.0  # of a submission, for the platforms that want points
@@ -101,9 +101,9 @@ def _markdown(d: Data) -> list[str]:
     if d.get("where"):
         out += [said(d["where"]), ""]
         out += _code(d["first"]) if not d.get("causes") else []
-    for k, both in enumerate(d.get("causes", ())):
+    for k, both in enumerate(d.get("causes", ())[:d.get("shown", 0)]):
         if k == 0:
-            out += [f"## {WHY[len(d['causes']) > 1]}", ""]
+            out += [f"## {WHY[d['shown'] > 1]}", ""]
         for c in both:
             out += [said(c["said"]), "", *_code(c["source"])]
             for word in ("yours", "right"):
@@ -112,7 +112,7 @@ def _markdown(d: Data) -> list[str]:
             if c.get("corrected") or c.get("written"):
                 out += ["", "corrected line:" if c.get("corrected") else "in NumPy:", "", f"    {c.get('corrected') or c['written']}", ""]
             out.append("")
-    for s in [*d.get("recovered", ()), *d.get("warnings", ())]:
+    for s in [*filter(None, [others(d)]), *d.get("recovered", ()), *d.get("warnings", ())]:
         out += [said(s), ""]
     return out[:-1] if not out[-1] else out
 

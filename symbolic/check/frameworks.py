@@ -10,6 +10,7 @@ import ast
 import importlib.util
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ..errors import SpecError
@@ -25,6 +26,7 @@ DOUBLE = {"torch": "import torch\ntorch.set_default_dtype(torch.float64)", "jax"
 TENSOR = {"torch": "torch.tensor", "jax": "jax.numpy.asarray"}
 
 
+@lru_cache(maxsize=4)
 def used(tree: ast.AST) -> str:
     """The library that a file imports: torch, jax, or nothing."""
     for n in ast.walk(tree):

@@ -9,8 +9,9 @@ The error is the largest difference over the largest entry of the right gradient
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -23,7 +24,6 @@ from .arrays import Array
 from .points import Point
 
 LIMITS = {"float64": 1e-9, "float32": 1e-4}
-NOTHING = 1e-13  # of the largest gradient at a point: below that a gradient is 0
 
 VERDICTS = {
     "OK": "right",
@@ -137,18 +137,13 @@ def error_of(claimed: Array, right: Array, nothing: float = 0.0) -> float:
     return worst / size if worst == worst else float("inf")
 
 
-def floor_of(point: Point) -> float:
-    """Below this a gradient at a point is 0: what rounding leaves of one."""
-    return NOTHING * max((float(numpy.max(numpy.abs(point.gradient(n)))) for n in point.wanted), default=0.0)
-
-
-def constants(point: Point) -> dict[str, float]:
+@lru_cache(maxsize=64)
+def constants(examples: int, outputs: int) -> dict[str, float]:
     """Constants that people forget or take twice, by name, the simplest first: m examples, K outputs, 2."""
-    sizes = {"m": point.examples, "K": point.outputs}
     found = []
     for powers in product((0, 1, -1), repeat=3):
         if any(powers):
-            value = 2.0 ** powers[0] * float(sizes["m"]) ** powers[1] * float(sizes["K"]) ** powers[2]
+            value = 2.0 ** powers[0] * float(examples) ** powers[1] * float(outputs) ** powers[2]
             found.append((sum(map(abs, powers)), sum(p < 0 for p in powers), _named(dict(zip(("2", "m", "K"), powers, strict=True))), value))
     return {name: value for _, _, name, value in sorted(found, key=lambda f: f[:2])}
 
@@ -159,6 +154,12 @@ def _named(powers: Mapping[str, int]) -> str:
 
 
 # ---------------------------------------------------------------- verdicts
+
+def fits(case: Case, limit: float) -> bool:
+    """Whether every gradient of one case is right, without asking how the others are wrong."""
+    arrays = {n: fitted(case.claimed.get(n), case.point.gradient(n).shape) for n in case.point.wanted}
+    return not case.clashes and all(a is not None and bool(numpy.isfinite(a).all()) and error_of(a, case.point.gradient(n), case.point.floor) <= limit for n, a in arrays.items())
+
 
 def judge(cases: Sequence[Case], dtype: str = "float64", *, strict: bool = False) -> list[TensorVerdict]:
     """A verdict on every gradient that is asked for, from the output side.
@@ -194,7 +195,7 @@ def _one(name: str, cases: Sequence[Case], limit: float) -> TensorVerdict:
     if all(a is None for a in arrays):
         return TensorVerdict(name, "MISSING", shape, float("inf"), limit, said=f"No gradient of `{name}` was returned.")
     rights = [c.point.gradient(name) for c in cases]
-    zero = [float(numpy.max(numpy.abs(r))) <= floor_of(c.point) for r, c in zip(rights, cases, strict=True)]
+    zero = [float(numpy.max(numpy.abs(r))) <= c.point.floor for r, c in zip(rights, cases, strict=True)]
     worst: tuple[float, int, Array] | None = None
     for k, (case, array, right) in enumerate(zip(cases, arrays, rights, strict=True)):
         if array is None:
@@ -205,7 +206,7 @@ def _one(name: str, cases: Sequence[Case], limit: float) -> TensorVerdict:
         claimed = fitted(array, right.shape)
         if claimed is None:
             return _shape(name, [(c, a) for c, a in zip(cases, arrays, strict=True) if a is not None], limit)
-        error = error_of(claimed, right, floor_of(case.point))
+        error = error_of(claimed, right, case.point.floor)
         if worst is None or error > worst[0]:
             worst = error, k, claimed
     assert worst is not None
@@ -223,9 +224,9 @@ def _one(name: str, cases: Sequence[Case], limit: float) -> TensorVerdict:
 def _wrong(verdict: TensorVerdict, cases: Sequence[Case], claimed: Sequence[Array], rights: Sequence[Array]) -> TensorVerdict:
     """What kind of wrong: the other convention, 0, a sign, a named constant, a square matrix transposed."""
     name, limit = verdict.name, verdict.limit
-    floors = [floor_of(c.point) for c in cases]
+    floors = [c.point.floor for c in cases]
 
-    def all_within(guesses: Sequence[Array]) -> bool:
+    def all_within(guesses: Iterable[Array]) -> bool:
         return all(g.shape == c.shape and error_of(c, g, f) <= limit for c, g, f in zip(claimed, guesses, floors, strict=True))
 
     shares = [_share(c, r, case.point.closed[case.point.network.output, name] - r) for c, r, case in zip(claimed, rights, cases, strict=True)]
@@ -236,14 +237,14 @@ def _wrong(verdict: TensorVerdict, cases: Sequence[Case], claimed: Sequence[Arra
         return replace(verdict, verdict="KINK", error=error, said=f"Right, with {other} at a kink" + _kinks(cases[0].point.network))
     if not any(c.any() for c in claimed):
         return replace(verdict, verdict="ZERO", said=f"The gradient of `{name}` is 0 everywhere, and should not be.")
-    if all_within([-r for r in rights]):
+    if all_within(-r for r in rights):
         return replace(verdict, verdict="SIGN", constant="-1", said="The sign is turned around.")
-    tables = [constants(c.point) for c in cases]
+    tables = [constants(c.point.examples, c.point.outputs) for c in cases]
     for constant in tables[0]:
         for sign in ("", "-"):
-            if all_within([float(f"{sign}1") * t[constant] * r for t, r in zip(tables, rights, strict=True)]):
+            if all_within(float(f"{sign}1") * t[constant] * r for t, r in zip(tables, rights, strict=True)):
                 return replace(verdict, verdict="WRONG", constant=sign + constant, said=f"It is {sign}{constant} times the right one.")
-    if all(r.shape[0] == r.shape[1] for r in rights) and all_within([r.T for r in rights]):
+    if all(r.shape[0] == r.shape[1] for r in rights) and all_within(r.T for r in rights):
         return replace(verdict, verdict="SHAPE", said="It is transposed.")
     return replace(verdict, verdict="WRONG", said="It is wrong.")
 
@@ -267,7 +268,7 @@ def _shape(name: str, cases: Sequence[tuple[Case, Array]], limit: float) -> Tens
     right = case.point.gradient(name)
     for said, read in _other_shapes(first, right.shape, case.point.examples):
         found = read(first)
-        error = error_of(found, right, floor_of(case.point))
+        error = error_of(found, right, case.point.floor)
         if error <= limit:
             return TensorVerdict(name, "SHAPE", first.shape, error, limit, (case.point.label, _place(found, right)), *_measures(found, right),
                                  said=f"{said} Its shape is {shape_words(first.shape)}, expected {shape_words(right.shape)}.")

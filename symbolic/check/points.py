@@ -45,6 +45,7 @@ LAMBDA = 0.3       # the weight of a penalty where the file leaves it open
 BATCHES = (5, 7, 8)
 SQUARE = 4
 SMALL = 0.35
+NOTHING = 1e-13     # of the largest gradient at a point: below that a gradient is 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Point:
         """The same with the other convention at kinks."""
         return gradients(derived(self.network), forward(self.network, self.leaves), Reader(closed=True))
 
-    @property
+    @cached_property
     def wanted(self) -> list[str]:
         """The names whose gradients are asked for, from the output side: parameters (plain equations: what is given)."""
         kinds = ("parameter",) if self.network.names("parameter") else ("input",)
@@ -143,6 +144,11 @@ class Point:
     def gradient(self, name: str) -> Array:
         """The right gradient of a parameter."""
         return self.values[self.network.output, name]
+
+    @cached_property
+    def floor(self) -> float:
+        """Below this a gradient is 0: what rounding leaves of one."""
+        return NOTHING * max((float(numpy.max(numpy.abs(self.gradient(n)))) for n in self.wanted), default=0.0)
 
     @property
     def examples(self) -> int:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import SpecError
-from ..reading.yamltext import one_line
+from ..errors import SpecError, one_line
 
 MOST_BYTES = 5_000_000
 MOST_NODES = 50_000  # of its syntax tree: some thousands of lines
@@ -73,9 +72,23 @@ def parse(text: str, name: str, cells: tuple[tuple[int, int], ...] = ()) -> Code
         raise SpecError(f"this is not Python: {one_line(error.msg or 'it cannot be read')}{old}", where=code.where(error.lineno or 1)) from None
     except (ValueError, RecursionError, MemoryError):
         raise SpecError("Python cannot read this file", where=name, hint="it holds a character that no text has, or brackets nested too deep") from None
+    tree.body = _live(tree.body)
     if sum(1 for _ in ast.walk(tree)) > MOST_NODES:
         raise SpecError("the file is too long to be looked through", where=name, hint="is it the right file? leave data and output out")
     return Code(name, text, tree, cells)
+
+
+def _live(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements without functions that are defined again before any statement could call them, as a file grows that is only ever added to."""
+    again: set[str] = set()
+    out = []
+    for s in reversed(body):
+        function = isinstance(s, ast.FunctionDef) and not s.decorator_list and not s.args.defaults and not any(s.args.kw_defaults)
+        if function and s.name in again:
+            continue
+        again = again | {s.name} if function else again if isinstance(s, (ast.Import, ast.ImportFrom)) else set()
+        out.append(s)
+    return out[::-1]
 
 
 def lines_of(text: str) -> str:

@@ -22,6 +22,7 @@ STATUSES = {"right": 0, "wrong": 1, "could not run": 2, "limit hit": 3}
 HINTS = ("verdict only", "where", "cause", "formula", "corrected line")
 WHERE, CAUSE, FORMULA, LINE = 1, 2, 3, 4
 MOST_PRINTED = 2000  # letters of what the file printed
+MOST_SHOWN = 4  # causes on a page
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,8 @@ def told(report: Report, hint: int = 4) -> dict[str, Any]:
         out |= {"update": list(report.update if level >= CAUSE else report.update[:1]), "update_right": report.updates}
         out |= {"warnings": list(report.warnings), "notes": list(report.notes)}
     if level >= CAUSE:
-        out |= {"equals": list(report.equals), "causes": [[_reason(r, level) for r in both] for both in report.causes], "recovered": list(report.recovered)}
+        causes, shown = _first_shown(report)
+        out |= {"equals": list(report.equals), "causes": [[_reason(r, level) for r in both] for both in causes], "shown": shown, "recovered": list(report.recovered)}
     out |= {"seed": report.seed, "numbers": report.dtype, "sandbox": [{"layer": n, "active": a, "note": note} for n, a, note in report.layers],
             "printed": report.printed[:MOST_PRINTED]}
     out["names"] = _names(out, report.network)
@@ -195,6 +197,13 @@ def _place(report: Report, level: int) -> dict[str, Any]:
     if not source.line:
         return {"where": where, "first": _source(report.first)}
     return {"where": f"{where} The mistake enters in this line:", "first": _source(source)}
+
+
+def _first_shown(report: Report) -> tuple[list[tuple[Reason, ...]], int]:
+    """The causes, first those that a page shows, and how many these are: of one mistake at one place (the slope of a relu, of a relu6, of an elu) the first."""
+    kinds = {tuple((r.slip, r.value) for r in both): k for k, both in reversed(list(enumerate(report.causes)))}
+    shown = sorted(kinds.values())[:MOST_SHOWN]
+    return [report.causes[k] for k in [*shown, *(k for k in range(len(report.causes)) if k not in shown)]], len(shown)
 
 
 def _until_cause(sentence: str, level: int) -> str:

@@ -25,11 +25,10 @@ Loop = ast.For | ast.While
 
 @dataclass(frozen=True)
 class Kept:
-    """What is left of a file: its text, the names that nothing defines, and the lines that were left out."""
+    """What is left of a file: its text, and the names that nothing defines."""
 
     text: str
     missing: tuple[str, ...]
-    dropped: tuple[int, ...]
 
 
 def bound(node: ast.AST) -> set[str]:
@@ -88,26 +87,29 @@ def kept(text: str, tree: ast.Module, roots: Iterable[str], *, without: Iterable
 
     without: names that we put into the module ourselves; supplied: names we have a helper for, used instead of an import from elsewhere.
     """
-    wanted, ours = set(roots), set(without)
-    chosen: set[int] = set()
+    wanted, ours, ready = set(roots), set(without), set(supplied)
     body = [s for s in tree.body if upto is None or s.lineno <= upto]
     made = {n for s in body if isinstance(s, ast.FunctionDef) or isinstance(s, ast.Assign) and isinstance(s.value, (ast.List, ast.Dict)) for n in bound(s)}
-    growing = True
-    while growing:
-        growing = False
-        for k, statement in enumerate(body):
-            if k not in chosen and (bound(statement) | _changed(statement, made)) & (wanted - ours) and not _elsewhere(statement, set(supplied)):
-                chosen.add(k)
-                wanted |= needs(statement) | annotated(statement)
-                growing = True
-    statements = [s for k, s in enumerate(body) if k in chosen]
+    making: dict[str, list[ast.stmt]] = {}
+    for s in body:
+        for name in bound(s) | _changed(s, made) if not _elsewhere(s, ready) else ():
+            making.setdefault(name, []).append(s)
+    chosen: set[ast.stmt] = set()
+    todo = wanted - ours
+    while todo:
+        for s in making.pop(todo.pop(), ()):
+            if s not in chosen:
+                chosen.add(s)
+                more = (needs(s) | annotated(s)) - wanted
+                wanted |= more
+                todo |= more - ours
+    statements = [s for s in body if s in chosen]
     defined = set().union(*(bound(s) for s in statements), ours, dir(builtins), {"__name__", "__file__"})
     stars = [s for s in body if isinstance(s, ast.ImportFrom) and s.names[0].name == "*" and (s.module or "").split(".")[0] in KNOWN_MODULES]
     missing = wanted - defined
     statements = sorted([*statements, *(stars if missing else [])], key=lambda s: s.lineno)
     future = [s for s in body if isinstance(s, ast.ImportFrom) and s.module == "__future__"]
-    dropped = tuple(s.lineno for s in body if s not in statements)
-    return Kept(assemble(text, [*future, *statements]), tuple(sorted(missing)), dropped)
+    return Kept(assemble(text, [*future, *statements]), tuple(sorted(missing)))
 
 
 KNOWN_MODULES = {"numpy", "math", "random", "torch", "jax", "typing", "collections", "functools", "itertools", "dataclasses", "__future__", "abc", "copy", "autograd",

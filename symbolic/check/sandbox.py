@@ -27,8 +27,6 @@ import re
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import sysconfig
 import tempfile
 import threading
@@ -42,10 +40,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from symbolic.check import frames, lockdown
+from symbolic.check import frames, lockdown, starting
 from symbolic.errors import ChainruleError
 
-CHILD = Path(__file__).with_name("child.py")
 TRUST = "the sandbox is not complete on this system: run only code you trust"
 CLOSED = "other files, the network and other processes are closed while a file is checked"
 GRACE = 1.5  # seconds after the child's own alarm, in which it may still report
@@ -136,14 +133,11 @@ def run(source: bytes, plan: Mapping[str, Any], inputs: Mapping[str, np.ndarray]
            "inert": list(inert), "without": list(without), "paths": _paths(preload)}
     folder = tempfile.mkdtemp(prefix="chainrule-")
     try:
-        with tempfile.TemporaryFile() as given:
-            given.write(frames.packed(job, inputs))
-            given.seek(0)
-            if os.name == "posix" and os.geteuid() == 0 and not preload:  # with libraries it stays the user that it is
-                with suppress(OSError):
-                    os.chown(folder, lockdown.NOBODY, lockdown.NOBODY)
-            child = _Child(given, folder, limits, key)
-            child.watch()
+        if os.name == "posix" and os.geteuid() == 0 and not preload:  # with libraries it stays the user that it is
+            with suppress(OSError):
+                os.chown(folder, lockdown.NOBODY, lockdown.NOBODY)
+        child = _Child(frames.packed({**job, "folder": folder}, inputs), folder, limits, key)
+        child.watch()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return _outcome(child, plan, limits, key, name, require)
@@ -155,12 +149,12 @@ def layers() -> tuple[Layer, ...]:
 
 
 def _paths(preload: Iterable[str]) -> list[str]:
-    """Where the child finds NumPy and the libraries: the folders of packages, never the one that somebody works in.
+    """Where the child finds the libraries: the folders of packages, never the one that somebody works in.
 
     Raises:
         SandboxError: a library is not installed.
     """
-    found = [str(Path(np.__file__).parents[1])]
+    found = []
     for root in dict.fromkeys(name.split(".")[0] for name in preload):
         spec = importlib.util.find_spec(root)
         if spec is None or not spec.origin:
@@ -170,21 +164,13 @@ def _paths(preload: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _environment(folder: str) -> dict[str, str]:
-    kept = {n: os.environ[n] for n in ("LD_LIBRARY_PATH", "SYSTEMROOT") if n in os.environ}
-    threads = {n: "1" for n in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")}
-    return {**kept, **threads, "LC_ALL": "C.UTF-8", "HOME": folder, "TMPDIR": folder, "MPLBACKEND": "Agg"}
-
-
 class _Child:
-    """The process, its two pipes, and what is watched while it runs."""
+    """The process, its three pipes, and what is watched while it runs."""
 
-    def __init__(self, given: IO[bytes], folder: str, limits: Limits, key: bytes) -> None:
+    def __init__(self, job: bytes, folder: str, limits: Limits, key: bytes) -> None:
         self.folder, self.limits, self.key, self.limit, self.begun = folder, limits, key, "", time.monotonic()
-        command = [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(CHILD)]
         try:
-            self.process = subprocess.Popen(command, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder, env=_environment(folder),
-                                            close_fds=True, start_new_session=os.name == "posix")
+            self.process = starting.taken()
         except OSError as e:
             raise SandboxError(f"the child process cannot be started: {e.strerror}") from None
         self.answer, self.printed, self.news = bytearray(), bytearray(), threading.Event()
@@ -192,7 +178,12 @@ class _Child:
         room = 2 * limits.result + (4 << 20)
         self.readers = [self._reader(self.process.stdout, self.answer, room, "result"),
                         self._reader(self.process.stderr, self.printed, limits.output, "output")]
+        threading.Thread(target=self._give, args=(job,), daemon=True).start()
         self.status, self.cpu, self.seconds = 0, 0.0, 0.0
+
+    def _give(self, job: bytes) -> None:
+        with suppress(OSError), self.process.stdin:  # type: ignore[union-attr]  # a child that ended reads no more
+            self.process.stdin.write(job)  # type: ignore[union-attr]
 
     def _reader(self, pipe: IO[bytes] | None, into: bytearray, most: int, what: str) -> threading.Thread:
         assert pipe is not None
@@ -274,7 +265,7 @@ def plain(text: str, most: int | None = None) -> str:
 def _outcome(child: _Child, plan: Mapping[str, Any], limits: Limits, key: bytes, name: str, require: bool) -> Outcome:
     received = frames.frames(bytes(child.answer), key)
     # After a crash, where it happened is printed too, through our own files: not what the student wants to see.
-    text = plain("\n".join(line for line in child.printed.decode("utf-8", "replace").split("\n") if str(CHILD.parent) not in line), limits.shown)
+    text = plain("\n".join(line for line in child.printed.decode("utf-8", "replace").split("\n") if str(starting.CHILD.parent) not in line), limits.shown)
     if not received or received[0][0] != frames.LAYERS:
         last_words = (text.strip() or f"it ended with status {child.status}").splitlines()[-1]
         raise SandboxError(f"the child process could not be made ready, so nothing was run: {last_words[:300]}")

@@ -17,7 +17,7 @@ import numpy
 
 from ..errors import ChainruleError, SpecError
 from ..slips import SLIPS
-from . import engines, interfaces, sandbox
+from . import engines, interfaces, sandbox, starting
 from .findings import engine_report, failed, network_report
 from .graphs import graph_cases, own_graphs
 from .judge import LIMITS, Case, plain_array
@@ -134,7 +134,10 @@ class Session:
         if not run.ran and run.outcome.kind != "limit":
             run = next((r for r in self._runs(code, self._way(code), single=True) if r.ran), first)
         only = ""
-        for own in others if run is first and run.cases and not strict and not right(run.cases, run.dtype, strict=True) else ():
+        fits = right(run.cases, run.dtype, strict=True)
+        if run.cases and self.options.mend and not fits:
+            starting.begin()  # for the changed files that will be tried; it loads NumPy meanwhile
+        for own in others if run is first and run.cases and not strict and not fits else ():
             if len(own.cases) >= min(len(run.cases), len(own.at)) and right(own.cases, own.dtype, strict=True):
                 run, only = own, "It is right for the sizes of the spec only: with others it is wrong, as one of them stands in it as a number."
         more = run.got.points[len(run.at)] if len(run.got.points) > len(run.at) else None

@@ -23,7 +23,7 @@ from ..network import Network
 from ..slips import MOST_PLACES, SLIPS, Slip, rederived
 from ..wrong.changes import Changed
 from .arrays import READER, Array, forward, full, gradients, matrix
-from .judge import Case, error_of, fitted, floor_of, plain_array
+from .judge import Case, error_of, fitted, plain_array
 
 KEY = 3  # parts of the key of one suspect
 _NUMBERS = re.compile(r"(?<![A-Za-z_\d])\d+")  # sizes in a sentence; not the number of a layer
@@ -65,22 +65,23 @@ class Field:
         self.results = {n: s.result for n, s in self.right.steps.items()}
         self.reads = {n: reads(e) for n, e in self.results.items()}
         self._made: dict[tuple[Any, ...], Suspect | None] = {}
+        self._places: dict[str, dict[tuple[Any, ...], Changed]] = {}
 
-    @cached_property
-    def places(self) -> list[tuple[Slip, Changed, tuple[Any, ...]]]:
-        """Every slip at every place where it can be made on the way back."""
-        found, seen = [], Counter[tuple[Any, ...]]()
-        for slip in (s for s in SLIPS.values() if s.kind in BACKWARD):
-            for changed in islice(slip.change(self.network), MOST_PLACES):
-                key = (slip.name, tuple(sorted((k, _NUMBERS.sub("#", v)) for places in (changed.places, *changed.also) for k, v in places.items())))
-                found.append((slip, changed, (*key, seen[key])))
-                seen[key] += 1
-        return found
+    def places(self, slip: str) -> dict[tuple[Any, ...], Changed]:
+        """Every place where a slip can be made, by the key of the suspect."""
+        if slip not in self._places:
+            found, seen = {}, Counter[tuple[Any, ...]]()
+            for changed in islice(SLIPS[slip].change(self.network), MOST_PLACES):
+                place = tuple(sorted((k, _NUMBERS.sub("#", v)) for places in (changed.places, *changed.also) for k, v in places.items()))
+                found[slip, place, seen[place]] = changed
+                seen[place] += 1
+            self._places[slip] = found
+        return self._places[slip]
 
     @cached_property
     def suspects(self) -> list[Suspect]:
-        """Those that change anything."""
-        return [s for _, _, key in self.places if (s := self.named(key)) is not None]
+        """All slips on the way back that change anything."""
+        return [s for slip in SLIPS.values() if slip.kind in BACKWARD for key in self.places(slip.name) if (s := self.named(key)) is not None]
 
     def named(self, key: tuple[Any, ...]) -> Suspect | None:
         """The suspect of a key; None where it does not fit here."""
@@ -89,13 +90,9 @@ class Field:
             whole = self.named((*key[:-1], count))
             return whole.only(alone) if whole is not None else None
         if key not in self._made:
-            place = self._by_key.get(key)
-            self._made[key] = self.suspect(*place) if place is not None else None
+            changed = self.places(key[0]).get(key)
+            self._made[key] = self.suspect(SLIPS[key[0]], changed, key) if changed is not None else None
         return self._made[key]
-
-    @cached_property
-    def _by_key(self) -> dict[tuple[Any, ...], tuple[Slip, Changed, tuple[Any, ...]]]:
-        return {place[2]: place for place in self.places}
 
     def suspect(self, slip: Slip, changed: Changed, key: tuple[Any, ...]) -> Suspect | None:
         """A slip worked out; None where it does not fit, or changes nothing."""
@@ -205,12 +202,12 @@ class Claims:
         claimed = fitted(array, right.shape)
         if claimed is None:
             return (array if array.ndim == 2 else matrix(array) if array.ndim < 2 else array), AGREE
-        own = error_of(claimed, right, floor_of(case.point))
+        own = error_of(claimed, right, case.point.floor)
         return claimed, max(self.limit, min(AGREE, NEARER * own)) if own == own else AGREE
 
     def right(self, name: str) -> bool:
         """Whether a gradient is right in every case."""
-        return all(t[name][0].shape == c.point.gradient(name).shape and error_of(t[name][0], c.point.gradient(name), floor_of(c.point)) <= self.limit
+        return all(t[name][0].shape == c.point.gradient(name).shape and error_of(t[name][0], c.point.gradient(name), c.point.floor) <= self.limit
                    for t, c in zip(self.tables, self.cases, strict=True))
 
     def agrees(self, k: int, name: str, guess: Array) -> bool:
@@ -223,7 +220,7 @@ class Claims:
             guess = found
         if not numpy.isfinite(claimed).all() or not numpy.isfinite(guess).all():
             return bool((numpy.isfinite(claimed) == numpy.isfinite(guess)).all())
-        return error_of(guess, claimed, floor_of(self.cases[k].point)) <= within
+        return error_of(guess, claimed, self.cases[k].point.floor) <= within
 
     def trials(self, suspect: Suspect) -> list[Trial] | None:
         """The suspect in every case; None where a case lacks what it needs."""

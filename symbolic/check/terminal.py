@@ -35,7 +35,7 @@ def _parts(data: Mapping[str, Any]) -> Iterator[Any]:
         yield Text("")
         yield table(data)
     yield from _where(data)
-    yield from _causes(data.get("causes", ()))
+    yield from _causes(data)
     for said in data.get("recovered", ()):
         yield Padding(sentence(said), (0, 0, 0, 2))
     for said in data.get("warnings", ()):
@@ -112,7 +112,14 @@ def _line(source: Mapping[str, Any]) -> Any:
     return Padding(Text.assemble((f"{source['where']}  ", "dim"), (source["text"], "bold")), (0, 0, 0, 2))
 
 
-def _causes(causes: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
+def others(data: Mapping[str, Any]) -> str:
+    """What is said of the causes that a page does not show."""
+    n = len(data.get("causes", ())) - data.get("shown", 0)
+    return f"And {n} other{'s' * (n > 1)} that give{'s' * (n == 1)} the same numbers here; --format json lists {'them' if n > 1 else 'it'}." if n else ""
+
+
+def _causes(data: Mapping[str, Any]) -> Iterator[Any]:
+    causes = data.get("causes", ())[:data.get("shown", 0)]
     for k, both in enumerate(causes):
         heading = WHY[len(causes) > 1] if k == 0 else ""
         yield Text("")
@@ -122,6 +129,8 @@ def _causes(causes: Sequence[Sequence[Mapping[str, Any]]]) -> Iterator[Any]:
             mark = f"{k + 1}. " if len(causes) > 1 and j == 0 else "and also: " if j else ""
             yield Padding(Text.assemble(mark, sentence(r["said"])), (0, 0, 0, 2))
             yield from _reason(r)
+    if rest := others(data):
+        yield from (Text(""), Padding(Text(rest), (0, 0, 0, 2)))
 
 
 def step_of(r: Mapping[str, Any]) -> str:

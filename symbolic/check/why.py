@@ -13,18 +13,20 @@ from typing import Any
 import numpy
 
 from .. import expr as ex
-from ..derive import derive
+from ..derive import derive, rebuilt
 from ..expr import Expr
+from ..functions import FUNCTIONS
 from ..network import Network
+from ..rules import local_slope
 from ..slips import SLIPS
-from .judge import LIMITS, Case, TensorVerdict, error_of, fitted, floor_of, judge, plain_array
+from .judge import LIMITS, Case, TensorVerdict, error_of, fits, fitted, judge, plain_array
 from .recovered import Recovered, recover
 from .suspects import AGREE, KEY, NEARER, Claims, Field, Suspect, Trial, calls_of, field_of, forward_suspects, worked
 
 LOSS = ("other-loss", "factor-doubled", "factor-halved", "mean-forgotten", "mean-twice", "log-epsilon", "log-forgotten", "penalty-forgotten", "all-pairs", "sign")
 TIME_FOR_PAIRS = 4.0  # seconds of the processor
 MOST_NEAREST = 2
-MOST_CAUSES = 8
+MOST_CAUSES = 24
 MOST_CASES = 3  # that share a network: more of them prove nothing new
 
 
@@ -51,7 +53,7 @@ class Cause:
     def within(self, network: Network, origin: Network) -> Cause:
         """The same mistake in the network at other sizes, as the spec has it; itself where it does not fit there, or another one may be meant."""
         here, there = field_of(origin), field_of(network)
-        alike = [sum(key[:-1] == self.key[:-1] for _, _, key in f.places) for f in (here, there)]
+        alike = [sum(key[:-1] == self.key[:-1] for key in f.places(self.slip)) for f in (here, there)]
         suspect = there.named(self.key)
         return self if suspect is None or alike[0] != alike[1] else _cause(there, suspect)
 
@@ -129,12 +131,6 @@ def right(cases: Sequence[Case], dtype: str = "float64", *, strict: bool = False
     return bool(cases) and all(v.passed for v in judge(cases, dtype, strict=strict)) and _forward(cases, LIMITS[dtype]) is None
 
 
-def _as_it_should_be(case: Case, limit: float) -> bool:
-    """Whether every gradient of one case is right."""
-    dtype = next(d for d, most in LIMITS.items() if most == limit)
-    return all(v.verdict in ("OK", "UNTESTED") for v in judge([case], dtype, strict=True))
-
-
 # ---------------------------------------------------------------- the forward pass
 
 def _compare(case: Case, name: str, claimed: Any, values: Any) -> float | None:
@@ -191,7 +187,7 @@ def _near(error: float | None, right: float | None, limit: float) -> bool:
 def _gradients_agree(case: Case, values: Any, network: Network, limit: float) -> bool:
     claimed = {n: plain_array(case.claimed.get(n)) for n in case.point.wanted}
     return all(a is not None and (network.output, n) in values and (f := fitted(a, values[network.output, n].shape)) is not None
-               and error_of(f, values[network.output, n], floor_of(case.point)) <= limit for n, a in claimed.items())
+               and error_of(f, values[network.output, n], case.point.floor) <= limit for n, a in claimed.items())
 
 
 def _losses(cases: Sequence[Case], limit: float) -> tuple[str, ...]:
@@ -221,7 +217,7 @@ def _grouped(cases: Sequence[Case], limit: float) -> list[Claims]:
             kinds.setdefault(id(c.point.network), []).append(k)
     out = []
     for places in kinds.values():
-        chosen = sorted(places, key=lambda k: _as_it_should_be(cases[k], limit))[:MOST_CASES]
+        chosen = sorted(places, key=lambda k: fits(cases[k], limit))[:MOST_CASES]
         chosen += [k for k in places if _penalized(cases[k])][:not any(_penalized(cases[k]) for k in chosen)]
         out.append(Claims([cases[k] for k in chosen], limit, [calls[k] for k in chosen]))
     return [c for c in out if c.names] or out
@@ -344,13 +340,20 @@ def _cause(field: Field, suspect: Suspect) -> Cause:
     network = field.network
     name = next((n for n in field.order if n in suspect.trees), None)
     if name is not None:
-        yours, right = suspect.trees[name].result, field.right.steps[name].result
+        yours, right = _written(suspect.trees[name].result), field.right.steps[name].result
     else:
         name = next(n for n in field.order if n in suspect.changed.handed)
         yours, right = suspect.changed.handed[name], ex.grad(network.output, name, network.symbols[name].shape)
     through = field.right.steps[name].terms
     equation = str(network.equation(through[0].through)) if through else ""
     return Cause(suspect.slip.name, suspect.said, name, field.order.index(name), equation, _text(yours), _text(right), yours, right, suspect.key)
+
+
+def _written(e: Expr) -> Expr:
+    """A formula with the slope of another function written out."""
+    if e.op == "slope" and e.data[0] in FUNCTIONS:
+        return local_slope(ex.node("call", e.args, e.data[0]), e.data[1])
+    return rebuilt(e, [_written(x) for x in e.args]) if e.args else e
 
 
 def _text(e: Expr) -> str:

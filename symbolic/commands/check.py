@@ -36,6 +36,9 @@ def check(file: Path, spec: Path | None, net: str | None, loss: str, form: str, 
 
     The code runs in a locked child process. Exit status: 0 all right, 1 wrong, 2 could not run, 3 limit hit.
     """
+    from ..check import starting
+
+    starting.begin()  # it loads NumPy while this process imports the rest
     from ..check import folder
     from ..check.formats import Paper, format_named
     from ..check.session import Options

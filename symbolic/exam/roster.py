@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import SpecError
+from ..errors import SpecError, one_line
 from ..files import at_most
 from ..reading.choices import truth
 from ..reading.numbers import ValueProblem
-from ..reading.yamltext import one_line
 from .spec import same
 
 MAX_BYTES = 20_000_000

@@ -20,13 +20,13 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from ..errors import SpecError, nearest
+from ..errors import SpecError, nearest, one_line
 from ..files import at_most
 from ..problems.format import Block, first_mistake
 from ..problems.library import OWN
 from ..reading.choices import short, truth
 from ..reading.numbers import ValueProblem, whole
-from ..reading.yamltext import MAX_BYTES, Located, Step, one_line, read, spoken
+from ..reading.yamltext import MAX_BYTES, Located, Step, read, spoken
 
 LEAST_SECRET = 8    # letters
 MOST_SECRET = 10_000

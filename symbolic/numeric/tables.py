@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy
 
-from ..errors import SpecError, nearest
+from ..errors import SpecError, nearest, one_line
 from ..files import at_most
-from ..reading.yamltext import neighbour, one_line
+from ..reading.yamltext import neighbour
 from .data import Data
 
 MOST = 500_000_000  # bytes

@@ -21,10 +21,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from ..errors import SpecError, nearest
+from ..errors import SpecError, nearest, one_line
 from ..reading.choices import short, truth
 from ..reading.numbers import ValueProblem, whole
-from ..reading.yamltext import Located, Step, one_line, parse, read
+from ..reading.yamltext import Located, Step, parse, read
 from ..slips import SLIPS
 from .spaces import names_in, space
 

@@ -22,13 +22,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import SpecError, nearest
+from ..errors import SpecError, nearest, one_line
 from ..spec import Init, Layer, Size, Spec
 from . import beyond, training
 from .choices import short
 from .numbers import ValueProblem, is_decimal
 from .speccheck import check
-from .yamltext import Located, Step, one_line, read, spoken
+from .yamltext import Located, Step, read, spoken
 
 _WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "loss_options", "regularization", "equations", "at", "given", "transform", *beyond.WITH_NUMBERS)
 

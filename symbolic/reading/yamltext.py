@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from ..errors import SpecError
+from ..errors import SpecError, one_line
 
 MAX_BYTES = 5_000_000
 MAX_NODES = 100_000  # counted after aliases are expanded, so that no "billion laughs" gets through
@@ -55,12 +55,6 @@ class Located:
         while path and path not in self.lines:
             path = path[:-1]
         return f"{self.file}:{self.lines.get(path, 1)}"
-
-
-def one_line(text: str) -> str:
-    """Text from a file made safe for one line of a message."""
-    line = "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
-    return line if len(line) <= 300 else line[:297] + "..."
 
 
 def spoken(path: tuple[Step, ...]) -> str:

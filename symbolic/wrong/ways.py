@@ -91,11 +91,13 @@ def slope_elsewhere(network: Network) -> Iterator[Changed]:
 
 
 def slope_of_another(network: Network) -> Iterator[Changed]:
-    """The slope of another activation."""
-    for eq in (e for e in activations(network, last=None) if e.rhs.op == "call"):
-        for other in (n for n, r in FUNCTIONS.items() if r.prime and n != eq.rhs.data):
+    """The slope of another activation: first of those that the network has, then of the common ones."""
+    found = [e for e in activations(network, last=None) if e.rhs.op == "call"]
+    others = [n for n in dict.fromkeys([*(e.rhs.data for e in found), "sigmoid", "relu", "tanh", *FUNCTIONS]) if FUNCTIONS[n].prime]
+    for eq in found:
+        for other in (n for n in others if n != eq.rhs.data):
             yield ruled(names_of(eq) | {"other": other.replace("_", " ")}, "call", eq.name,
-                         at(eq, lambda e, g, k, pull, other=other: g * local_slope(ex.node("call", e.args[:1], other))))
+                         at(eq, lambda e, g, k, pull, other=other: g * Expr("slope", e.args[:1], (other, 0), e.shape, "slope")))
 
 
 def diagonal(network: Network) -> Iterator[Changed]:
