@@ -204,6 +204,17 @@ def calls(node: ast.AST) -> set[str]:
             if isinstance(n, ast.Call) and isinstance(n.func, (ast.Attribute, ast.Name))}
 
 
+def counts(scope: ast.AST, name: str) -> bool:
+    """Whether a name stands for a number of examples: something is divided by it (1 / m, 1 / (2 * m)), or a loop counts up to it."""
+    for n in ast.walk(scope):
+        below = n.right if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div) else n.value if isinstance(n, ast.AugAssign) and isinstance(n.op, ast.Div) else None
+        if below is not None and not any(isinstance(x, ast.Call) for x in ast.walk(below)) and name in {x.id for x in ast.walk(below) if isinstance(x, ast.Name)}:
+            return True
+        if isinstance(n, ast.Call) and ast.unparse(n.func) == "range" and any(isinstance(a, ast.Name) and a.id == name for a in n.args):
+            return True
+    return False
+
+
 def moves(scope: ast.AST, names: Names) -> list[ast.AST]:
     """The statements that change a parameter: W1 -= ..., W1 = W1 - ..., self.W1 += ..., self.W1 = self.W1 - ..."""
     out: list[ast.AST] = []

@@ -14,7 +14,7 @@ from .calls import Script, Supply, arguments, path_text
 from .layouts import parts_of
 from .names import Names, parts, plain
 from .rewriting import bound, loaded, needs, one_pass
-from .routines import BACKWARD, FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, calls, classes, moves, own, pick, routines, updater
+from .routines import BACKWARD, FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, calls, classes, counts, moves, own, pick, routines, updater
 from .setting import Interface, Needs, Setting, fixed_rate
 
 
@@ -80,7 +80,7 @@ class Calls(Interface):
         defined = set().union(*(bound(s) for s in self.here.code.tree.body if not isinstance(s, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))))
         for name in sorted(set().union(*(needs(n) for n in called)) & defined):
             role = self.here.names.role(name)
-            if role and (re.fullmatch(r"[Wb](\d+|\*)", role) or role in ("x", "y", "lr", "parameters", "m")):
+            if role and (re.fullmatch(r"[Wb](\d+|\*)", role) or role in ("x", "y", "lr", "parameters") or role == "m" and any(counts(n, name) for n in called)):
                 out[name] = role
         return out
 
