@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from functools import cache
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 import symbolic
 from symbolic.check.folder import COLUMNS
 from symbolic.check.formats import FORMATS, Paper
+from symbolic.check.reading import parse
 from symbolic.check.report import Report
 from symbolic.check.session import Options, Session
 from symbolic.check.subject import subject
@@ -43,6 +45,61 @@ def listing(tmp_path: Path) -> Path:
     path = tmp_path / "listing.py"
     path.write_text(LISTING)
     return path
+
+
+SHORT = """
+import numpy as np
+
+{before}
+def forward(X, W1, b1, W2, b2):
+    Z1 = X @ W1 + b1
+    A1 = np.tanh(Z1)
+    return A1 @ W2 + b2, (Z1, A1)
+
+def loss(y_pred, y):
+    return ((y_pred - y) ** 2).sum() {divided}
+
+def backward(X, y, y_pred, cache, W1, W2):
+    Z1, A1 = cache
+    d2 = 2 * (y_pred - y) {divided}
+    d1 = (d2 @ W2.T) * {slope}
+    return {{"dW1": X.T @ d1, "db1": d1.sum(0), "dW2": A1.T @ d2, "db2": d2.sum(0)}}
+"""
+
+
+def short(tmp_path: Path, *words: str, before: str = "", divided: str = "/ y.size", slope: str = "(1 - A1**2)") -> Result:
+    path = tmp_path / "short.py"
+    path.write_text(SHORT.format(before=before, divided=divided, slope=slope))
+    return check(path, "--net", "3-2-1 tanh identity", "--loss", "mse", *words)
+
+
+@pytest.mark.parametrize(("before", "divided"), [("M = 7", "/ M / y.shape[1]"), ("M = 2  # the power", "* M / 2 / y.size"), ("M = 7", "/ (2 * M) * 2 / y.shape[1]")])
+def test_a_name_of_the_file_is_the_number_of_examples_where_it_divides(before: str, divided: str, tmp_path: Path) -> None:
+    done = short(tmp_path, before=before, divided=divided)
+    assert done.exit_code == 0, done.output
+
+
+def test_a_function_that_is_defined_again_counts_once(tmp_path: Path) -> None:
+    """As files grow that are only ever added to; one that something calls in between stays."""
+    again = "def backward(X, y, y_pred, cache, W1, W2):\n    return {}\n"
+    start = time.process_time()
+    done = short(tmp_path, before=again * 5000)
+    assert done.exit_code == 0 and time.process_time() - start < 10, done.output
+    tree = parse("def f(): return 1\nx = f()\ndef f(): return 2\nimport os\ndef f(): return 3\n@g\ndef f(): return 4\n", "a.py").tree
+    assert [s.lineno for s in tree.body] == [1, 2, 4, 5, 7]
+
+
+def test_what_cannot_be_told_apart_is_counted(tmp_path: Path) -> None:
+    """The slopes of relu, relu6 and step at a few points: the first is shown, JSON has all."""
+    words = ("--net", "3-2-1 tanh identity", "--loss", "mse")
+    path = tmp_path / "one.py"
+    path.write_text(SHORT.format(before="", divided="/ y.size", slope="(Z1 > 0)").replace("    Z1, A1 = cache\n", "    Z1, A1 = cache\n    assert len(X) == 1\n"))
+    data = json.loads(check(path, *words, "--format", "json").stdout)
+    data = data[0] if isinstance(data, list) else data
+    assert [both[0]["slip"] for both in data["causes"]] == ["slope-of-another"] * len(data["causes"]) and len(data["causes"]) > 1 == data["shown"]
+    assert "The slope of the relu was" in data["causes"][0][0]["said"]
+    for form in ("table", "md", "html"):
+        assert f"And {len(data['causes']) - 1} other" in check(path, *words, "--format", form).stdout, form
 
 
 # ---------------------------------------------------------------- the lectures' own code

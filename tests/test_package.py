@@ -104,6 +104,16 @@ def test_the_command_line_is_light() -> None:
     assert start("-c", f"import mpmath, sys; print(*[m for m in {HEAVY!r} if m in sys.modules])").stdout.strip() == "mpmath"
 
 
+def test_a_check_needs_no_sympy() -> None:
+    """Not even to say why a file is wrong: it would cost a third of the command."""
+    code = ("import sys; from symbolic.cli import main; from click.testing import CliRunner; "
+            f"r = CliRunner().invoke(main, ['check', {str(ROOT / 'examples/check/student.py')!r}, '--net', '4-3-1 sigmoid identity', '--seed', '1']); "
+            "assert r.exit_code == 1 and 'Why' in r.output, r.output; print(*[m for m in ('sympy', 'jinja2', 'yaml', 'igraph', 'pylatexenc') if m in sys.modules])")
+    done = start("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+
+
 def test_json_needs_no_tex_and_no_template() -> None:
     code = ("import sys; from symbolic.cli import main; from click.testing import CliRunner; import tempfile; "
             f"r = CliRunner().invoke(main, ['derive', {str(example('graph'))!r}, '--to', 'json', '-o', tempfile.mkdtemp()]); "
