@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,11 @@ def _told(files: Sequence[tuple[Path, str]], wish: Wish, jobs: int) -> Iterator[
             yield session.check(path, name).told(wish.hint)
         return
     import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
 
     try:
-        with ProcessPoolExecutor(min(jobs, len(files)), mp_context=multiprocessing.get_context("spawn"), initializer=_start, initargs=(wish,)) as pool:
+        with futures.ProcessPoolExecutor(min(jobs, len(files)), mp_context=multiprocessing.get_context("spawn"), initializer=_start, initargs=(wish,)) as pool:
             yield from pool.map(_one, files)
-    except BrokenProcessPool:
+    except futures.BrokenExecutor:
         raise SpecError("the processes for --jobs cannot be started here", hint="leave --jobs out") from None
 
 
