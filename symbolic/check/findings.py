@@ -28,11 +28,6 @@ from .why import Cause, Diagnosis, diagnose
 SHOWN = 3  # entries of a recovered signal
 
 
-def failed(file: str, title: str, status: str, message: str, **more: Any) -> Report:
-    """The report on a file that gave nothing to judge."""
-    return Report(file, title, status, message, **more)
-
-
 def source(code: Code, line: int) -> Source:
     """A line of the file."""
     lines = code.text.split("\n")
@@ -62,7 +57,7 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
     name, title = found.code.name, found.subject.title
     used = [(p, r) for p, r in zip(found.at, found.got.points, strict=False) if r is not None]
     if not used or used[0][1].failure is not None or not found.cases:
-        return failed(name, title, *_not_run(found, used), notes=notes, **facts)
+        return Report(name, title, *_not_run(found, used), notes=notes, **facts)
     d = diagnose(found.cases, found.dtype, strict=strict, pairs=pairs)
     lines = {**_returned(found), **found.way.lines()}
     rows = tuple(Row(v, "", source(found.code, _line(lines, v.name)), _shape(v, used), _entry(v, found)) for v in d.verdicts)
@@ -77,7 +72,8 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
     first = next((r for r in rows if r.verdict.name == d.first_wrong), None)
     message = _message(d, rows, status) + (" The update is wrong." if update and update[0] else "")
     return Report(name, title, status, message, forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first, found.at[0].network),
-                  first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes, update=update[1] if update else (), updates=not update[0] if update else None, **facts)
+                  first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes,
+                  update=update[1] if update else (), updates=not update[0] if update else None, **facts)
 
 
 def _update(found: Found) -> tuple[list[str], tuple[str, ...]] | None:
@@ -194,7 +190,8 @@ def _where(row: Row | None, network: Network) -> str:
     if v.verdict == "SCALE":
         letter = f" (`{sizes[0]}` in the formulas)" if sizes and sizes[0] != "m" else ""
         letters = [w for c, w in (("m", f"`m` the number of examples{letter}"), ("K", "`K` the number of outputs")) if c in v.constant]
-        return f"Every gradient is right but for one constant. It is {v.constant} times the right one{', ' * bool(letters)}{' and '.join(letters)}. That may be meant, so it passes; with --strict it does not."
+        return (f"Every gradient is right but for one constant. It is {v.constant} times the right one{', ' * bool(letters)}{' and '.join(letters)}. "
+                "That may be meant, so it passes; with --strict it does not.")
     shown = v.at and row.entry and v.error > v.limit and v.error != float("inf")
     at = f" The largest error is in its entry {list(row.entry)}, at the test point with {_spoken(v.at[0])}." if v.at and shown else ""
     return f"Going back from the output, the first gradient that is wrong is `d{output}/d{v.name}`. {'' if v.said == 'It is wrong.' else v.said}{at}".replace("  ", " ").strip()
@@ -282,7 +279,7 @@ def engine_report(engine: Engine, reached: EngineReached, outcome: Outcome, got:
         report = next(iter(broken.values()), None)
         status = "limit hit" if outcome.kind == "limit" else "could not run"
         message = failure_sentence(code, report, outcome) if report and status != "limit hit" else f"{code.name}: {outcome.message or 'it gave no gradients'}"
-        return failed(code.name, shown, status, message, notes=notes, **facts)
+        return Report(code.name, shown, status, message, notes=notes, **facts)
     found = {name: diagnose(own, strict=True, pairs=False) for name, own in cases.items()}  # no loss of an engine is a mean: a constant is wrong
     at = source(code, engine.backward.node.lineno)
     rows = tuple(Row(v, _graph(name, reached), at) for name, d in found.items() for v in d.verdicts)

@@ -83,10 +83,12 @@ def _live(body: list[ast.stmt]) -> list[ast.stmt]:
     again: set[str] = set()
     out = []
     for s in reversed(body):
-        function = isinstance(s, ast.FunctionDef) and not s.decorator_list and not s.args.defaults and not any(s.args.kw_defaults)
-        if function and s.name in again:
-            continue
-        again = again | {s.name} if function else again if isinstance(s, (ast.Import, ast.ImportFrom)) else set()
+        if isinstance(s, ast.FunctionDef) and not (s.decorator_list or s.args.defaults or any(s.args.kw_defaults)):
+            if s.name in again:
+                continue
+            again.add(s.name)
+        elif not isinstance(s, (ast.Import, ast.ImportFrom)):
+            again.clear()
         out.append(s)
     return out[::-1]
 

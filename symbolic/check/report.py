@@ -51,8 +51,9 @@ class Reason:
     """One mistake: the sentence, where in the derivation it enters, and the two formulas.
 
     value: whose gradient it changes first; step of steps: which step of the derivation that is, from the output; equation: the line
-    of the forward pass gone back through; yours, right: the gradient as it was computed and as it should be; source: the line of the file where it enters; assigned: the value whose gradient that line computes; mended: that line corrected, where one was found that
-    makes the file right; written: the right formula in NumPy, in the layout and the names of the file.
+    of the forward pass gone back through; yours, right: the gradient as it was computed and as it should be; source: the line of the file where
+    it enters; assigned: the value whose gradient that line computes; mended: that line corrected, where one was found that makes the file right; written:
+    the right formula in NumPy, in the layout and the names of the file.
     """
 
     slip: str

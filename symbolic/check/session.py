@@ -18,7 +18,7 @@ import numpy
 from ..errors import ChainruleError, SpecError
 from ..slips import SLIPS
 from . import engines, interfaces, sandbox, starting
-from .findings import engine_report, failed, network_report
+from .findings import engine_report, network_report
 from .graphs import graph_cases, own_graphs
 from .judge import LIMITS, Case, plain_array
 from .layouts import Layout
@@ -91,9 +91,9 @@ class Session:
         try:
             found = self._checked(replace(read(path), name=shown))
         except ChainruleError as e:
-            found = failed(shown, self._title, "could not run", str(e).replace(str(path), shown))
+            found = Report(shown, self._title, "could not run", str(e).replace(str(path), shown))
         except Exception as e:  # noqa: BLE001 - one file that we cannot follow must not stop the others
-            found = failed(shown, self._title, "could not run", f"{shown}: this file could not be followed ({type(e).__name__} in chainrule itself, please report it)")
+            found = Report(shown, self._title, "could not run", f"{shown}: this file could not be followed ({type(e).__name__} in chainrule itself, please report it)")
         most = self.subject.adapter.max_hint if self.subject else 4
         return replace(found, seed=self.seed, seconds=time.perf_counter() - start, most=most)
 

@@ -36,7 +36,8 @@ NEARER = 1e-3   # and a thousand times nearer than the right gradient does
 class Suspect:
     """A slip at one place of a network.
 
-    key: the same for the same place in the network at other sizes (the slip, its places without sizes, which of several); trees: the steps that it changes; handed: what is returned instead, at the end.
+    key: the same for the same place in the network at other sizes (the slip, its places without sizes, which of several); trees: the steps that it changes;
+    alone: the one gradient in which it was made.
     """
 
     slip: Slip

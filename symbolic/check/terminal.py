@@ -88,7 +88,7 @@ def table(data: Mapping[str, Any]) -> Table:
         out.add_column(heading, overflow="fold", justify="right" if heading in ("error", "cosine", "scale", "line") else "left")
     for r in rows[:MOST_ROWS]:
         at = f"{r['at']['entry']}" if r["at"] and r["at"]["entry"] and not r["passed"] else ""
-        extra = [_short(r.get("cosine")), r["constant"] or _short(r.get("scale"))] if detailed else []
+        extra = [number(r.get("cosine")), r["constant"] or number(r.get("scale"))] if detailed else []
         why = [sentence(r.get("said", "") if not r["passed"] and r.get("said") != "It is wrong." else "")] if explained else []
         cells = [*[r["group"]] * grouped, slope(data, r["gradient"]), shape(r["shape"]), error(r), at, *extra,
                  Text(r["verdict"], style=HUES.get(r["verdict"], "bold red")), r["source"]["place"] if r["source"] else "", *why]
@@ -96,7 +96,8 @@ def table(data: Mapping[str, Any]) -> Table:
     return out
 
 
-def _short(x: float | str | None) -> str:
+def number(x: float | str | None) -> str:
+    """A number in a table, empty where there is none."""
     return "" if x is None else x if isinstance(x, str) else f"{x:.4g}"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from ..check.terminal import WHY, others, step_of
+from ..check.terminal import WHY, number, others, step_of
 from .documents import head
 from .filling import make_environment, render, shortened
 from .lines import broken
@@ -43,11 +43,6 @@ def run_of(data: Data) -> str:
     """How it was run, in a sentence or two."""
     walls = [x["layer"] for x in data["sandbox"] if x["active"]]
     return " · ".join([*data.get("notes", ()), f"seed {data['seed']}", data["numbers"], *([f"sandbox: {', '.join(walls)}"] if walls else [])])
-
-
-def number(x: Any) -> str:
-    """A short number for a cell."""
-    return "" if x is None else x if isinstance(x, str) else f"{x:.4g}"
 
 
 def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name: Callable[[str], Any],
