@@ -168,7 +168,7 @@ def test_vectors_may_be_rows_columns_or_lists() -> None:
 
 def test_constants_are_told_apart_by_their_sizes() -> None:
     point = points(NET, 1)[0]
-    table = constants(point)
+    table = constants(point.examples, point.outputs)
     assert table["m"] == point.examples and table["K"] == point.outputs and table["1/(mK)"] == 1 / (point.examples * point.outputs)
     assert len(table) == 26 and next(iter(table)) in ("2", "m", "K")
 
