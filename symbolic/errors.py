@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class ChainruleError(Exception):
@@ -55,8 +56,13 @@ def one_line(text: str) -> str:
     return line if len(line) <= 300 else line[:297] + "..."
 
 
+def meant(word: str, rows: Mapping[str, Any]) -> str:
+    """The row that a word names: by its name, or by another word of the field (the field `also` of a row), in any case; else the word itself."""
+    return word if word in rows else next((n for n, row in rows.items() if _plain(word) in map(_plain, (n, *getattr(row, "also", ())))), word)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint with the nearest valid name, or the list of valid names.
+    """A hint with the nearest valid name, or the list of valid names; a table of rows is searched by their other words too.
 
     >>> nearest("sigmod", ["relu", "sigmoid", "tanh"])
     "did you mean 'sigmoid'?"
@@ -64,10 +70,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     'valid names: relu, tanh'
     """
     names = list(dict.fromkeys(known))
-    same = [n for n in names if _plain(n) == _plain(name)]
-    close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.6) or [n for n in names if len(name) > 3 and _plain(n).startswith(_plain(name))]
+    rows = known if isinstance(known, Mapping) else {}
+    words = {n: n for n in names} | {w: n for n, row in rows.items() for w in getattr(row, "also", ()) if w not in rows}
+    same = [w for w in words if _plain(w) == _plain(name)]
+    close = same or difflib.get_close_matches(name, words, n=1, cutoff=0.6) or [n for n in names if len(name) > 3 and _plain(n).startswith(_plain(name))]
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {words[close[0]]!r}?"
     listed = ", ".join(names)
     if len(listed) > LONGEST_LIST:
         listed = listed[:listed.rindex(",", 0, LONGEST_LIST)] + ", ..."

@@ -61,28 +61,28 @@ REALS, POSITIVE, FROM_0 = r"(-\infty, \infty)", r"(0, \infty)", r"[0, \infty)"
 row("exp", None, slope=a, tex=r"\exp", because="The exponential is its own slope.",
     range=POSITIVE, used="inside sigmoid and softmax")
 row("log", None, slope=1/z, tex=r"\ln", because="The slope of the natural logarithm is one over its input.",
-    range=REALS, used="in likelihoods and cross-entropy", inverse="exp", defined="positive numbers")
+    range=REALS, used="in likelihoods and cross-entropy", inverse="exp", defined="positive numbers", also=("ln",))
 row("log1p", log(1 + z), slope=1/(1 + z), numpy="numpy.log1p({z})", because="The slope of the natural logarithm is one over its input, here one plus z.",
     range=REALS, used="inside a stable logarithm", defined="numbers above -1")
 row("sqrt", None, slope=1/(2*a), tex=r"\sqrt", because="The slope of the root is one over twice the root.",
     range=FROM_0, used="in norms and standard deviations",
     defined="numbers from 0 on; at 0 itself the slope is infinite")
 row("sin", None, slope=cos(z), tex=r"\sin", because="The slope of the sine is the cosine.",
-    range="[-1, 1]", used="in rotations and position codes")
+    range="[-1, 1]", used="in rotations and position codes", also=("sen",))
 row("cos", None, slope=-sin(z), tex=r"\cos", because="The slope of the cosine is minus the sine.",
     range="[-1, 1]", used="in rotations and position codes")
 row("tan", None, slope=1 + a**2, tex=r"\tan", because="The slope of the tangent is one plus its square.",
     range=REALS, used="in geometry", via=sin(z)/cos(z),
-    defined="all numbers but the odd multiples of pi/2")
+    defined="all numbers but the odd multiples of pi/2", also=("tg",))
 row("asin", None, slope=1/sqrt(1 - z**2), tex=r"\arcsin", because="The sine of the output is the input again.",
     range=r"\left[-\tfrac{\pi}{2}, \tfrac{\pi}{2}\right]", used="in geometry",
-    inverse="sin", through=(1/sqrt(1 - sin(a)**2),), defined="numbers from -1 to 1; at -1 and 1 the slope is infinite")
+    inverse="sin", through=(1/sqrt(1 - sin(a)**2),), defined="numbers from -1 to 1; at -1 and 1 the slope is infinite", also=("arcsin",))
 row("acos", None, slope=-1/sqrt(1 - z**2), tex=r"\arccos", because="The cosine of the output is the input again.",
     range=r"[0, \pi]", used="for the angle between two vectors",
-    inverse="cos", through=(-1/sqrt(1 - cos(a)**2),), defined="numbers from -1 to 1; at -1 and 1 the slope is infinite")
+    inverse="cos", through=(-1/sqrt(1 - cos(a)**2),), defined="numbers from -1 to 1; at -1 and 1 the slope is infinite", also=("arccos",))
 row("atan", None, slope=1/(1 + z**2), tex=r"\arctan", because="The tangent of the output is the input again, so the slope is one over one plus its square.",
     range=r"\left(-\tfrac{\pi}{2}, \tfrac{\pi}{2}\right)", used="in geometry",
-    inverse="tan")
+    inverse="tan", also=("arctan",))
 row("sinh", None, slope=cosh(z), tex=r"\sinh", because="The slope of the hyperbolic sine is the hyperbolic cosine.",
     range=REALS, used="inside tanh", via=exp(z)/2 - exp(-z)/2)
 row("cosh", None, slope=sinh(z), tex=r"\cosh", because="The slope of the hyperbolic cosine is the hyperbolic sine.",
@@ -115,31 +115,31 @@ row("normal_cdf", _exact(lambda sp, z, a: (1 + sp.erf(z/sp.sqrt(2)))/2), slope=_
 # ---------------------------------------------------------------- activations
 
 row("identity", z, slope=ex.ONE, activation=True, numpy="{z}", numpy_slope="numpy.ones_like({z}, dtype=float)", because="The identity has slope one.", range=REALS,
-    used="in the last layer of a regression")
+    used="in the last layer of a regression", also=("linear", "none"))
 row("step", cases((z, ">", 0, 1), 0), slope=ex.ZERO, tex=r"\operatorname{step}", activation=True, numpy="numpy.where(({z}) > 0, 1.0, 0.0)",
     numpy_slope="numpy.zeros_like({z}, dtype=float)", kinks=(0,), at_kink="at 0, where there is no slope, 0 is used",
     because="The step is flat, so its slope is zero wherever it has one.", range=r"\{0, 1\}", used="in the perceptron and its gates",
     convention="The step is 0 at 0 itself; others let it be 1 there.",
-    warning="Every gradient below a step is zero: gradient descent cannot train what stands below it.")
+    warning="Every gradient below a step is zero: gradient descent cannot train what stands below it.", also=("heaviside", "threshold"))
 sigmoid = row("sigmoid", 1/(1 + exp(-z)), slope=a*(1 - a), tex=r"\sigma", activation=True,
               numpy="numpy.exp(-numpy.logaddexp(0, -({z})))", numpy_slope="numpy.exp(-numpy.logaddexp(0, {z}) - numpy.logaddexp(0, -({z})))",
               because="The slope of the sigmoid is its output times one minus its output.", range="(0, 1)",
               used="for probabilities of two classes and the gates of an LSTM",
-              through=(1/(1 + exp(-z)) - 1/(1 + exp(-z))**2, a - a**2))
+              through=(1/(1 + exp(-z)) - 1/(1 + exp(-z))**2, a - a**2), also=("logistic", "expit", "sigma", "σ"))
 row("tanh", None, slope=1 - a**2, tex=r"\tanh", activation=True,
     numpy_slope="(4*numpy.exp(-numpy.logaddexp(0, 2*({z})) - numpy.logaddexp(0, -2*({z}))))",
     because="The slope of tanh is one minus its output squared.", range="(-1, 1)", used="in recurrent networks",
     via=(exp(z) - exp(-z))/(exp(z) + exp(-z)),
-    through=(1 - (exp(z) - exp(-z))**2/(exp(z) + exp(-z))**2,))
+    through=(1 - (exp(z) - exp(-z))**2/(exp(z) + exp(-z))**2,), also=("hyperbolic tangent", "tansig"))
 row("relu", cases((z, ">", 0, z), 0), slope=cases((z, ">", 0, 1), 0), tex=r"\operatorname{ReLU}", activation=True, numpy="numpy.maximum(0, {z})",
     kinks=(0,), at_kink="at 0, where there is no slope, 0 is used",
     because="ReLU passes the gradient where its input is positive and stops it elsewhere.", range=FROM_0,
-    used="in the hidden layers of most networks")
+    used="in the hidden layers of most networks", also=("rectifier", "rectified linear"))
 row("leaky_relu", cases((z, ">", 0, z), z/100), slope=cases((z, ">", 0, 1), Fraction(1, 100)), tex=r"\operatorname{LReLU}",
     activation=True, kinks=(0,), at_kink="at 0, where there is no slope, 1/100 is used",
     because="Leaky ReLU has slope one where its input is positive and 1/100 elsewhere.", range=REALS,
     used="where ReLU units die", general="leaky_relu_alpha",
-    convention="The slope of the negative piece is 1/100, as in PyTorch; others take 1/5 or 3/10; a layer may say alpha.")
+    convention="The slope of the negative piece is 1/100, as in PyTorch; others take 1/5 or 3/10; a layer may say alpha.", also=("leakyrelu", "lrelu"))
 row("leaky_relu_alpha", cases((z, ">", 0, z), alpha*z), args=(z, alpha), slope=(cases((z, ">", 0, 1), alpha), cases((z, ">", 0, 0), z)), tex=r"\operatorname{LReLU}",
     kinks=(0,), at_kink="at 0, where there is no slope, alpha is used",
     because="Leaky ReLU has slope one where its input is positive and alpha elsewhere.", range=REALS, used="where ReLU units die",
@@ -183,7 +183,7 @@ row("softsign", z/(1 + FUNCTIONS["abs"](z)), slope=1/(1 + FUNCTIONS["abs"](z))**
     because="The slope of softsign is one over the square of its denominator.", range="(-1, 1)", used="in place of tanh, with longer tails")
 row("silu", z*sigmoid(z), tex=r"\operatorname{SiLU}", activation=True, numpy_slope=sigmoid(z)*(1 + z*sigmoid(-z)),
     because="Product rule: the sigmoid, plus the input times the slope of the sigmoid.", range=r"[-0.2785, \infty)",
-    used="in image classifiers and, inside gates, in language models", convention="This is swish with beta = 1.")
+    used="in image classifiers and, inside gates, in language models", convention="This is swish with beta = 1.", also=("swish",))
 row("gelu", z*FUNCTIONS["normal_cdf"](z), slope=_exact(lambda sp, z, a: FUNCTIONS["normal_cdf"](z) + z*sp.exp(-z**2/2)/sp.sqrt(2*sp.pi)), tex=r"\operatorname{GELU}", activation=True,
     numpy_slope="(0.5*erfc(-({z})/numpy.sqrt(2)) + ({z})*numpy.exp(-0.5*({z})**2)/numpy.sqrt(2*numpy.pi))",
     because="Product rule: the normal distribution function, plus the input times the height of the bell curve.", range=r"[-0.1700, \infty)",
@@ -211,10 +211,10 @@ row("mish", z*tanh(FUNCTIONS["softplus"](z)),
 row("hard_sigmoid", _between(-3, 0, z/6 + Fraction(1, 2), 3, 1), slope=_between(-3, 0, Fraction(1, 6), 3, 0), tex=r"\operatorname{hardsigmoid}",
     activation=True, numpy="numpy.clip((({z}) + 3)/6, 0, 1)", kinks=(-3, 3), at_kink="at -3 and 3, where there is no slope, 0 is used",
     because="The hard sigmoid has slope 1/6 between its corners and zero outside.", range="[0, 1]", used="on small devices",
-    convention="The line has slope 1/6, as in PyTorch and Keras 3; Keras 2 took 1/5.")
+    convention="The line has slope 1/6, as in PyTorch and Keras 3; Keras 2 took 1/5.", also=("hardsigmoid",))
 row("hard_tanh", _between(-1, -1, z, 1, 1), slope=_between(-1, 0, 1, 1, 0), tex=r"\operatorname{hardtanh}",
     activation=True, numpy="numpy.clip({z}, -1, 1)", kinks=(-1, 1), at_kink="at -1 and 1, where there is no slope, 0 is used",
-    because="The hard tanh has slope one between its corners and zero outside.", range="[-1, 1]", used="on small devices")
+    because="The hard tanh has slope one between its corners and zero outside.", range="[-1, 1]", used="on small devices", also=("hardtanh",))
 row("relu6", _between(0, 0, z, 6, 6), slope=_between(0, 0, 1, 6, 0), tex=r"\operatorname{ReLU6}",
     activation=True, numpy="numpy.clip({z}, 0, 6)", kinks=(0, 6), at_kink="at 0 and 6, where there is no slope, 0 is used",
     because="ReLU6 has slope one between 0 and 6 and zero outside.", range="[0, 6]", used="in networks for telephones, with few bits a number")
@@ -260,7 +260,7 @@ vector_row(
     whole=lambda z, p: _diagonal(p) - p @ p.T,
     because="Every output of softmax depends on every input: each gets its own share minus the average.",
     numpy_code=_SOFTMAX, numpy_pull_code="{a}*({g} - ({g}*{a}).sum(axis={axis}, keepdims=True))",
-    range=r"(0, 1)^K", used="for probabilities of several classes and in attention")
+    range=r"(0, 1)^K", used="for probabilities of several classes and in attention", also=("softargmax",))
 vector_row(
     "log_softmax", define=lambda z, axis: ex.node("add", (z, ex.neg(_back(_log_sum(z, axis), axis, z)))), tex=r"\operatorname{logsoftmax}",
     pull=lambda g, z, a, axis: g - _softmax_of(z, axis)*_back(ex.total(g, axis), axis, a),
@@ -268,7 +268,7 @@ vector_row(
     whole=lambda z, a: ex.eye((z.shape[0], z.shape[0])) - ex.ones((z.shape[0], 1)) @ _softmax_of(z, 0).T,
     because="Every output loses the same logarithm of a sum, whose slope is softmax.",
     numpy_code="{z} - " + _LSE, numpy_pull_code="{g} - numpy.exp({a})*{g}.sum(axis={axis}, keepdims=True)",
-    range=r"(-\infty, 0)^K", used="inside a stable cross-entropy")
+    range=r"(-\infty, 0)^K", used="inside a stable cross-entropy", also=("logsoftmax",))
 vector_row(
     "logsumexp", define=_log_sum, tex=r"\operatorname{logsumexp}", activation=False, reduces=True,
     pull=lambda g, z, a, axis: _back(g, axis, z)*_softmax_of(z, axis),
@@ -276,4 +276,4 @@ vector_row(
     whole=lambda z, a: _softmax_of(z, 0).T,
     because="The slope of the logarithm of the sum of exponentials is softmax.",
     numpy_code=_LSE, numpy_pull_code="{g}*numpy.exp({z} - {a})",
-    range=REALS, used="as a smooth maximum and inside cross-entropy")
+    range=REALS, used="as a smooth maximum and inside cross-entropy", also=("lse",))

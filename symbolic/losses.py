@@ -68,7 +68,8 @@ class Loss:
     of an example before the entry uses them; axis in a formula: the outputs. logits: y_hat holds
     logits, so that the last layer has no activation; classes: a target may be the number of a class.
     because: the idea in a sentence; convention: where sources differ, what is done here; used: where
-    it is used; at_kink: where there is no slope, and what is used there; range: of the loss; numpy: the stable form of an entry, times the sign of the scale.
+    it is used; at_kink: where there is no slope, and what is used there; range: of the loss;
+    numpy: the stable form of an entry, times the sign of the scale; also: other words for it.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Loss:
     least_outputs: int = 1
     at_kink: str = ""
     range: str = "[0, infinity)"
+    also: tuple[str, ...] = ()
 
 
 DELTA = Option("delta", Fraction(1), True, "where the square turns into a straight line")
@@ -96,59 +98,59 @@ LOSSES: dict[str, Loss] = {loss.name: loss for loss in (
     Loss("half_squared_error", "(y_hat - y)**2", Fraction(1, 2), "sum",
          "Half the square, so that the slope is the plain error.",
          "the sum over the outputs, with the factor 1/2", "Regression; most worked examples by hand.",
-         "0.5*(y_hat - y)**2"),
+         "0.5*(y_hat - y)**2", also=("half mse", "quadratic cost")),
     Loss("squared_error", "(y_hat - y)**2", Fraction(1), "sum",
          "The square of the error.",
          "the sum over the outputs, without the factor 1/2", "Regression; least squares.",
-         "(y_hat - y)**2"),
+         "(y_hat - y)**2", also=("sse", "rss", "l2 loss", "sum of squared errors", "residual sum of squares")),
     Loss("mse", "(y_hat - y)**2", Fraction(1), "mean",
          "The mean of the squared errors.",
          "the mean over the outputs, without the factor 1/2", "Regression.",
-         "(y_hat - y)**2"),
+         "(y_hat - y)**2", also=("mean squared error", "least squares", "quadratic", "l2")),
     Loss("mae", "abs(y_hat - y)", Fraction(1), "mean",
          "The mean distance from the target, so that one wild target counts no more than its distance.",
          "the mean over the outputs", "Regression with outliers.",
-         "numpy.abs(y_hat - y)", at_kink="where y_hat = y there is no slope, and 0 is used"),
+         "numpy.abs(y_hat - y)", at_kink="where y_hat = y there is no slope, and 0 is used", also=("mean absolute error", "absolute error", "l1", "l1 loss")),
     Loss("huber", "huber(y_hat - y, delta)", Fraction(1), "mean",
          "Half the square of a small error, a straight line for a large one, so that the slope never exceeds delta.",
          "the mean over the outputs; the square has the factor 1/2", "Regression with outliers; reinforcement learning.",
          "numpy.where(numpy.abs(y_hat - y) <= delta, 0.5*(y_hat - y)**2, delta*(numpy.abs(y_hat - y) - 0.5*delta))",
-         options=(DELTA,), at_kink="there is no kink: at a distance of delta both pieces have the same slope"),
+         options=(DELTA,), at_kink="there is no kink: at a distance of delta both pieces have the same slope", also=("smooth l1",)),
     Loss("binary_cross_entropy", "y*log(y_hat) + (1 - y)*log(1 - y_hat)", Fraction(-1), "mean",
          "Minus the logarithm of the probability given to the true answer.",
          "natural logarithm, nothing added inside it; in NumPy 0 ln 0 counts as 0; the mean over the outputs", "Yes-or-no questions, one output each.",
-         "-(y*numpy.log(numpy.where(y > 0, y_hat, 1)) + (1 - y)*numpy.log1p(-numpy.where(y < 1, y_hat, 0)))", domain="unit"),
+         "-(y*numpy.log(numpy.where(y > 0, y_hat, 1)) + (1 - y)*numpy.log1p(-numpy.where(y < 1, y_hat, 0)))", domain="unit", also=("bce", "log loss", "logistic loss", "binary crossentropy")),
     Loss("binary_cross_entropy_with_logits", "softplus(y_hat) - y*y_hat", Fraction(1), "mean",
          "Binary cross-entropy of the sigmoid, written in the logit z: it cannot overflow and takes no logarithm of 0.",
          "natural logarithm; the mean over the outputs; the last layer gives the logit and has no activation",
          "Yes-or-no questions, in programs.",
-         "numpy.logaddexp(0, y_hat) - y*y_hat", domain="unit", logits=True),
+         "numpy.logaddexp(0, y_hat) - y*y_hat", domain="unit", logits=True, also=("logits bce", "bce with logits")),
     Loss("cross_entropy", "y*log(y_hat)", Fraction(-1), "sum",
          "Minus the logarithm of what the true class got.",
          "natural logarithm, nothing added inside it; in NumPy 0 ln 0 counts as 0; the sum over the classes", "One class of several, behind a softmax.",
-         "-y*numpy.log(numpy.where(y > 0, y_hat, 1))", domain="unit", classes=True),
+         "-y*numpy.log(numpy.where(y > 0, y_hat, 1))", domain="unit", classes=True, also=("ce", "crossentropy", "nll", "negative log likelihood", "categorical crossentropy", "categorical cross entropy", "sparse categorical crossentropy")),
     Loss("cross_entropy_with_logits", "y*log_softmax(y_hat, axis={axis})", Fraction(-1), "sum",
          "Cross-entropy of the softmax, written in the logits: the largest logit is taken out before any exponential.",
          "natural logarithm; the sum over the classes; the last layer gives the logits and has no activation",
          "One class of several, in programs.",
          "-y*(y_hat - numpy.logaddexp.reduce(y_hat, axis={axis}, keepdims=True))",
-         domain="unit", logits=True, classes=True, least_outputs=2),
+         domain="unit", logits=True, classes=True, least_outputs=2, also=("softmax cross entropy", "softmax loss")),
     Loss("kl_divergence", "xlogx(y) - y*log(y_hat)", Fraction(1), "sum",
          "How much longer a message gets when y_hat is believed and y is true; cross-entropy less what no prediction can save.",
          "the direction is KL(y || y_hat), the target first; natural logarithm, and 0 ln 0 counts as 0; the sum over the classes",
          "Soft targets; distillation.",
-         "y*numpy.log(numpy.where(y > 0, y, 1)/numpy.where(y > 0, y_hat, 1))", domain="distribution", classes=True),
+         "y*numpy.log(numpy.where(y > 0, y, 1)/numpy.where(y > 0, y_hat, 1))", domain="distribution", classes=True, also=("kl", "relative entropy")),
     Loss("hinge", "max(1 - y*y_hat, 0)", Fraction(1), "mean",
          "Nothing to pay once the score is on the right side by at least 1.",
          "targets are -1 and 1; the mean over the outputs", "Support vector machines.",
-         "numpy.maximum(0, 1 - y*y_hat)", domain="sign", at_kink="where y times y_hat is 1 there is no slope, and 0 is used"),
+         "numpy.maximum(0, 1 - y*y_hat)", domain="sign", at_kink="where y times y_hat is 1 there is no slope, and 0 is used", also=("hinge loss", "svm loss")),
     Loss("multiclass_hinge", "(1 - y)*max(1 + y_hat - s, 0)", Fraction(1), "sum",
          "Every wrong class pays for coming closer than 1 to the score of the true class.",
          "the sum over the wrong classes (Weston and Watkins 1999), not divided by the number of classes",
          "Support vector machines with several classes.",
          "(1 - y)*numpy.maximum(0, 1 + y_hat - (y*y_hat).sum(axis={axis}, keepdims=True))",
          domain="one-hot", parts={"s": "y*y_hat"}, classes=True, least_outputs=2,
-         at_kink="where a wrong class comes to exactly 1 below the true one there is no slope, and 0 is used"),
+         at_kink="where a wrong class comes to exactly 1 below the true one there is no slope, and 0 is used", also=("categorical hinge",)),
     Loss("focal", "y*(1 - y_hat)**gamma*log(y_hat) + (1 - y)*y_hat**gamma*log(1 - y_hat)", Fraction(-1), "mean",
          "Binary cross-entropy in which an example that is right already hardly counts.",
          "the mean over the outputs; natural logarithm, in NumPy 0 ln 0 counts as 0; no weight alpha for the classes (Lin et al. 2017)",
@@ -223,16 +225,17 @@ class Penalty:
     used: str
     at_kink: str = ""
     range: str = "[0, infinity)"
+    also: tuple[str, ...] = ()
 
 
 PENALTIES: dict[str, Penalty] = {p.name: p for p in (
     Penalty("l2", "lam/2", "w**2", "Half of lambda times the sum of the squares of all weights, so that the slope is lambda times the weight.",
-            "weight decay, with the factor 1/2; biases are not penalized", "in nearly all training of networks"),
+            "weight decay, with the factor 1/2; biases are not penalized", "in nearly all training of networks", also=("weight decay", "tikhonov")),
     Penalty("ridge", "lam", "w**2", "Lambda times the sum of the squares of all weights; its slope is 2 lambda times the weight.",
             "ridge regression, without the factor 1/2; biases are not penalized", "regression with features that are alike"),
     Penalty("l1", "lam", "abs(w)", "Lambda times the sum of the sizes of all weights; its slope is lambda times the sign of the weight.",
             "the lasso; biases are not penalized", "where many weights should become exactly zero",
-            "at a weight of 0, where there is no slope, 0 is used"),
+            "at a weight of 0, where there is no slope, 0 is used", also=("lasso",)),
 )}
 
 

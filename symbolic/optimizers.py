@@ -48,7 +48,7 @@ class Optimizer:
 
     title: the name as a page writes it; equations: target and right-hand side, in order; states: what is remembered between steps, with its first value;
     first: the first step in one formula, held to the equations by a proof; at: where the gradient is taken;
-    rate: the learning rate of the source, for a hint.
+    rate: the learning rate of the source, for a hint; also: other words for it.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Optimizer:
     options: Mapping[str, Option] = field(default_factory=dict)
     at: str = "w"
     rate: str = "0.01"
+    also: tuple[str, ...] = ()
 
     @cached_property
     def trees(self) -> tuple[tuple[str, Expr], ...]:
@@ -87,12 +88,12 @@ _BETA = {"beta": _share("0.9")}
 OPTIMIZERS: dict[str, Optimizer] = {row.name: row for row in (
     Optimizer("gradient_descent", "Gradient descent", {"w": "w - eta*g"}, "w - eta*g",
               "Go against the gradient, by the learning rate times its size.", "Cauchy 1847",
-              "Without memory: every step depends on the present gradient alone.", rate="0.1"),
+              "Without memory: every step depends on the present gradient alone.", rate="0.1", also=("sgd", "gd", "stochastic gradient descent", "steepest descent", "vanilla")),
     Optimizer("momentum", "Momentum", {"v": "beta*v + g", "w": "w - eta*v"}, "w - eta*g",
               "The velocity v adds up old gradients, so that steps grow where they agree and cancel where they do not.",
               "Polyak 1964 (heavy ball); this form: PyTorch, SGD",
               "The learning rate multiplies the velocity when the step is taken, and the new gradient has the factor 1.",
-              {"v": ZERO}, _BETA),
+              {"v": ZERO}, _BETA, also=("heavy ball",)),
     Optimizer("momentum_velocity", "Momentum, velocity form", {"v": "beta*v - eta*g", "w": "w + v"}, "w - eta*g",
               "The velocity v is the last step, shortened by beta, plus a step of gradient descent.",
               "Polyak 1964 (heavy ball); this form: Sutskever et al. 2013 and Keras, SGD",
@@ -107,7 +108,7 @@ OPTIMIZERS: dict[str, Optimizer] = {row.name: row for row in (
               "The step uses the velocity that the next step would have: it looks ahead.",
               "Nesterov 1983; this form: PyTorch, SGD with nesterov=True",
               "Here w stands for the point that lies ahead, so that the gradient is taken at w itself.",
-              {"v": ZERO}, _BETA),
+              {"v": ZERO}, _BETA, also=("nag", "nesterov accelerated gradient")),
     Optimizer("nesterov_lookahead", "Nesterov, look-ahead form", {"v": "beta*v - eta*g", "w": "w + v"}, "w - eta*g",
               "First go where the velocity leads, then look at the gradient there.",
               "Nesterov 1983; this form: Sutskever et al. 2013",

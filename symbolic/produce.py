@@ -10,7 +10,7 @@ from mpmath import mp, nstr
 
 from .calculus import check_assumed
 from .derive import Derivation
-from .errors import ChainruleError, SpecError
+from .errors import ChainruleError, SpecError, nearest
 from .expr import Expr, walk
 from .files import write_all
 from .language.arithmetic import MP, entries
@@ -42,6 +42,8 @@ def solve(path: Path, request: Request) -> tuple[Problem, Certified]:
         raise _uncomputable(problem, lesson.derivation, e) from None
     if not lesson.steps:  # after the check, which would have found a step that was lost
         *_, last = spec.equations or [""]
+        if spec.wrt:
+            raise SpecError(f"wrt: {last or 'L'} does not change with {' or '.join(spec.wrt)}", where=spec.where("wrt"), hint=nearest("", spec.free_names()))
         raise SpecError("there is nothing to derive: the last equation depends on no name", where=spec.where("equations", last))
     _check_range(problem, certified)
     return problem, certified

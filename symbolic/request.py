@@ -12,6 +12,8 @@ from .render.engine import ENGINES
 
 FORMATS = ("slides", "handout", "key", "tex", "md", "json")
 PAGES = ("slides", "handout", "key")
+ALSO = {"worksheet": "handout", "exercises": "handout", "solution": "key", "solutions": "key", "answers": "key", "presentation": "slides", "latex": "tex",
+        "markdown": "md"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Request:
         """Raises SpecError for an unknown format, level, rule or engine, or a missing folder of templates."""
         for name in self.formats:
             if name not in FORMATS:
-                raise SpecError(f"--to {name}: no such format", hint=nearest(name, FORMATS))
+                raise SpecError(f"--to {name}: no such format", hint="name the pages: slides, handout, key" if name == "pdf" else nearest(ALSO.get(name.lower(), name), FORMATS))
         for empty, option in ((not self.formats, "--to"), (not self.levels, "--level")):
             if empty:
                 raise SpecError(f"{option} names nothing")

@@ -73,7 +73,7 @@ render.mathml render.text render.engine render.texmetrics render.texread render.
 render.layered render.netfigure render.graph render.words render.view render.filling render.plots render.figures render.sectionpages
 request
 render.documents render.tracepage render.chart render.trainfigures render.studyfigure
-problems.spaces problems.format problems.starter problems.wording problems.second problems.stepping problems.worked problems.tolerance
+problems.spaces problems.format problems.wording problems.second problems.stepping problems.worked problems.tolerance
 problems.distractors problems.question problems.variants problems.solution problems.kinds problems.programs problems.verdicts problems.make
 problems.library
 render.questionpages

@@ -36,7 +36,7 @@ REFUSED = [
     ("sqrt(exp(600))*exp(600)", "finite"), ("yes", "truth value"), ("true", "truth value"), ("", "a number is missing"),
     ("x", "'x' is not known here"), ("sqr(2)", "did you mean 'sqrt'?"), ("e", "write exp(1)"), ("0,5", "write 0.5"),
     ("\u22120.3", "type -0.3"), ("1_000", "not a number"), ("0x10", "not a number"), ("2^3", "a power is written **"),
-    ("1j", "not a number"), ("'a'", "not a number"), ("[1]", "not a number"), ("2 3", "not a number"), ("log(2, 3)", "takes one number"),
+    ("1j", "not a number"), ("'a'", "not a number"), ("[1]", "not a number"), ("2 3", "a comma is missing"), ("log(2, 3)", "takes one number"),
     ("__import__('os').system('true')", "not a number"), ("(1).real", "not a number"), ("-" * 150 + "1", "nested deeper"),
     ("1" * 201, "at most 200"), ("(" * 90 + "1" + ")" * 90, "pairs of brackets"), ("1\0", "not a number"),
 ]  # fmt: skip

@@ -74,12 +74,12 @@ def equation_text(left: Expr, right: Expr, sign: str = "=") -> str:
     return ex.text(right) if left == right else f"{ex.text(left)} {sign} {ex.text(right)}"
 
 
-SPOKEN = (("defined", "Domain"), ("at_kink", "Kinks"), ("convention", "Convention"), ("warning", "Warning"), ("used", "Used"), ("source", "Source"))
+SPOKEN = (("also", "Also"), ("defined", "Domain"), ("at_kink", "Kinks"), ("convention", "Convention"), ("warning", "Warning"), ("used", "Used"), ("source", "Source"))
 
 
 def stated(row: Any) -> tuple[Fact, ...]:
     """What a row says in words about itself: whichever of the fields above it has."""
-    return tuple(Fact(head, _sentence(str(getattr(row, name)))) for name, head in SPOKEN if getattr(row, name, ""))
+    return tuple(Fact(head, _sentence(said if isinstance(said, str) else ", ".join(said))) for name, head in SPOKEN if (said := getattr(row, name, "")))
 
 
 def _sentence(words: str) -> str:

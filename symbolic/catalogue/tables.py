@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import SpecError, nearest
+from ..errors import SpecError, meant, nearest
 from ..functions import FUNCTIONS, VECTOR_FUNCTIONS
 from ..language.matrices import MATRIX_FUNCTIONS
 from ..language.parse import known_functions
@@ -81,13 +81,15 @@ def tables(kind: str | None = None) -> list[Table]:
     """All tables, or the one of that name (singular or plural). Raises SpecError for an unknown one."""
     found = [t for t in TABLES if kind is None or kind.lower().replace("_", " ").replace("-", " ") in (t.key, t.title.lower())]
     if not found:
-        raise SpecError(f"no table is called {kind!r}", hint=nearest(str(kind), [name for t in TABLES for name in (t.title.lower(), t.key)]))
+        row = next((f"write 'chainrule show {n}'" for t in TABLES if (n := meant(str(kind), t.rows())) in t.rows()), "")
+        raise SpecError(f"no table is called {kind!r}", hint=row or nearest(str(kind), [name for t in TABLES for name in (t.title.lower(), t.key)]))
     return found
 
 
 def find(name: str) -> list[Entry]:
-    """The rows of that name (two tables may each have one). Raises SpecError for an unknown name."""
-    found = [table.read(table.key, name, table.rows()[name]) for table in TABLES if name in table.rows()]
-    if not found:
-        raise SpecError(f"nothing is called {name!r}", hint=nearest(name, [n for t in TABLES for n in t.rows()]))
-    return found
+    """The rows of that name (two tables may each have one), or those that another word for it names. Raises SpecError for an unknown name."""
+    for named in (lambda rows: name, lambda rows: meant(name, rows)):
+        found = [table.read(table.key, n, rows[n]) for table in TABLES if (n := named(rows := table.rows())) in rows]
+        if found:
+            return found
+    raise SpecError(f"nothing is called {name!r}", hint=nearest(name, {n: row for t in reversed(TABLES) for n, row in t.rows().items()}))

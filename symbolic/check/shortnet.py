@@ -15,17 +15,15 @@ symbolic.errors.SpecError: --net '4-3-2 relu sigmod': unknown activation 'sigmod
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from ..errors import SpecError, nearest
+from ..errors import SpecError, meant, nearest
 from ..layers import activations, stack
 from ..losses import LOSSES
 from ..network import LayerPlan, Network
 
 MOST_UNITS, MOST_LAYERS = 200, 12
-SHORT_LOSSES = {"bce": "binary_cross_entropy", "ce": "cross_entropy", "crossentropy": "cross_entropy", "half_mse": "half_squared_error",
-                "sse": "squared_error", "l1": "mae", "binary_crossentropy": "binary_cross_entropy", "categorical_crossentropy": "cross_entropy",
-                "mean_squared_error": "mse", "logits_bce": "binary_cross_entropy_with_logits", "softmax_cross_entropy": "cross_entropy_with_logits"}
-SHORT_ACTIVATIONS = {"linear": "identity", "none": "identity", "leakyrelu": "leaky_relu", "logistic": "sigmoid"}
 
 
 def network(text: str, loss: str = "mse", *, samples: int | str | None = "n", rows: bool = True, reduction: str = "mean") -> Network:
@@ -42,21 +40,20 @@ def network(text: str, loss: str = "mse", *, samples: int | str | None = "n", ro
     if not all(1 <= s <= MOST_UNITS for s in sizes) or layers > MOST_LAYERS:
         raise SpecError(f"{where}: expected 1 to {MOST_UNITS} units a layer and at most {MOST_LAYERS} layers")
     bias = "nobias" not in words[1:]
-    chosen = [_named(w, activations(), SHORT_ACTIVATIONS, f"{where}: unknown activation") for w in words[1:] if w != "nobias"]
+    chosen = [_named(w, activations(), f"{where}: unknown activation") for w in words[1:] if w != "nobias"]
     if len(chosen) == 1 and layers > 1:
         chosen *= layers
     if len(chosen) == layers - 1:
         chosen.append("identity")
     if len(chosen) != layers:
         raise SpecError(f"{where}: {len(chosen)} activations for {layers} layers", hint="write one for each layer after the input")
-    named_loss = _named(loss, list(LOSSES), SHORT_LOSSES, "--loss: unknown loss")
+    named_loss = _named(loss, LOSSES, "--loss: unknown loss")
     plans = [LayerPlan(units, activation, bias) for units, activation in zip(sizes[1:], chosen, strict=True)]
     return stack(("x", sizes[0]), "y", plans, named_loss, samples=samples, rows=rows, reduction=reduction)
 
 
-def _named(word: str, known: list[str], short: dict[str, str], problem: str) -> str:
-    low = word.lower().replace("-", "_")
-    found = short.get(low, low)
-    if found not in known:
-        raise SpecError(f"{problem} {word!r}", hint=nearest(low, [*known, *short]))
+def _named(word: str, rows: Mapping[str, Any], problem: str) -> str:
+    found = meant(word, rows)
+    if found not in rows:
+        raise SpecError(f"{problem} {word!r}", hint=nearest(word, rows))
     return found

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import expr as ex
-from ..errors import ChainruleError, SpecError
+from ..errors import ChainruleError, SpecError, meant
 from ..expr import is_samples
 from ..layers import stack
 from ..losses import LOSSES
 from ..network import Equation, Network, Symbol
 from .adapter import Adapter
 from .points import Blueprint
-from .shortnet import SHORT_LOSSES, network as short_network
+from .shortnet import network as short_network
 
 if TYPE_CHECKING:
     from ..spec import Spec
@@ -90,8 +90,7 @@ def _own_loss(network: Network, name: str) -> tuple[str]:
 
 def loss_of(name: str) -> str:
     """The row of the table of losses that a short name stands for."""
-    low = name.lower().replace("-", "_")
-    found = SHORT_LOSSES.get(low, low)
+    found = meant(name, LOSSES)
     return found if found in LOSSES else ""
 
 

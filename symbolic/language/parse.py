@@ -14,9 +14,11 @@ from __future__ import annotations
 import ast
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 from .. import expr as ex
 from ..errors import SpecError, nearest
@@ -30,16 +32,24 @@ LARGEST_EXPONENT = 1000
 LARGEST_TREE, DEEPEST_CALLS, MOST_PRODUCTS = 150, 12, 6
 LARGEST_ONES = 400
 LARGEST, SMALLEST = 1e300, 1e-300  # what a float can hold, and so a JSON file
-SYNONYMS = {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "swish": "silu", "hardsigmoid": "hard_sigmoid", "hardtanh": "hard_tanh",
-            "logsoftmax": "log_softmax", "leakyrelu": "leaky_relu", "heaviside": "step"}
 REDUCTIONS = {"sum": "sum", "mean": "sum", "max": "most", "min": "least"}
 CONSTANTS = ("pi",)
 _BINARY = {ast.Add: "add", ast.Sub: "add", ast.Mult: "mul", ast.Div: "div", ast.Pow: "pow", ast.MatMult: "matmul"}
 
 
-def known_functions() -> list[str]:
-    """Every function name that an equation may use."""
-    return [*FUNCTIONS, *VECTOR_FUNCTIONS, *SYNONYMS, *WRITTEN, "dot", "eye", "sum", "mean", *CALLS]
+def synonyms() -> dict[str, str]:
+    """Other words for functions (ln, swish, logistic), with the names of their rows."""
+    return {word: name for table in (FUNCTIONS, VECTOR_FUNCTIONS) for name, row in table.items() for word in row.also if word.isidentifier()}
+
+
+def known_functions() -> dict[str, Any]:
+    """Every function name that an equation may use; with its row where it has one."""
+    return {**FUNCTIONS, **VECTOR_FUNCTIONS, **dict.fromkeys([*WRITTEN, "dot", "eye", "sum", "mean", *CALLS, *synonyms()])}
+
+
+def instead(name: str, known: Mapping[str, Any] | None = None) -> str:
+    """What to write for a function that no equation knows."""
+    return f"write {_INSTEAD[name]}" if name in _INSTEAD else nearest(name, known or known_functions())
 
 
 @lru_cache(maxsize=1024)
@@ -57,24 +67,33 @@ def tree(source: str) -> ast.expr:
         body = ast.parse(source.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
         at = f" near column {e.offset}" if isinstance(e, SyntaxError) and e.offset else ""
-        raise SpecError(f"{shorten(source)!r} is not an expression{at}", hint=_likely(source)) from None
+        raise SpecError(f"{shorten(source)!r} is not an expression{at}", hint=likely(source)) from None
     return body
 
 
-_WRITTEN = {"\u00b2": "**2", "\u00b3": "**3", "\u00d7": "*", "\u00b7": "*", "\u2212": "-", "\u2013": "-", "\u00f7": "/", "\u221a": "sqrt( )"}
+_WRITTEN = {"\u00b2": "**2", "\u00b3": "**3", "\u00d7": "*", "\u00b7": "* (of matrices @)", "\u2299": "*", "\u2212": "-", "\u2013": "-", "\u00f7": "/", "\u221a": "sqrt( )",
+            "\u03a3": "sum( )", "\u2211": "sum( )", "\u22a4": ".T", "\u1d40": ".T", "^T": ".T", "||": "norm( )", "|": "abs( )", "\\": "a name without it"}
+_INSTEAD = {"cot": "cos(x)/sin(x)", "sec": "1/cos(x)", "csc": "1/sin(x)", "log10": "ln(x)/ln(10)", "log2": "ln(x)/ln(2)", "lg": "ln(x)/ln(10)", "cbrt": "x**(1/3)",
+            "transpose": "W.T", "matmul": "W @ x", "multiply": "a*b", "len": "the number itself", "pow": "x**2", "square": "x**2",
+            "diff": "the function alone: its derivative is what chainrule works out", "dx": "the function alone: its derivative is what chainrule works out"}
 
 
-def _likely(source: str) -> str:
+def likely(source: str) -> str:
     """What a person most likely meant by text that is no expression."""
     for sign, plain in _WRITTEN.items():
         if sign in source:
             return f"write {plain} for {sign}"
+    for letter in source:
+        if "GREEK" in (full := unicodedata.name(letter, "")):
+            return f"write {full.split()[-1].lower().replace('lamda', 'lam')} for {letter}"
+    if re.search(r"[\w)]'", source):
+        return "a transpose is written .T, a derivative not at all"
     if source.count("(") != source.count(")"):
         return "a bracket is not closed" if source.count("(") > source.count(")") else "a bracket is closed that was not opened"
     if "=" in source:
         return "one equation a name: name: expression"
     if found := re.search(r"\b([A-Za-z]\w*)\s+[A-Za-z0-9]", source):
-        return f"write {found[1]}(...)" if found[1] in known_functions() else "a product is written with *"
+        return f"write {found[1]}(...)" if found[1] in known_functions() else "a product is written with *, of matrices with @"
     if re.search(r"[\d)]\s*[A-Za-z(]", source):
         return "a product is written with *, as in 2*x"
     return "a power is written **" if "^" in source else ""
@@ -189,8 +208,10 @@ class _Reader:
     def _binop(self, n: ast.BinOp, depth: int) -> Expr:
         op = _BINARY.get(type(n.op))
         if op is None:
-            hint = "a power is written **, a power of a function sin(x)**2" if isinstance(n.op, ast.BitXor) else ""
-            raise SpecError(f"{shorten(self.source)!r}: this operation is not known", hint=hint)
+            hint = "a power is written **, a power of a function sin(x)**2" if isinstance(n.op, ast.BitXor) else "known are + - * / ** @"
+            if isinstance(n.op, ast.BitXor) and isinstance(n.left, ast.Name) and n.left.id in ("e", "E"):
+                hint = "write exp(x) for e^x"
+            raise SpecError(f"{shorten(self.source)!r}: this operation is not known", hint=likely(self.source) if "^T" in self.source else hint)
         left, right = self.read(n.left, depth), self.read(n.right, depth)
         if op in ("mul", "div", "matmul") and _negative(left) and not _bracketed(self.source, n.left) and not (_rational(left) and _rational(right)):
             return ex.node("neg", (self._joined(n, op, _opposite(left), right),))  # -a*b is -(a*b), as on the board
@@ -201,9 +222,9 @@ class _Reader:
             right = ex.node("neg", (right,))
         if op in ("add", "mul") and left.op == op and isinstance(n.left, ast.BinOp) and not _bracketed(self.source, n.left):
             return self._build(op, (*left.args, right))
+        if op == "div" and right == ex.ZERO:
+            raise SpecError(f"division by zero in {shorten(self.source)!r}")
         if op == "div" and _rational(left) and _rational(right):
-            if right.data == 0:
-                raise SpecError(f"division by zero in {shorten(self.source)!r}")
             return ex.num(left.data / right.data) if left.data.denominator == 1 == right.data.denominator else ex.node(op, (left, right))
         if op == "pow" and not right.names and _magnitude(right) > LARGEST_EXPONENT:
             raise SpecError(f"the exponent in {shorten(self.source)!r} is too large; at most {LARGEST_EXPONENT} can be computed with")
@@ -229,8 +250,10 @@ class _Reader:
 
     def _call(self, n: ast.Call, depth: int) -> Expr:
         if not isinstance(n.func, ast.Name):
-            raise SpecError(f"{shorten(self.source)!r}: a bracket follows what is no function", hint="a product is written with *, as in 2*(x + 1)")
-        name = SYNONYMS.get(n.func.id, n.func.id)
+            name = {"transpose": "T"}.get(n.func.attr, n.func.attr) if isinstance(n.func, ast.Attribute) else ""
+            hint = f"write {name}(...)" if name in known_functions() else "a transpose is written .T" if name == "T" else "a product is written with *, as in 2*(x + 1)"
+            raise SpecError(f"{shorten(self.source)!r}: a bracket follows what is no function", hint=hint)
+        name = synonyms().get(n.func.id, n.func.id)
         if name in CALLS:
             return self._located(lambda: call(name, n.args, n.keywords, lambda v: self.read(v, depth)))
         axis = self._axis(name, n)
@@ -252,7 +275,7 @@ class _Reader:
             self._count(name, args, 2)
             return self._located(lambda: _dot(*args))
         if name not in FUNCTIONS:
-            raise SpecError(f"unknown function {n.func.id!r} in {shorten(self.source)!r}", hint=nearest(n.func.id, known_functions()))
+            raise SpecError(f"unknown function {n.func.id!r} in {shorten(self.source)!r}", hint=instead(n.func.id))
         self._count(name, args, len(FUNCTIONS[name].names))
         return self._build("call", args, name)
 

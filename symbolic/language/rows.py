@@ -46,7 +46,7 @@ class Row:
     form that loses no digits, of the value and of each slope; via: for a primitive, the formula from which its slope is derived; inverse: the function that it
     undoes, from whose slope its own is derived; defined: where it is defined and has a slope, where that is not everywhere;
     through: forms of the slope on the way to the stated one; start: a first value for a second
-    argument that a layer learns.
+    argument that a layer learns; also: other words for it, which are read as well.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Row:
     through: tuple[Form, ...] = ()
     start: Fraction | None = None
     general: str = ""
+    also: tuple[str, ...] = ()
 
     def __call__(self, *args: Any) -> Any:
         """The function applied: ``sigmoid(z)`` in another row's formula, or of SymPy expressions."""
@@ -173,6 +174,7 @@ class VectorRow:
     range: str = ""
     used: str = ""
     convention: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ class Init:
     spread: str
     normal: bool
     because: str
+    also: tuple[str, ...] = ()
 
     @property
     def tree(self) -> Expr:
@@ -49,13 +50,13 @@ def _width(spread: str, inputs: int, outputs: int) -> float:
 
 INITS: dict[str, Init] = {i.name: i for i in (
     Init("zeros", "0", False, "Every weight starts at zero."),
-    Init("uniform", "1/2", False, "Uniform between -1/2 and 1/2."),
-    Init("normal", "1", True, "Standard normal."),
-    Init("glorot_uniform", "sqrt(6/(fan_in + fan_out))", False, "Glorot and Bengio 2010: variance 2/(fan_in + fan_out)."),
-    Init("glorot_normal", "sqrt(2/(fan_in + fan_out))", True, "Glorot and Bengio 2010: variance 2/(fan_in + fan_out)."),
-    Init("he_uniform", "sqrt(6/fan_in)", False, "He et al. 2015: variance 2/fan_in."),
-    Init("he_normal", "sqrt(2/fan_in)", True, "He et al. 2015: variance 2/fan_in."),
-    Init("lecun_normal", "sqrt(1/fan_in)", True, "LeCun et al. 1998: variance 1/fan_in."),
+    Init("uniform", "1/2", False, "Uniform between -1/2 and 1/2.", also=("random",)),
+    Init("normal", "1", True, "Standard normal.", also=("gaussian",)),
+    Init("glorot_uniform", "sqrt(6/(fan_in + fan_out))", False, "Glorot and Bengio 2010: variance 2/(fan_in + fan_out).", also=("xavier", "glorot", "xavier uniform")),
+    Init("glorot_normal", "sqrt(2/(fan_in + fan_out))", True, "Glorot and Bengio 2010: variance 2/(fan_in + fan_out).", also=("xavier normal",)),
+    Init("he_uniform", "sqrt(6/fan_in)", False, "He et al. 2015: variance 2/fan_in.", also=("kaiming uniform",)),
+    Init("he_normal", "sqrt(2/fan_in)", True, "He et al. 2015: variance 2/fan_in.", also=("he", "kaiming", "kaiming normal")),
+    Init("lecun_normal", "sqrt(1/fan_in)", True, "LeCun et al. 1998: variance 1/fan_in.", also=("lecun",)),
 )}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from .. import expr as ex
 from ..errors import SpecError, nearest
 from ..expr import Dim, Expr, Shape
-from ..functions import FUNCTIONS, VECTOR_FUNCTIONS
+from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, Row, VectorRow
 from ..language.parsemoves import average, largest, pool
 from ..language.takes import concat, convolve, fixed, part, reach, reshape, windows
 from ..network import Equation, LayerPlan, Shortcut, Symbol
@@ -138,9 +138,9 @@ class LayerType:
 
 # ---------------------------------------------------------------- layers of units
 
-def activations() -> list[str]:
-    """The names that a layer may have as its activation."""
-    return [n for n, r in (*FUNCTIONS.items(), *VECTOR_FUNCTIONS.items()) if r.activation]
+def activations() -> dict[str, Row | VectorRow]:
+    """The rows that a layer may have as its activation, by name."""
+    return {n: r for n, r in (*FUNCTIONS.items(), *VECTOR_FUNCTIONS.items()) if r.activation}
 
 
 def activate(plan: LayerPlan, z: Expr, board: Board) -> Expr:

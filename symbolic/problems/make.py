@@ -105,7 +105,9 @@ class Maker:
                 refused[e.reason] += 1
                 self.refused[e.reason] += 1
         reason, count = refused.most_common(1)[0]
-        raise SpecError(f"none of {sum(refused.values())} draws makes a question; {count} times: {reason}", where=self.file.where_is("parameters"),
+        conditions = [f"not {text}" for text in self.file.where]
+        place = ("where", conditions.index(reason)) if reason in conditions else ("parameters",)
+        raise SpecError(f"none of {sum(refused.values())} draws makes a question; {count} times: {reason}", where=self.file.where_is(*place),
                         hint="widen the spaces or drop a condition")
 
     def at(self, index: int, seed: int = 0) -> Question:
@@ -134,8 +136,8 @@ class Maker:
 
     def _worked(self, index: int) -> tuple[Work, Mapping[str, Any], list[Key]]:
         """A draw with all its numbers, the conditions met."""
-        if not self.variants.plain(index):
-            raise Rejected("a condition on the parameters")
+        if reason := self.variants.unmet(index):
+            raise Rejected(reason)
         given = self.variants.given(index)
         problem = self.variants.problem(given)
         asked = [key for k, ask in enumerate(self.file.ask) for key in self._keys(k, ask, problem)]

@@ -122,11 +122,15 @@ class Variants:
 
     def plain(self, index: int) -> bool:
         """Whether a draw satisfies the comparisons of parameters alone."""
+        return not self.unmet(index)
+
+    def unmet(self, index: int) -> str:
+        """Which comparison of parameters alone a draw does not satisfy, or that an expression has no value; "" where all is well."""
         try:
             given = self.given(index)
-            return all(_where(k, given, None, self.file) is not False for k in range(len(self.file.where)))
-        except Rejected:
-            return False
+        except Rejected as e:
+            return e.reason
+        return next((f"not {text}" for k, text in enumerate(self.file.where) if _where(k, given, None, self.file) is False), "")
 
     def problem(self, given: Mapping[str, Value]) -> Problem:
         """The problem of a draw, with no parameter left open. Raises SpecError located in the problem file."""

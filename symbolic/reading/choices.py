@@ -39,6 +39,11 @@ def with_alpha(layer: Any) -> Any:
     return {**layer, "activation": name, "alpha": alpha}
 
 
+def scheme(raw: object) -> object:
+    """`init: he_normal` for `init: {scheme: he_normal}`."""
+    return {"scheme": raw} if isinstance(raw, str) else raw
+
+
 def braces(example: str) -> Callable[[object], dict[str, Any]]:
     """A reader of keys with values, which are checked by what uses them; example: how they may look."""
     def read(raw: object) -> dict[str, Any]:
@@ -60,7 +65,7 @@ def truth(raw: object) -> bool:
 def expression(raw: object) -> str:
     """The text of an equation."""
     if raw is None:
-        raise ValueProblem("the expression is missing", hint='an expression with a comma needs quotes: "max(0, x)"')
+        raise ValueProblem("the expression is missing", hint='as in y: 2*x; one with a comma needs quotes: "max(0, x)"')
     if isinstance(raw, (list, tuple, dict)):
         raise ValueProblem("expected an expression, not a list or braces", hint="numbers of a name go under 'at'")
     return str(raw).strip()

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import expr as ex
-from ..errors import SpecError, nearest
+from ..errors import SpecError
 from ..expr import Expr
-from ..language.parse import functions_in, known_functions, names_in, parse
+from ..language.parse import functions_in, instead, known_functions, names_in, parse
 from ..network import Network
 from ..spec import Spec
 
@@ -30,8 +30,10 @@ def check_functions(spec: Spec, unnamed: frozenset[str]) -> None:
     for name, source in spec.equations.items():
         for f in functions_in(source):
             if f not in unnamed and f not in (*known_functions(), "ones"):
+                product = f"a product is written with *, as in {f}*(...)" if f in spec.names() else ""
+                slope = f"a function without a formula needs its slope: given: {{\"{f}'(x)\": 2}}" if len(f) == 1 and not product else ""
                 raise SpecError(f"equations {name}: unknown function {f!r}", where=spec.where("equations", name),
-                                hint=nearest(f, [*unnamed, *known_functions()]) + f"; a function without a formula needs its slope: given: {{\"{f}'(x)\": 2}}")
+                                hint=product or slope or instead(f, {**dict.fromkeys(unnamed), **known_functions()}))
 
 
 def values_of(spec: Spec, network: Network, given: Sequence[tuple[str, bool, str]], unnamed: frozenset[str]) -> dict[Expr, Any]:

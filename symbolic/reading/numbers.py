@@ -81,8 +81,10 @@ def parse_number(text: str) -> Number:
         raise ValueProblem(f"a number of {len(text)} characters; at most {MAX_LENGTH} are read")
     if not text.isascii() or not text or text.lower() in _TRUTH or re.fullmatch(r"[+-]?\d+,\d+", text):
         raise _not_a_number(text)
-    if re.search(r"\d\s+[-+]\.?\d", text):
+    if re.search(r"\d\s+[-+]?\.?\d", text):
         raise ValueProblem(f"{text!r} is not one number", hint="a comma is missing between two numbers")
+    if ";" in text:
+        raise ValueProblem(f"{text!r} is not one number", hint="numbers are separated by commas, and every row has brackets: [[1, 2], [3, 4]]")
     if match := _DECIMAL.fullmatch(text):
         if match[3] and "." not in match[1]:
             raise ValueProblem(f"{text} is read as text by YAML", hint=f"write {_repaired(text)}")

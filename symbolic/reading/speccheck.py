@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..claims.claimtext import check_formula, subject
 from ..errors import SpecError, nearest
 from ..functions import FUNCTIONS
-from ..language.parse import CONSTANTS, SYNONYMS, known_functions, names_in
+from ..language.parse import CONSTANTS, known_functions, likely, names_in, synonyms
 from ..layers import LAYERS, activations
 from ..losses import LOSSES
 from ..models.initial import INITS
@@ -31,9 +31,9 @@ _EQUATIONS_ONLY = ("at", "given")
 _GENERATED = {"W": "weights", "b": "bias", "z": "pre-activation", "a": "activation"}
 
 
-def _tables() -> dict[str, list[str]]:
-    """The valid names of activations, layer types, losses and ways to draw."""
-    return {"activation": activations(), "layer type": list(LAYERS), "loss": list(LOSSES), "scheme": list(INITS)}
+def _tables() -> dict[str, Mapping[str, Any]]:
+    """The rows of activations, layer types, losses and ways to draw, by name."""
+    return {"activation": activations(), "layer type": LAYERS, "loss": LOSSES, "scheme": INITS}
 
 
 def check(spec: Spec) -> None:
@@ -64,7 +64,7 @@ def _check_descent(spec: Spec) -> None:
 def _check_form(spec: Spec) -> None:
     written = spec.model_fields_set
     if "layers" not in written and "equations" not in written:
-        raise ValueProblem("neither layers nor equations; expected one of the two", hint="see 'chainrule schema'")
+        raise ValueProblem("neither layers nor equations; expected one of the two", hint="'chainrule new network net.yaml' writes a file to start from")
     if "layers" in written and "equations" in written:
         raise ValueProblem("expected layers or equations, not both", "equations", hint="delete one of the two")
     form, other, keys = ("layers", "equations", _EQUATIONS_ONLY) if spec.is_network else (
@@ -83,7 +83,7 @@ def _check_known(what: str, name: str, *path: Step) -> None:
 def _check_name(name: str, *path: Step) -> None:
     """A name that the board, Python and the functions leave free."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-        hint = "a name begins with a letter, then a-z, 0-9 or _; Greek letters are spelt: alpha"
+        hint = likely(name) or ("write the name alone, as in f: x**2" if "(" in name else "a name begins with a letter, then a-z, 0-9 or _")
         raise ValueProblem(f"{short(name)} is not a name", *path, hint=hint)
     if keyword.iskeyword(name):
         raise ValueProblem(f"{name!r} is a word of Python", *path, hint=f"call it {_spare(name)}")
@@ -159,7 +159,7 @@ def _check_words(layer: Layer, index: int) -> None:
     if "activation" not in written:
         layer.activation = row.activation
         layer.model_fields_set.discard("activation")
-    layer.activation = SYNONYMS.get(layer.activation, layer.activation)
+    layer.activation = synonyms().get(layer.activation, layer.activation)
     _check_known("activation", layer.activation, "layers", index, "activation")
     if layer.alpha is not None and layer.activation not in (known := [n for n, row in FUNCTIONS.items() if row.general]):
         raise ValueProblem(f"{layer.activation} has no alpha to choose", "layers", index, "alpha", hint=f"{' and '.join(known)} have one")
@@ -210,9 +210,11 @@ def _check_equations(spec: Spec) -> None:
             if keyword.iskeyword(word):
                 raise ValueProblem(f"{word!r} is a word of Python", "equations", name, hint=f"call it {_spare(word)}")
         try:
-            names_in(text)
+            used = names_in(text)
         except SpecError as error:
             raise ValueProblem(error.sentence, "equations", name, hint=error.hint) from None
+        if name in used:
+            raise ValueProblem(f"{name!r} stands in its own equation", "equations", name, hint=f"a new value has a name of its own, as in {name}_1: {text}")
     free = spec.free_names()
     for name in free:
         _check_name(name, "equations", next(n for n, text in equations.items() if name in names_in(text)))
@@ -221,7 +223,7 @@ def _check_equations(spec: Spec) -> None:
         if name in equations:
             raise ValueProblem(f"{name!r} is computed by its equation", "at", name, hint="delete one of the two")
         if name not in free:
-            raise ValueProblem(f"{name!r} is not used by any equation", "at", name, hint=nearest(name, free))
+            raise ValueProblem(f"{name!r} is not used by any equation", "at", name, hint=nearest(name, free) if free else "they use no name")
     for key in spec.given:
         _check_given(key)
     _check_listed(spec.wrt, spec.wrt_names(), "wrt")

@@ -60,30 +60,36 @@ def _with_columns(data: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
 
 def build(data: Mapping[str, Any], located: Located | None = None) -> Spec:
     """The model of data as YAML would give it: text, numbers, lists, dicts."""
-    where = located.where if located else lambda *path: ""
+    where, halves = (located.where, located.halves) if located else (lambda *path: "", {})
     try:
         spec = Spec.model_validate(data)
         spec._exact = not any(_has_decimal(data.get(key)) for key in _WITH_NUMBERS)
         check(spec)
     except ValidationError as error:
-        raise _first([_problem(e) for e in error.errors(include_url=False)], where) from None
+        raise _first([_problem(e) for e in error.errors(include_url=False)], where, halves) from None
     except ValueProblem as problem:
-        raise _first([problem], where) from None
+        raise _first([problem], where, halves) from None
     spec._located = located
     return spec
 
 
-def _first(found: list[ValueProblem], where: Callable[..., str]) -> SpecError:
+def _first(found: list[ValueProblem], where: Callable[..., str], halves: Mapping[tuple[Step, ...], str]) -> SpecError:
     """The mistake to report: a misspelt key first (others follow from it), then the uppermost."""
     misspelt = [e for e in found if e.sentence.startswith("unknown key")]
     chosen = min(misspelt or found, key=lambda e: int((where(*e.path).rsplit(":", 1) or "0")[-1] or 0))
     key = spoken(chosen.path[:-1] if misspelt else chosen.path)
     sentence = f"{key}: {chosen.sentence}" if key else chosen.sentence
-    return SpecError(one_line(sentence), where=where(*chosen.path), hint=one_line(chosen.hint))
+    comma = next((f"if {halves[path]} is one number, write {halves[path].replace(',', '.')}" for path in halves if path[:len(chosen.path)] == chosen.path), "")
+    return SpecError(one_line(sentence), where=where(*chosen.path), hint=one_line(chosen.hint or comma))
 
 
-_BELONGS = {"momentum": "optimizer", "lr": "learning_rate", "eta": "learning_rate", "alpha": "learning_rate", "weights": "W", "biases": "b",
-            "neurons": "units", "cost": "loss", "function": "activation"}  # fmt: skip
+# Keys that people write, and those that are meant; with a colon: what to write in their place.
+_BELONGS = {"lr": "learning_rate", "eta": "learning_rate", "alpha": "learning_rate", "weights": "W", "biases": "b", "neurons": "units", "nodes": "units",
+            "cost": "loss", "function": "activation", "act": "activation", "name": "title", "outputs": "targets", "labels": "targets", "y": "targets",
+            "x": "inputs", "X": "inputs", "features": "inputs", "numbers": "at", "point": "at", "values": "at", "variables": "wrt", "questions": "ask",
+            "l2": "regularization: {l2: 0.01}", "l1": "regularization: {l1: 0.01}", "weight_decay": "regularization: {l2: 0.01}",
+            "momentum": "optimizer: {name: momentum, beta: 0.9}", "steps": "optimizer: {name: adam, steps: 5}",
+            "batch_size": "optimizer: {name: gradient_descent, batch: 2}", "epochs": "train: {epochs: 50}"}
 _EXPECTED = (
     ("dict", "expected keys with values, as in {x: 2}"),
     ("model", "expected keys with values in braces"),
@@ -112,8 +118,9 @@ def _problem(error: Any) -> ValueProblem:
 def _nearest_key(path: tuple[Step, ...]) -> str:
     levels: dict[str, type[BaseModel]] = {"layers": Layer, "init": Init, "inputs": Size, "targets": Size, **beyond.LEVELS, **training.LEVELS}
     model = levels.get(str(path[0]), Spec) if len(path) > 1 else Spec
-    key = str(path[-1])
-    key = _BELONGS.get(key, key)
+    key = str(path[-1]) if path[-1] in model.model_fields else _BELONGS.get(str(path[-1]), str(path[-1]))
+    if ":" in key:
+        return f"write {key}"
     if key not in model.model_fields and key in Layer.model_fields:
         return f"{key!r} belongs to a layer"
-    return nearest(key, model.model_fields)
+    return nearest(key, sorted(model.model_fields, key=lambda field: field not in model.__annotations__))  # its own first

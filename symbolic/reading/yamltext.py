@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -49,6 +50,7 @@ class Located:
     file: str
     data: dict[str, Tree]
     lines: dict[tuple[Step, ...], int] = field(default_factory=dict)
+    halves: dict[tuple[Step, ...], str] = field(default_factory=dict)  # lists in which a comma without a blank may be that of a decimal: "0,5"
 
     def where(self, *path: Step) -> str:
         """File and line of a key; of the nearest key around it where it is not in the file."""
@@ -131,7 +133,7 @@ def parse(text: str, file: str) -> Located:
         raise SpecError("expected lines of the form 'key: value'", where=f"{file}:{_line(node)}", hint=_colon(node))
     reader = _Reader(file)
     data = reader.mapping(node, ())
-    return Located(file, data, reader.lines)
+    return Located(file, data, reader.lines, reader.halves)
 
 
 def _line(node: yaml.Node) -> int:
@@ -177,6 +179,7 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self.file, self.nodes = file, 0
         self.lines: dict[tuple[Step, ...], int] = {}
+        self.halves: dict[tuple[Step, ...], str] = {}
 
     def tree(self, node: yaml.Node, path: tuple[Step, ...]) -> Tree:
         self.nodes += 1
@@ -199,6 +202,7 @@ class _Reader:
     def sequence(self, node: yaml.SequenceNode, path: tuple[Step, ...]) -> list[Tree]:
         if node.flow_style:
             self.check_commas([(item, None) for item in node.value], "[{}]")
+            self.check_decimals(node.value, path)
         entries = []
         for index, item in enumerate(node.value):
             self.lines[*path, index] = _line(item)
@@ -231,11 +235,22 @@ class _Reader:
             raise SpecError(one_line(f"a blank is missing after the colon of '{node.value}'"), where=where, hint=hint)
         return str(self.text(node))
 
+    def check_decimals(self, items: Sequence[yaml.Node], path: tuple[Step, ...]) -> None:
+        """`[0,5, 1]` has three entries, and two were meant: a comma without a blank, beside one with a blank."""
+        gaps = [(a, b, b.start_mark.index - a.end_mark.index) for a, b in pairwise(items) if a.end_mark.line == b.start_mark.line]
+        halves = [f"{_plain(a)},{_plain(b)}" for a, b, gap in gaps if gap == 1 and re.fullmatch(r"-?\d+ \d+", f"{_plain(a)} {_plain(b)}")]
+        if halves and any(gap > 1 for *_, gap in gaps):
+            pointed = halves[0].replace(",", ".")
+            hint = f"a decimal has a point: {pointed}; two numbers have a blank between them: {halves[0].replace(',', ', ')}"
+            raise SpecError(f"{halves[0]} may be one number or two", where=f"{self.file}:{_line(items[0])}", hint=hint)
+        if halves:
+            self.halves[path] = halves[0]
+
     def check_commas(self, pairs: Sequence[tuple[yaml.Node, yaml.Node | None]], braces: str) -> None:
         """`{a: max(0, x)}` reaches us as `a: max(0` and `x): (nothing)`."""
         for place, (key, value) in enumerate(pairs):
             before = _plain(pairs[place - 1][1]) if place and pairs[place - 1][1] is not None else None
-            if value is not None and _plain(value) == "" and re.fullmatch(r"-?\d+", before or "") and re.fullmatch(r"\d+", _plain(key) or ""):  # {points: 1,5}
+            if value is not None and _plain(value) == "" and re.fullmatch(r"-?\d+", before or "") and re.match(r"\d", _plain(key) or ""):  # {points: 1,5}
                 raise SpecError(f"YAML cuts {before},{_plain(key)} at its comma", where=f"{self.file}:{_line(key)}", hint=f"a decimal has a point: {before}.{_plain(key)}")
             value = None if value is None or _plain(value) == "" else value
             start = _plain(value or key)
@@ -250,7 +265,8 @@ class _Reader:
             if len(pieces) > 1 and _opened(pieces) <= 0:
                 whole = ", ".join(pieces)
                 quoted = f'{_plain(key)}: "{whole}"' if value else f'"{whole}"{closing}'
-                hint = one_line(f"quote it: {braces.format(quoted)}")
+                numbers = re.fullmatch(r"\(([-\d., ]+)\)", whole)
+                hint = f"a list has square brackets: [{numbers[1]}]" if numbers else one_line(f"quote it: {braces.format(quoted)}")
                 where = f"{self.file}:{_line(value or key)}"
                 raise SpecError(one_line(f"YAML cuts {whole} at its comma"), where=where, hint=hint)
 

@@ -86,7 +86,7 @@ def common(view: View) -> dict[str, Any]:
     problem = view.problem
     return {**head(problem.title or "Derivation", " ".join([problem.title, *problem.notes])),
             "summary": words.summary(problem), "checked": words.checked(view.sheet.certified),
-            "notes": view.sheet.notes, "listed_title": "Jacobians" if view.printer.bar else "Larger values",
+            "notes": view.sheet.notes, "listed_title": "Jacobians" if view.printer.bar else "More values",
             "network": None, "statement": Tex(words.statement(problem, view.printer)), "graphs": []}
 
 
