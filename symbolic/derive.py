@@ -380,4 +380,6 @@ def _part(term: Term, name: str, network: Network) -> str:
         return f"slope {slope if isinstance(slope, str) else slope[0]}"
     if network.symbols[name].kind != "parameter":
         return "weight"
-    return "input" if term.local_final != ONE else "bias"
+    if term.local_final != ONE:
+        return "input"
+    return "bias" if network.symbols[name].base == "b" else ""
