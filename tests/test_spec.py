@@ -231,6 +231,47 @@ def test_what_the_numbers_show_has_its_line_too(text: str, line: int, fragments:
         assert fragment in sentence
 
 
+# What somebody who knows calculus but no Python writes, and what the answer has to hold.
+WORDS = [
+    ("loss: half_squared_error", "loss: mean squared error", "did you mean 'mse'?"), ("loss: half_squared_error", "loss: log loss", "did you mean 'binary_cross_entropy'?"),
+    ("loss: half_squared_error", "loss: hinge loss", "did you mean 'hinge'?"), ("learning_rate: 0.5", "learning_rate: 0.5\noptimizer: sgd", "did you mean 'gradient_descent'?"),
+    ("activation: sigmoid", "activation: hyperbolic tangent", "did you mean 'tanh'?"), ("learning_rate: 0.5", "epochs: 5", "write train: {epochs: 50}"),
+    ("title", "name", "did you mean 'title'?"), ("targets", "labels", "did you mean 'targets'?"), ("[0.35, 0.35]", "[0,35, 0,35]", "0,35 may be one number or two; a decimal has a point: 0.35"),
+    ("b: [0.60]", "b: [0,60]", "if 0,60 is one number, write 0.60"), ("[0.05, 0.10]", "[0.05; 0.10]", "numbers are separated by commas"),
+    ("[0.05, 0.10]", "(0.05, 0.10)", "a list has square brackets: [0.05, 0.10]"),
+]
+EXPRESSIONS = [
+    ("2x", "a product is written with *"), ("x^2", "a power is written **"), ("e^x", "write exp(x) for e^x"), ('"|x|"', "write abs( ) for |"), ("x·x", "write * (of matrices @) for ·"),
+    ("α*x", "write alpha for α"), ("λ*x", "write lam for λ"), ("x(x + 1)", "a product is written with *, as in x*(...)"), ("log10(x)", "write ln(x)/ln(10)"), ("np.exp(x)", "write exp(...)"),
+    ("W^T @ x", "write .T for ^T"), ("W' @ x", "a transpose is written .T"), ("transpose(x)", "write W.T"), ("y + 1", "'y' stands in its own equation"), ("x/0", "division by zero"),
+    ("f(x)", "needs its slope: given"), ("x % 2", "known are + - * / ** @"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "told"), WORDS)
+def test_a_teachers_own_words_are_answered(old: str, new: str, told: str) -> None:
+    text = TWO_LAYERS.replace(old, new, 1)
+    with pytest.raises(SpecError) as caught:
+        located = parse(text, "net.yaml")
+        build(located.data, located)
+    line = text[:text.index(new)].count("\n") + 1 + new.count("\n")
+    assert told in str(caught.value) and str(caught.value).startswith(f"net.yaml:{line}: ")
+
+
+@pytest.mark.parametrize(("written", "told"), EXPRESSIONS)
+def test_mathematics_of_the_board_is_answered(written: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text(f"equations:\n  y: {written}\n", encoding="utf-8")
+    with pytest.raises(SpecError) as caught:
+        produce(tmp_path / "f.yaml", tmp_path, Request(("json",)), lambda line: None)
+    assert told in str(caught.value) and "f.yaml:2: equations y: " in str(caught.value)
+
+
+def test_a_list_without_blanks_and_other_words_are_read() -> None:
+    located = parse(TWO_LAYERS.replace("[0.05, 0.10]", "[1,2]").replace("activation: sigmoid", "activation: logistic", 1), "net.yaml")
+    spec = build(located.data, located)
+    assert spec.layers[0].activation == "sigmoid" and spec.inputs["x"] == (1, 2)
+
+
 def test_the_way_round_a_singular_determinant_goes() -> None:
     written = {"equations": {"d": "A[0, 0]*A[1, 1] - A[0, 1]*A[1, 0]"}, "at": {"A": [[1, 2], [2, 4]]}}
     problem = problem_of(build(written))

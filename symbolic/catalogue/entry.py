@@ -79,7 +79,7 @@ SPOKEN = (("also", "Also"), ("defined", "Domain"), ("at_kink", "Kinks"), ("conve
 
 def stated(row: Any) -> tuple[Fact, ...]:
     """What a row says in words about itself: whichever of the fields above it has."""
-    return tuple(Fact(head, _sentence(said if isinstance(said, str) else ", ".join(filter(str.isascii, said)))) for name, head in SPOKEN if (said := getattr(row, name, "")))
+    return tuple(Fact(head, _sentence(said if isinstance(said, str) else "called " + ", ".join(filter(str.isascii, said)))) for name, head in SPOKEN if (said := getattr(row, name, "")))
 
 
 def _sentence(words: str) -> str:
