@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from .. import problem as problems, spec as specs
+from .. import problem as problems
 from ..lesson import plan
+from ..reading import specfile
 from ..verify import Certified, certify
 
 Data = Mapping[str, Any]
@@ -122,7 +123,7 @@ OPERATIONS: dict[str, Model] = _rows(
 @cache
 def problem(row: Model) -> problems.Problem:
     """The problem that a row states."""
-    return problems.build(specs.build(dict(row.data)))
+    return problems.build(specfile.build(dict(row.data)))
 
 
 @cache
