@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import lru_cache
 from math import floor, log10
 from typing import Any
 
@@ -21,7 +20,7 @@ from mpmath import mp
 from . import expr as ex
 from .expr import Expr
 from .functions import FUNCTIONS
-from .language.arithmetic import MP, Matrix, entries
+from .language.arithmetic import MP, Matrix, entries, ten
 from .language.takes import MOVES
 from .language.tree import signed
 from .latex import COLOURS, MUL, NEG, POW, Printer
@@ -43,12 +42,12 @@ def decimal(value: Any, digits: int) -> str:
     if value == 0:
         return "0"
     sign, value = ("-", -value) if value < 0 else ("", value)
-    power = _power(value)
-    scaled = value * _ten(digits - 1 - power, mp.prec)
+    power = leading(value)
+    scaled = value * ten(digits - 1 - power)
     whole = int(mp.floor(scaled + mp.mpf(1) / 2 + _TIE))  # a tie is rounded up, as students do
     if whole >= 10**digits:  # 0.99996 -> 1.000
         whole, power = whole // 10, power + 1
-    exact = abs(scaled - mp.nint(scaled)) < _ten(-20, mp.prec)
+    exact = abs(scaled - mp.nint(scaled)) < ten(-20)
     if not SMALL < power < LARGE:
         head = _point(whole, digits - 1)
         head = _bare(head) if exact else head
@@ -60,16 +59,11 @@ def decimal(value: Any, digits: int) -> str:
     return sign + (_bare(text) if exact else text)
 
 
-def _power(value: Any) -> int:
-    """The power of ten of the leading digit (floats first: a logarithm in high precision is slow)."""
+def leading(value: Any) -> int:
+    """The power of ten of the leading digit of a positive number (floats first: a logarithm in high precision is slow)."""
     near = float(value)
     power = floor(log10(near)) if 1e-300 < near < 1e300 else int(mp.floor(mp.log10(value)))
-    return power + (value >= _ten(power + 1, mp.prec)) - (value < _ten(power, mp.prec))
-
-
-@lru_cache(maxsize=1024)
-def _ten(power: int, prec: int) -> Any:
-    return mp.mpf(10) ** power
+    return power + (value >= ten(power + 1)) - (value < ten(power))
 
 
 def _point(whole: int, places: int) -> str:
@@ -163,9 +157,9 @@ class Numbers:
 
     def _agrees(self, got: Any, value: Any, shown: str) -> bool:
         if not _DECIMAL.fullmatch(shown):  # an exact form such as \frac{3}{4}
-            return bool(abs(got - value) <= abs(value) * mp.mpf(10) ** -self.digits)
+            return bool(abs(got - value) <= abs(value) * ten(-self.digits))
         if value == 0:
-            return bool(abs(got) < mp.mpf(10) ** -self.digits)
+            return bool(abs(got) < ten(-self.digits))
         significant = max(self.digits, len(re.sub(r"\\cdot.*|\^.*|[-.]", "", shown).lstrip("0")))
         return read_back(decimal(got, significant)) == read_back(shown)
 

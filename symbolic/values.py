@@ -17,7 +17,7 @@ from mpmath import mp
 
 from .derive import Derivation
 from .expr import Expr
-from .language.arithmetic import MP, Arithmetic, Env, Matrix, entries, spread_out
+from .language.arithmetic import MP, Arithmetic, Env, Matrix, entries, spread_out, ten
 from .network import Network
 
 LARGEST = 1e300  # numbers beyond this fit no float
@@ -89,6 +89,6 @@ def inner(a: Matrix, b: Matrix) -> Any:
 
 def difference(f: Callable[[Matrix], Matrix], at: Matrix, direction: Matrix) -> Matrix:
     """The directional derivative by central differences (h = 1e-30 of the value's size, in 90-digit arithmetic)."""
-    h = mp.mpf(10) ** -(mp.dps // 3) * max(mp.mpf(1), *(abs(x) for row in at for x in row))
+    h = ten(-(mp.dps // 3)) * max(mp.mpf(1), *(abs(x) for row in at for x in row))
     above, below = f(shifted(at, direction, h)), f(shifted(at, direction, -h))
     return [[(a - b) / (2 * h) for a, b in zip(*rows, strict=True)] for rows in zip(above, below, strict=True)]

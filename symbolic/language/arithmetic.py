@@ -80,14 +80,15 @@ class HighPrecision(Arithmetic):
     def add(self, terms: Sequence[Any]) -> Any:
         """A sum; what only rounding has left of an exact zero is zero (0.33*0.16 - 0.0528)."""
         total = super().add(terms)
-        if total and abs(total) < max(map(abs, terms)) * _left_by_rounding(mp.prec):
+        if total and mp.mag(total) < max(map(mp.mag, terms)) - _bits_left(mp.prec) and abs(total) < max(map(abs, terms)) * ten(12 - mp.dps):
             return mp.mpf(0)
         return total
 
     def dot(self, xs: Sequence[Any], ys: Sequence[Any]) -> Any:
         """A sum of products, with the same zero as `add`."""
         total = mp.fdot(xs, ys)
-        if total and abs(total) < max(map(abs, xs)) * max(map(abs, ys)) * _left_by_rounding(mp.prec):
+        if total and mp.mag(total) < max(map(mp.mag, xs)) + max(map(mp.mag, ys)) - _bits_left(mp.prec) \
+                and abs(total) < max(map(abs, xs)) * max(map(abs, ys)) * ten(12 - mp.dps):
             return self.add([x * y for x, y in zip(xs, ys, strict=True)])
         return total
 
@@ -95,7 +96,7 @@ class HighPrecision(Arithmetic):
         """By elimination; what only rounding has left of a singular matrix is zero (Hadamard: |det| <= product of the lengths of the rows)."""
         found = mp.det(mp.matrix(rows))
         largest = mp.fprod(mp.norm(row) for row in rows)
-        return found if abs(found) > largest * _left_by_rounding(mp.prec) else mp.mpf(0)
+        return found if abs(found) > largest * ten(12 - mp.dps) else mp.mpf(0)
 
     def inverse(self, rows: Matrix) -> Matrix:
         if self.determinant(rows) == 0:
@@ -129,10 +130,20 @@ def _constant(value: Any, prec: int) -> Any:
     return mp.mpf(value.evalf(mp.dps + 5)._mpf_)
 
 
+@lru_cache(maxsize=1024)
+def _ten(power: int, prec: int) -> Any:
+    return mp.mpf(10) ** power
+
+
+def ten(power: int) -> Any:
+    """A power of ten at the precision in force."""
+    return _ten(power, mp.prec)
+
+
 @lru_cache(maxsize=16)
-def _left_by_rounding(prec: int) -> Any:
-    """The largest relative size of what rounding leaves of an exact zero."""
-    return mp.mpf(10) ** (12 - mp.dps)
+def _bits_left(prec: int) -> int:
+    """How many bits smaller such a rest is at least: powers of two are compared first, which costs nothing."""
+    return int((mp.dps - 12) * 3.3219) - 3
 
 
 def _real(value: Any, what: Callable[[], str]) -> Any:
@@ -277,16 +288,17 @@ def entries(e: Expr, env: Env, arithmetic: Arithmetic) -> Matrix:
 
 
 def _entrywise(e: Expr, parts: list[Matrix], env: Env, arithmetic: Arithmetic) -> Matrix:
-    def one(xs: list[Any]) -> Any:
-        if e.op != "cases":
-            return arithmetic.combine(e, xs, env)
-        names = [ex.sym(f"_{k}") for k in range(len(xs))]
-        return arithmetic.cases(ex.Expr("cases", tuple(names), e.data), {f"_{k}": x for k, x in enumerate(xs)})
+    combine, args = arithmetic.combine, e.args
+    if e.op == "cases":
+        e = ex.Expr("cases", tuple(ex.sym(f"_{k}") for k in range(len(parts))), e.data, e.shape)
+
+        def combine(e: Expr, xs: Sequence[Any], env: Env) -> Any:
+            return arithmetic.cases(e, {f"_{k}": x for k, x in enumerate(xs)})
 
     if not e.shape:
-        return [[one([p[0][0] for p in parts])]]
-    wide = [bool(x.shape) for x in e.args]
-    return [[one([p[i][j] if w else p[0][0] for p, w in zip(parts, wide, strict=True)]) for j in range(int(e.shape[1]))] for i in range(int(e.shape[0]))]
+        return [[combine(e, [p[0][0] for p in parts], env)]]
+    wide = [(p, bool(x.shape)) for x, p in zip(args, parts, strict=True)]
+    return [[combine(e, [p[i][j] if w else p[0][0] for p, w in wide], env) for j in range(int(e.shape[1]))] for i in range(int(e.shape[0]))]
 
 
 def _onehot(e: Expr, part: Matrix, arithmetic: Arithmetic) -> Matrix:

@@ -17,7 +17,7 @@ from ..decimals import Numbers, without_roles
 from ..derive import Step
 from ..errors import CheckError
 from ..expr import ONE, Expr
-from ..language.arithmetic import MP, Matrix, entries, spread_out
+from ..language.arithmetic import MP, Matrix, entries, spread_out, ten
 from ..language.tree import shapes
 from ..latex import Printer
 from ..lectures.descent import first_step
@@ -103,7 +103,7 @@ class Sheet:
                 for i, row in enumerate(rows if key in self.values else []):
                     for j, exact in enumerate(row):
                         value = self.values[key][i][j]
-                        if exact is not None and abs(MP.number(exact) - value) > max(abs(value), mp.mpf(10) ** -30) * mp.mpf(10) ** -40:
+                        if exact is not None and abs(MP.number(exact) - value) > max(abs(value), ten(-30)) * ten(-40):
                             raise CheckError(f"the exact form {exact} of {key} is not {mp.nstr(value, 8)}; nothing was written")
 
     # ------------------------------------------------------------ numbers

@@ -14,7 +14,7 @@ from ..decimals import Numbers, decimal, matrix, read_back
 from ..derive import derive
 from ..errors import SpecError
 from ..functions import FUNCTIONS
-from ..language.arithmetic import MP, Matrix
+from ..language.arithmetic import MP, Matrix, ten
 from ..latex import Printer
 from ..lectures.descent import Moment
 from ..network import Network
@@ -41,7 +41,7 @@ def answered(work: Work, value: Matrix, digits: int) -> str:
     """A right answer: where it is exact also as the decimals of a calculator, beside which the tolerance makes sense."""
     exact, decimals = printed(work, value, digits), cells(value, digits)
     with mp.workdps(DIGITS):
-        ends = all(abs(read_back(decimal(v, digits)) - v) < mp.mpf(10) ** -SHARP for row in value for v in row)
+        ends = all(abs(read_back(decimal(v, digits)) - v) < ten(-SHARP) for row in value for v in row)
     return exact if exact == decimals else f"{exact} {'=' if ends else chr(92) + 'approx'} {decimals}"
 
 

@@ -20,10 +20,11 @@ from typing import Any
 
 from mpmath import iv, mp
 
+from ..decimals import leading
 from ..derive import Derivation
 from ..errors import CheckError
 from ..expr import Expr
-from ..language.arithmetic import Arithmetic, Env, Matrix
+from ..language.arithmetic import Arithmetic, Env, Matrix, ten
 from ..language.scalars import RELATIONS
 from .stepping import numbers
 from .worked import Key, Rejected, Work, evaluated
@@ -164,7 +165,7 @@ def tolerances(work: Work) -> dict[Key, Matrix]:
 
 def _tolerance(interval: Any, value: Any, key: Key) -> Any:
     low, high = mp.mpf(interval.a), mp.mpf(interval.b)
-    slack = mp.mpf(10) ** (6 - WORKING) * max(abs(value), mp.mpf(1))
+    slack = ten(6 - WORKING) * max(abs(value), mp.mpf(1))
     if not low - slack <= value <= high + slack:
         raise CheckError(f"the interval of {key} does not hold its value {mp.nstr(value, 10)}; no question was made")
     return rounded_up(max(high - value, value - low, mp.mpf(0)))
@@ -179,8 +180,8 @@ def rounded_up(x: Any) -> Any:
     if not x:
         return mp.mpf(0)
     with mp.workdps(WORKING):
-        power = mp.mpf(10) ** (int(mp.floor(mp.log10(x))) - 1)
-        return mp.ceil(x / power - mp.mpf(10) ** -20) * power
+        power = ten(leading(x) - 1)
+        return mp.ceil(x / power - ten(-20)) * power
 
 
 def passes(answer: Matrix, value: Matrix, tolerance: Matrix) -> bool:

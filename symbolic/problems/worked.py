@@ -23,7 +23,7 @@ from .. import expr as ex
 from ..derive import Derivation, derive
 from ..errors import CheckError, SpecError, nearest
 from ..expr import Expr
-from ..language.arithmetic import MP, Arithmetic, Env, Matrix
+from ..language.arithmetic import MP, Arithmetic, Env, Matrix, ten
 from ..lesson import Lesson, plan
 from ..network import Network
 from ..pages.sheet import Sheet, TexLine
@@ -206,7 +206,7 @@ def _fraction(about: float, value: Callable[[], Any], largest: int) -> Fraction 
     near = Fraction(about).limit_denominator(largest)
     if abs(about * near.denominator - near.numerator) > NEAR:  # most numbers are none, and a glance shows it
         return None
-    return near if abs(value() * near.denominator - near.numerator) < mp.mpf(10) ** -SHARP else None
+    return near if abs(value() * near.denominator - near.numerator) < ten(-SHARP) else None
 
 
 def evaluated(problem: Problem, derivation: Derivation, leaves: Env, keys: Sequence[Key], arithmetic: Arithmetic = MP) -> dict[Any, Matrix]:
@@ -289,7 +289,7 @@ def _jacobian_checked(network: Network, values: Mapping[Any, Matrix], key: Any) 
 def _compared(got: Any, expected: Any, key: Key, network: Network) -> Any:
     """The relative difference of two numbers. Raises CheckError beyond 30 digits."""
     error = abs(got - expected) / max(abs(got), abs(expected), mp.mpf(1))
-    if not error < mp.mpf(10) ** -AGREE:
+    if not error < ten(-AGREE):
         raise CheckError(f"{spoken(key, network)} is {mp.nstr(got, 12)} by the derivation and {mp.nstr(expected, 12)} by differences; no question was made")
     return error
 
