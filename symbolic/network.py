@@ -142,6 +142,11 @@ class Network:
         return {**(printed_names(self.symbols) if len(self.layers) == 1 else {}), **self.aliases}
 
     @cached_property
+    def memo(self) -> dict[Any, Any]:
+        """What later stages find out about it, kept as long as it lives."""
+        return {}
+
+    @cached_property
     def is_scalar(self) -> bool:
         """Whether every value is a single number."""
         return all(not s.shape for s in self.symbols.values()) and \

@@ -70,7 +70,7 @@ def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTE
 
     formula: how the key's line is printed, where mistakes have to change that line itself, each differently.
     """
-    memo = work.machine.memo
+    memo = work.network.memo
     where = ("mistakes", key, tuple(names), count, formula is not None, repr(work.problem.descent) if not isinstance(key, str) and key[0] is None else None)
     if where not in memo:
         with mp.workdps(DIGITS):
@@ -264,14 +264,14 @@ def everything(work: Work, mistake: Mistake, leaves: Env, keys: Sequence[Key], a
 def _again(work: Work, mistake: Mistake) -> Sequence[str]:
     """The equations that a mistake moves: those that it changes, and what depends on them."""
     where = ("again", id(mistake))
-    if where not in work.machine.memo:
+    if where not in work.network.memo:
         right = {eq.name: eq.rhs for eq in work.network.equations}
         moved: dict[str, None] = {}
         for eq in mistake.working.network.equations:
             if mistake.working.recall or right.get(eq.name) != eq.rhs or not moved.keys().isdisjoint(eq.rhs.names):
                 moved[eq.name] = None
-        work.machine.memo[where] = mistake, tuple(moved)  # with the mistake, so that no other one gets its id
-    found: Sequence[str] = work.machine.memo[where][1]
+        work.network.memo[where] = mistake, tuple(moved)  # with the mistake, so that no other one gets its id
+    found: Sequence[str] = work.network.memo[where][1]
     return found
 
 

@@ -27,7 +27,7 @@ from .solution import answered, cells, lines_of, printed, said
 from .spaces import Value
 from .tolerance import apart
 from .variants import judge, placed
-from .wording import Runs, Wording, sentence
+from .wording import Runs, sentence, worded
 from .worked import Key, Rejected, Work, exactly, key_of, needed, spoken
 
 TRIED = 40  # mistakes looked through for wrong options
@@ -58,7 +58,7 @@ class Asking:
 
     def filled(self, text: str) -> Runs:
         """A sentence of the file with the parameters of this variant. Raises SpecError."""
-        return sentence(Wording(text, list(self.file.parameters)), self.given, self.work.network)
+        return sentence(worded(text, tuple(self.file.parameters)), self.given, self.work.network)
 
     def order(self, what: str, count: int) -> list[int]:
         return placed(self.seed, f"{self.file.name}/{self.place}/{what}", count)

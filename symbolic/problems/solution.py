@@ -54,9 +54,9 @@ def cells(value: Matrix, digits: int, exact: Sequence[Sequence[Any]] | None = No
 
 def name_of(work: Work, key: Key) -> str:
     """A key as a formula: a name, its gradient, its new value."""
-    if ("name", key) not in work.machine.memo:
-        work.machine.memo["name", key] = _name_of(work, key)
-    return str(work.machine.memo["name", key])
+    if ("name", key) not in work.network.memo:
+        work.network.memo["name", key] = _name_of(work, key)
+    return str(work.network.memo["name", key])
 
 
 def _name_of(work: Work, key: Key) -> str:
@@ -111,9 +111,9 @@ def _quantity(work: Work, key: Any) -> list[TexLine]:
     writer, row = Writer(work.sheet), QUANTITIES[name]
     if not row.equations:  # the Hessian itself
         where = ("entries", names_of(work.problem, name))
-        if where not in work.machine.memo:
-            work.machine.memo[where] = checked_entries(work.network, derivation, where[1])
-        found = work.machine.memo[where]
+        if where not in work.network.memo:
+            work.network.memo[where] = checked_entries(work.network, derivation, where[1])
+        found = work.network.memo[where]
         lines = list(in_symbols(writer, *found).lines) if found else []
         return [*lines, TexLine(row.symbol, printed(work, work.value(key), work.sheet.digits))]
     with mp.workdps(DIGITS):
@@ -203,9 +203,9 @@ _NAMES = re.compile(r"\b(" + "|".join(SPOKEN) + r")\b")
 
 def said(sentence: str, work: Work) -> tuple[tuple[str, str], ...]:
     """A marker's sentence with its names as formulas; a name that the network does not know stays as it is."""
-    if ("said", sentence) not in work.machine.memo:
-        work.machine.memo["said", sentence] = _said(sentence, work.network)
-    found: tuple[tuple[str, str], ...] = work.machine.memo["said", sentence]
+    if ("said", sentence) not in work.network.memo:
+        work.network.memo["said", sentence] = _said(sentence, work.network)
+    found: tuple[tuple[str, str], ...] = work.network.memo["said", sentence]
     return found
 
 

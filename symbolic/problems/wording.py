@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import jinja2
@@ -107,6 +108,12 @@ class Wording:
         return tuple(out)
 
 
+@lru_cache(maxsize=1024)
+def worded(text: str, parameters: tuple[str, ...]) -> Wording:
+    """The template of a text, read once. Raises ValueProblem."""
+    return Wording(text, parameters)
+
+
 def sentence(wording: Wording, given: Mapping[str, Value], network: Network) -> Runs:
     """The words of one sentence, which holds no block. Raises SpecError."""
     pieces = wording.pieces(given, network)
@@ -145,6 +152,17 @@ def inline(text: str, network: Network) -> str:
 def _side(text: str, network: Network) -> str:
     if text.startswith("["):
         return _list(text)
+    known: dict[str, str] = network.memo.setdefault("sides", {})
+    if text not in known:
+        try:
+            return number(parse_number(text), decimal=is_decimal(text))
+        except ValueProblem:
+            known[text] = _formula(text, network)
+    return known[text]
+
+
+def _formula(text: str, network: Network) -> str:
+    """A name, a slope or an expression of names."""
     if text in ("learning_rate", "eta"):
         return r"\eta"
     if text.endswith("_new") and network.resolve(text[:-4]) in network.symbols:
@@ -153,13 +171,7 @@ def _side(text: str, network: Network) -> str:
         u, v = (network.resolve(n) for n in slope.groups())
         if u in network.symbols and v in network.symbols:  # written out, also where it has a short name
             return Printer(network).fraction(Printer(network).name(u), Printer(network).name(v))
-    try:
-        return number(parse_number(text), decimal=is_decimal(text))
-    except ValueProblem:
-        pass
-    tree = formula(text, network, lambda u, v: slope_name(network, u, v), ex.sym("eta"))
-    printer = Printer(network)
-    return printer(tree)
+    return Printer(network)(formula(text, network, lambda u, v: slope_name(network, u, v), ex.sym("eta")))
 
 
 def _list(text: str) -> str:

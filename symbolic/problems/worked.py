@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from math import exp
@@ -56,14 +56,12 @@ class Rejected(Exception):
 class Machine:
     """A network whose derivation is proved, for all numbers that are put into it.
 
-    lesson: its certified steps; long: the same walk without theorems, as a student may go; worst: the largest
-    difference seen; memo: what later stages find out about the network.
+    lesson: its certified steps; long: the same walk without theorems, as a student may go; worst: the largest difference seen.
     """
 
     lesson: Lesson
     long: Derivation
     worst: float
-    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def network(self) -> Network:
@@ -325,9 +323,9 @@ def needed(work: Work, keys: Iterable[Key]) -> list[Key]:
     """What has to be worked out for some keys, in order: values of the forward pass, gradients, updates."""
     asked = tuple(keys)
     where = ("needed", asked, tuple(work.problem.moved) if work.problem.descent else ())
-    if where not in work.machine.memo:
-        work.machine.memo[where] = _needed(work, asked)
-    return list(work.machine.memo[where])
+    if where not in work.network.memo:
+        work.network.memo[where] = _needed(work, asked)
+    return list(work.network.memo[where])
 
 
 def _needed(work: Work, keys: Iterable[Key]) -> list[Key]:
