@@ -50,12 +50,12 @@ def exam() -> None:
 def print_command(file: Path, roster: Path | None, variants: int | None, folder: Path | None, formats: str, jobs: int, scheduler: str | None,
                   templates: Path | None, overwrite: bool, quiet: bool) -> None:
     """One paper a student with its key; a second run makes only what is missing. Exit status 1 if a paper or a line of the roster is amiss."""
+    gc.set_threshold(100_000, 50, 50)
     from ..exam import bulk, roster as rosters, spec
     from ..exam.work import Job
     from ..exam.workers import local
 
     gc.freeze()  # SymPy's tables stay: to look through them again and again takes a tenth of the time
-    gc.set_threshold(100_000, 50, 50)
     found = spec.load(file)
     job = Job(found, _formats(formats), _templates(templates))
     if variants and roster:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 ATOM = 9  # binds as a single letter does
@@ -53,6 +54,7 @@ def number(value: Any, *, decimal: bool = False) -> str:
     return rf"{sign}\frac{{{abs(value.numerator)}}}{{{value.denominator}}}"
 
 
+@lru_cache(maxsize=1024)
 def _irrational(value: Any) -> str:
     import sympy
 

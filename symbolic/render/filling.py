@@ -26,7 +26,7 @@ def make_environment(own: Path | None = None) -> jinja2.Environment:
         loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(p) for p in folders]),
         block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
         comment_start_string="<#", comment_end_string="#>", undefined=jinja2.StrictUndefined,
-        finalize=lambda v: str(v) if isinstance(v, (Tex, int)) else escape(str(v)),
+        finalize=lambda v: v if isinstance(v, (Tex, int)) else escape(str(v)), auto_reload=False,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
 
 

@@ -26,9 +26,10 @@ def split(formula: str, signs: tuple[str, ...]) -> list[str]:
     ['a', '+ \\frac{b + c}{d}', '- e']
     """
     pieces, depth, start, i = [], 0, 0, 0
-    while i < len(formula):
-        sign = next((s for s in signs if depth == 0 and i > start and formula.startswith(s, i)), None)
-        if sign is not None:
+    last = max(formula.rfind(s) for s in signs)
+    while i <= last:
+        if depth == 0 and i > start and formula.startswith(signs, i):
+            sign = next(s for s in signs if formula.startswith(s, i))
             pieces.append(formula[start:i])
             start, i = i + (sign[0] == " "), i + len(sign)
             continue
