@@ -40,9 +40,11 @@ def printed(work: Work, value: Matrix, digits: int) -> str:
 def answered(work: Work, value: Matrix, digits: int) -> str:
     """A right answer: where it is exact also as the decimals of a calculator, beside which the tolerance makes sense."""
     exact, decimals = printed(work, value, digits), cells(value, digits)
+    if exact == decimals:
+        return exact
     with mp.workdps(DIGITS):
         ends = all(abs(read_back(decimal(v, digits)) - v) < ten(-SHARP) for row in value for v in row)
-    return exact if exact == decimals else f"{exact} {'=' if ends else chr(92) + 'approx'} {decimals}"
+    return f"{exact} {'=' if ends else chr(92) + 'approx'} {decimals}"
 
 
 def cells(value: Matrix, digits: int, exact: Sequence[Sequence[Any]] | None = None) -> str:
@@ -190,8 +192,8 @@ def stated(work: Work) -> dict[str, tuple[Line, ...]]:
 
 def _given(work: Work, name: str) -> str:
     """A given number in full, whatever its size: the reader has to work with it."""
-    exact = work.sheet.exact.get(name)
-    return cells(work.problem.numbers()[name], 12, exact)  # type: ignore[index]
+    given = work.values or work.problem.numbers() or {}
+    return cells(given[name], 12, work.sheet.exact.get(name))
 
 
 # ---------------------------------------------------------------- sentences

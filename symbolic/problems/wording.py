@@ -81,8 +81,9 @@ class Wording:
         if len(text) > MOST_LETTERS:
             raise ValueProblem(f"a text of {len(text):,} letters; at most {MOST_LETTERS:,} are read")
         try:
-            _allowed(environment.parse(text), [*parameters, *RESERVED])
-            self.template = environment.from_string(text)  # only now: whatever is constant is worked out here
+            tree = environment.parse(text)
+            _allowed(tree, [*parameters, *RESERVED])
+            self.template = environment.from_string(tree)  # only now: whatever is constant is worked out here
         except jinja2.TemplateError as e:
             raise ValueProblem(f"the template cannot be read: {e.message}", max(getattr(e, "lineno", 1) - 1, 0)) from None
         except ValueProblem:
