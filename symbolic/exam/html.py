@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from ..problems.question import Line, Part, Question
+from ..problems.question import Line, Part, Question, function_of
 from ..problems.wording import Piece
 from ..render.filling import render
 from ..render.mathml import Html, mathml
