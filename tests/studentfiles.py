@@ -812,3 +812,173 @@ def backward(X, y, y_pred, h, params):
     d = e @ W2.T * (1 - h**2)
     return [[X.T @ d, d.sum(axis=0)], [h.T @ e, e.sum(axis=0)]]
 ''')
+
+
+# ---- as code is written outside courses: closures, lists of layers, functions that are layers
+
+student("forward returns its backward", "4-3-2 relu identity", "half_squared_error", "functions forward() and backward(), which forward() returns", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+def forward(x, W1, b1, W2, b2):
+    h = x @ W1 + b1
+    a = np.maximum(h, 0)
+    def backward(dout):
+        dW2, db2 = a.T @ dout, dout.sum(axis=0)
+        dh = (dout @ W2.T) * (h > 0)
+        dW1, db1 = x.T @ dh, dh.sum(axis=0)
+        return dW1, db1, dW2, db2
+    return a @ W2 + b2, backward
+''')
+
+student("layers that return their pullbacks", "4-3-2 tanh identity", "mse", "layers that are functions: dense()", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+def dense(x, W, b):
+    def pullback(g):
+        return g @ W.T, x.T @ g, g.sum(0)
+    return x @ W + b, pullback
+
+def tanh(x):
+    out = np.tanh(x)
+    def pullback(g):
+        return g * (1 - out * out)
+    return out, pullback
+''')
+
+student("affine_forward and affine_backward", "4-3-2 relu softmax", "cross_entropy", "layers that are functions: affine_forward()", "rows, W as (in, out), b as (n,), y as numbers of classes", '''
+import numpy as np
+
+def affine_forward(x, w, b):
+    return x.dot(w) + b, (x, w)
+
+def affine_backward(dout, cache):
+    x, w = cache
+    return dout.dot(w.T), x.T.dot(dout), dout.sum(axis=0)
+
+def relu_forward(x):
+    return np.maximum(0, x), x
+
+def relu_backward(dout, x):
+    return dout * (x > 0)
+
+def softmax_loss(x, y):
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    p = e / e.sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(len(x)), y]).mean()
+    p[np.arange(len(x)), y] -= 1
+    return loss, p / len(x)
+''')
+
+student("layers as dictionaries in a list", "4-3-2 relu sigmoid", "half_squared_error", "class Net; gradients are what one update changes", "rows, W as (in, out), b as (1, n)", '''
+import numpy as np
+
+class Net:
+    def __init__(self, sizes, lr=0.1):
+        self.lr, self.layers = lr, []
+        for i in range(len(sizes) - 1):
+            self.layers.append({"W": np.random.randn(sizes[i], sizes[i + 1]), "b": np.zeros((1, sizes[i + 1]))})
+
+    def forward(self, X):
+        self.a = [X]
+        for k, layer in enumerate(self.layers):
+            z = self.a[-1] @ layer["W"] + layer["b"]
+            self.a.append(np.maximum(z, 0) if k < len(self.layers) - 1 else 1 / (1 + np.exp(-z)))
+        return self.a[-1]
+
+    def backward(self, X, y):
+        out, count = self.a[-1], len(self.layers)
+        dz = (out - y) * out * (1 - out) / len(X)
+        for k in range(count - 1, -1, -1):
+            below = dz @ self.layers[k]["W"].T * (self.a[k] > 0)
+            self.layers[k]["W"] -= self.lr * self.a[k].T @ dz
+            self.layers[k]["b"] -= self.lr * dz.sum(axis=0, keepdims=True)
+            dz = below
+''')
+
+student("pairs in a list, the last layer first", "4-3-2 tanh identity", "half_squared_error", "functions forward() and backward()", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+def forward(params, x):
+    acts = [x]
+    for k, (W, b) in enumerate(params):
+        z = acts[-1] @ W + b
+        acts.append(np.tanh(z) if k < len(params) - 1 else z)
+    return acts[-1], acts
+
+def backward(params, acts, y):
+    grads, d = [], (acts[-1] - y) / len(y)
+    for k in reversed(range(len(params))):
+        W, b = params[k]
+        grads.append((acts[k].T @ d, d.sum(0)))
+        d = d @ W.T * (1 - acts[k] ** 2)
+    return grads
+''', notes=("the list of gradients begins with the last layer",))
+
+student("lists that count from 1", "4-3-2 sigmoid sigmoid", "half_squared_error", "class Network", "columns, W as (out, in), b as (n, 1)", '''
+import numpy as np
+
+class Network:
+    def __init__(self, topology):
+        self.L = len(topology)
+        self.weights, self.biases = [None], {}
+        for l in range(1, self.L):
+            self.weights.append(np.random.randn(topology[l], topology[l - 1]))
+            self.biases[l] = np.zeros((topology[l], 1))
+
+    def forward(self, X):
+        self.a = [X]
+        for l in range(1, self.L):
+            self.a.append(1 / (1 + np.exp(-(self.weights[l] @ self.a[-1] + self.biases[l]))))
+        return self.a[-1]
+
+    def backward(self, X, Y):
+        dW, db = [None] * self.L, {}
+        delta = (self.a[-1] - Y) * self.a[-1] * (1 - self.a[-1]) / X.shape[1]
+        for l in range(self.L - 1, 0, -1):
+            dW[l], db[l] = delta @ self.a[l - 1].T, delta.sum(axis=1, keepdims=True)
+            delta = self.weights[l].T @ delta * self.a[l - 1] * (1 - self.a[l - 1])
+        return dW, db
+''')
+
+student("objects that hold a layer each", "4-3-2 sigmoid sigmoid", "half_squared_error", "class Network", "rows, W as (in, out), b as (n,)", '''
+import numpy as np
+
+class Layer:
+    def __init__(self, n_in, n_out):
+        self.W, self.b = np.random.randn(n_in, n_out), np.zeros(n_out)
+
+class Network:
+    def __init__(self, sizes):
+        self.layers = [Layer(a, b) for a, b in zip(sizes, sizes[1:])]
+
+    def forward(self, X):
+        self.acts = [X]
+        for layer in self.layers:
+            self.acts.append(1 / (1 + np.exp(-(self.acts[-1] @ layer.W + layer.b))))
+        return self.acts[-1]
+
+    def backward(self, y):
+        out = self.acts[-1]
+        delta = (out - y) * out * (1 - out) / len(y)
+        for layer, a in zip(reversed(self.layers), reversed(self.acts[:-1])):
+            layer.dW, layer.db = a.T @ delta, delta.sum(axis=0)
+            delta = delta @ layer.W.T * a * (1 - a)
+''')
+
+student("local gradients of one layer after another", "4-3-2 sigmoid sigmoid", "half_squared_error", "function train(), its local variables", "rows, W as (in, out), b as (1, n)", '''
+import numpy as np
+
+def train(X, y, weights, biases, epochs=1000, lr=0.1):
+    for epoch in range(epochs):
+        acts = [X]
+        for W, b in zip(weights, biases):
+            acts.append(1 / (1 + np.exp(-(acts[-1] @ W + b))))
+        delta = (acts[-1] - y) * acts[-1] * (1 - acts[-1])
+        for i in range(len(weights) - 1, -1, -1):
+            dW = acts[i].T @ delta / len(X)
+            db = delta.mean(axis=0)
+            delta = delta @ weights[i].T * acts[i] * (1 - acts[i])
+            weights[i] -= lr * dW
+            biases[i] -= lr * db
+    return weights, biases
+''')

@@ -72,6 +72,13 @@ PLANTED: dict[str, list[tuple[str, str, str]]] = {
         ("sign", "delta = (out - y)", "delta = (y - out)"),
         ("output-slope", "(out - y) * out * (1 - out)", "(out - y)"),
     ],
+    "forward returns its backward": [("hidden-slope", " * (h > 0)", "")],
+    "layers that return their pullbacks": [("slope-incomplete", "(1 - out * out)", "(1 - out)")],
+    "affine_forward and affine_backward": [("hidden-slope", "return dout * (x > 0)", "return dout")],
+    "layers as dictionaries in a list": [("hidden-slope", " * (self.a[k] > 0)", "")],
+    "pairs in a list, the last layer first": [("hidden-slope", " * (1 - acts[k] ** 2)", "")],
+    "lists that count from 1": [("bias-mean", "delta.sum(axis=1, keepdims=True)", "delta.mean(axis=1, keepdims=True)")],
+    "local gradients of one layer after another": [("mean-on-some", "delta.mean(axis=0)", "delta.sum(axis=0)")],
 }
 
 
@@ -144,3 +151,75 @@ def test_a_gradient_worked_out_in_the_return_statement_has_a_line(returned: str,
     assert {r.verdict.name: r.source.line for r in report.rows} == {"W1": 5, "b1": 6}
     (cause,), *_ = report.causes
     assert cause.slip == "bias-mean" and cause.source.line == 6
+
+
+DIFFERENCES = """
+import numpy as np
+def forward(X, W1, b1, W2, b2):
+    return np.maximum(0, X @ W1 + b1) @ W2 + b2
+def numerical(f, p, eps=1e-5):
+    g = np.zeros_like(p)
+    for i in np.ndindex(p.shape):
+        old = p[i]
+        p[i] = old + eps; up = f()
+        p[i] = old - eps; down = f()
+        p[i] = old
+        g[i] = (up - down) / (2 * eps)
+    return g
+def gradients(X, y, W1, b1, W2, b2):
+    f = lambda: 0.5 * np.sum((forward(X, W1, b1, W2, b2) - y)**2) / len(X)
+    dW1, db1 = numerical(f, W1), numerical(f, b1)
+    dW2, db2 = numerical(f, W2), numerical(f, b2)
+    return dW1, db1, dW2, db2
+"""
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [("(up - down) / (2 * eps)", "KINK"), ("(up - f()) / eps", "WRONG")])
+def test_differences_taken_across_a_kink_are_not_judged_there(slope: str, verdict: str, tmp_path: Path) -> None:
+    path = tmp_path / "student.py"
+    path.write_text(DIFFERENCES.replace("(up - down) / (2 * eps)", slope))
+    report = Session(Subject("", Blueprint.of(network("4-3-2 relu identity", "half_mse"), loss_of("half_mse"))), Options(seed=3, mend=False, pairs=False)).check(path)
+    assert {r.verdict.verdict for r in report.rows if r.verdict.name in ("W1", "b1")} == {verdict}, report.text()
+    assert report.right == (verdict == "KINK")
+
+
+ADAM = """
+import numpy as np
+class Net:
+    def __init__(self, n_in, n_out, lr=0.1):
+        self.W1, self.b1, self.lr = np.random.randn(n_in, n_out), np.zeros(n_out), lr
+    def train_step(self, X, y):
+        d = 2 * (X @ self.W1 + self.b1 - y) / y.size
+        g, h = X.T @ d, d.sum(0)
+        self.W1 -= self.lr * g / (np.sqrt(g**2) + 1e-8)
+        self.b1 -= self.lr * h / (np.sqrt(h**2) + 1e-8)
+"""
+
+
+def test_gradients_that_an_update_divides_away_are_not_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "student.py"
+    path.write_text(ADAM)
+    made = Session(Subject("", Blueprint.of(network("3-2 identity", "mse"), "mse")), Options(seed=3, mend=False))
+    report = made.check(path)
+    assert report.status == "could not run" and "cannot be recovered" in report.message
+    path.write_text(ADAM.replace(" / (np.sqrt(g**2) + 1e-8)", "").replace(" / (np.sqrt(h**2) + 1e-8)", ""))
+    assert made.check(path).right
+
+
+def test_a_guarded_logarithm_passes_and_is_said(tmp_path: Path) -> None:
+    good = FILES["class with params and loss, classes as numbers"]
+    text = good.text.replace("np.log(", "np.log(1e-7 + ")
+    assert text != good.text
+    report = checked("class with params and loss, classes as numbers", text, tmp_path)
+    assert report.right and any("keeps the logarithm from 0" in s for s in report.forward), report.text()
+    report = checked("class with params and loss, classes as numbers", text.replace(" * (hidden > 0)", ""), tmp_path)
+    assert report.status == "wrong"
+
+
+def test_a_file_without_gradients_is_told_the_three_lines_to_add(tmp_path: Path) -> None:
+    path = tmp_path / "student.py"
+    path.write_text("def solve(x): return x")
+    report = Session(Subject("", Blueprint.of(network("3-2 identity", "mse"), "mse")), Options(seed=3)).check(path)
+    assert report.exit_status == 2 and "def gradients(x, y, W1, b1), returning dW1, db1" in report.message
+    path.write_text("import numpy as np\ndef backward(x, y, W1, b1): pass")
+    assert "backward() returns nothing" in Session(Subject("", Blueprint.of(network("3-2 identity", "mse"), "mse")), Options(seed=3)).check(path).message

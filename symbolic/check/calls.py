@@ -9,7 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy
 
+from ..derive import derive
 from ..errors import SpecError
+from ..language.floats import FLOATS
+from ..values import forward, gradients
 from .layouts import Layout, Plain
 from .names import Names
 from .routines import Path, Routine
@@ -96,6 +99,19 @@ class Supply:
         """The shape a leaf has in the student's layout."""
         return tuple(numpy.shape(self.array(name)))
 
+    def top(self, *, below: bool = False) -> Value:
+        """Our gradient of the loss with respect to the prediction (below: to the last pre-activation).
+
+        A point that knows its gradients (`right`, under (output, name)) is asked; otherwise they are evaluated here.
+        """
+        network = self.plain.network
+        name = network.resolve("y_hat") if not below else f"z{self.plain.depth}"
+        found: Any = self.right.get((network.output, name))
+        if found is None:
+            leaves = {n: numpy.atleast_2d(numpy.asarray(a, dtype=float)).tolist() for n, a in self.raw.items()}
+            found = gradients(derive(network), forward(network, leaves, FLOATS), arithmetic=FLOATS)[network.output, name]
+        return self.script.input(f"{self.key}/top", self.layout.examples(self.plain.turned(name, numpy.asarray(found, dtype=float))))
+
     def known(self, role: str, *, example: int | None = None) -> Value | None:
         """The value of a role, None where there is none here."""
         if role in self.made:
@@ -111,6 +127,7 @@ class Supply:
             "m": lambda: self.examples, "batch": lambda: self.examples,
         }
         if self.sizes:
+            given |= {f"n{k}": lambda k=k: self.sizes[k] for k in range(1, self.plain.depth)}  # type: ignore[misc]
             given |= {"n_in": lambda: self.sizes[0], "n_out": lambda: self.sizes[-1], "n_hidden": lambda: self.sizes[1] if self.plain.depth == 2 else {"list": self.sizes[1:-1]},
                       "sizes": lambda: {"list": self.sizes}, "hidden_sizes": lambda: {"list": self.sizes[1:-1]},
                       "activation": lambda: self.plain.network.layers[0].activation}

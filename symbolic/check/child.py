@@ -121,7 +121,8 @@ def load(names: Sequence[str]) -> None:
 def imported(job: dict[str, Any], source: bytes) -> dict[str, types.ModuleType]:
     """Import whatever will be needed; the modules that were asked for, by name."""
     known = words(source) | set(re.findall(r"[A-Za-z_]\w*", str(job["plan"])))
-    load([*(f"numpy.{part}" for part in sorted(known & PARTS)), *sorted(known & STANDARD)])
+    reading = ["urllib.request"] if known & {"loadtxt", "genfromtxt"} else []  # else NumPy cannot even say that a file is not there
+    load([*(f"numpy.{part}" for part in sorted(known & PARTS)), *reading, *sorted(known & STANDARD)])
     for codec in ("utf-8", "latin-1", "ascii"):
         codecs.lookup(codec)
     for name in job["preload"]:

@@ -58,6 +58,9 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
     used = [(p, r) for p, r in zip(found.at, found.got.points, strict=False) if r is not None]
     if not used or used[0][1].failure is not None or not found.cases:
         return Report(name, title, *_not_run(found, used), notes=notes, **facts)
+    if found.way.update and _of_one_size(found.cases):
+        return Report(name, title, "could not run", f"{name}: every parameter moves by the same amount, as with the first step of Adam or RMSprop, so its gradient cannot be "
+                      "recovered from the update; return the gradients, or take plain steps of gradient descent", notes=notes, **facts)
     d = diagnose(found.cases, found.dtype, strict=strict, pairs=pairs)
     lines = {**_returned(found), **found.way.lines()}
     rows = tuple(Row(v, "", source(found.code, _line(lines, v.name)), _shape(v, used), _entry(v, found)) for v in d.verdicts)
@@ -65,6 +68,7 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
     causes = tuple(tuple(_reason(c, found, lines, rows) for c in both) for both in d.causes)
     if mend:
         causes = mended(causes, found, again)
+        causes = tuple(both for both in causes if not any(_as_written(r) for r in both)) or causes
     update = _update(found)
     status = "right" if d.right and (update is None or not update[0]) and not (strict and (found.left or any(r.failure for _, r in used))) else "wrong"
     if all(v.verdict == "UNTESTED" for v in d.verdicts):
@@ -74,6 +78,21 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
     return Report(name, title, status, message, forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first, found.at[0].network),
                   first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes,
                   update=update[1] if update else (), updates=not update[0] if update else None, **facts)
+
+
+def _of_one_size(cases: Sequence[Case]) -> bool:
+    """Whether what was recovered from an update is of one size everywhere, but for its sign: each gradient was divided by itself."""
+    sizes = numpy.concatenate([numpy.abs(numpy.asarray(a, dtype=float)).ravel() for c in cases for a in c.claimed.values() if a is not None] or [numpy.zeros(0)])
+    sizes = sizes[sizes > 0]
+    return sizes.size > 3 and bool(numpy.all(numpy.abs(sizes - sizes.max()) < 1e-3 * sizes.max()))
+
+
+def _as_written(r: Reason) -> bool:
+    """Whether the line of a mistake is already as it should be, so that it is not made there."""
+    try:
+        return bool(r.written) and ast.dump(ast.parse(r.written)) == ast.dump(ast.parse(r.source.text))
+    except SyntaxError:  # a part of a statement
+        return False
 
 
 def _update(found: Found) -> tuple[list[str], tuple[str, ...]] | None:
@@ -109,9 +128,10 @@ def failure_sentence(code: Code, report: Mapping[str, Any], outcome: Outcome) ->
     """What a failed step says, with the line of the file."""
     line = int(report.get("line", 0))
     where = code.where(line) if line else code.name
-    said = f"{report.get('type', 'error')}: {report.get('message', '')}".rstrip(": ")
+    said = f"{report.get('type', 'error')}: {report.get('message', '')}".rstrip(": .")
     written = source(code, line).text
-    closed = f" ({CLOSED})" if report.get("type") == "PermissionError" else ""
+    closed = {"PermissionError": f" ({CLOSED})", "FileNotFoundError": " (no other file is there while yours is checked)",
+              "EOFError": " (nobody types anything while it is checked)"}.get(str(report.get("type")), "")
     return f"{where}: {said}{closed}" + (f", in `{written}`" if written else "")
 
 
@@ -154,7 +174,11 @@ def _entry(v: TensorVerdict, found: Found) -> tuple[int, ...]:
 
 def _warnings(found: Found, used: Sequence[tuple[Point, PointRead]], d: Diagnosis) -> tuple[str, ...]:
     out = [f"It does not run with {_spoken(p.label)}: {failure_sentence(found.code, r.failure, found.outcome)}." for p, r in used if r.failure is not None]
-    out += [v.said for v in d.verdicts if v.verdict in ("KINK", "UNTESTED") and v.said]
+    said: dict[str, list[str]] = {}
+    for v in d.verdicts:
+        if v.verdict in ("KINK", "UNTESTED") and v.said:
+            said.setdefault(v.said, []).append(f"`d{found.at[0].network.output}/d{v.name}`")
+    out += [f"{', '.join(names)}: {_lower(s)}" for s, names in said.items()]
     if found.got.stopped is not None:
         out.append(f"The update does not run with gradients of ours, so it is not judged: {failure_sentence(found.code, found.got.stopped, found.outcome)}.")
     out += found.left
@@ -173,7 +197,7 @@ def _spoken(label: str) -> str:
 def _message(d: Diagnosis, rows: Sequence[Row], status: str) -> str:
     if status == "could not run":
         return "Every right gradient is 0 at these points, so nothing was tested."
-    ahead = "" if d.forward is None else "The loss is another one. " if d.forward.name == d_loss(d) else "The forward pass is another one. "
+    ahead = "" if d.forward is None or d.guarded else "The loss is another one. " if d.forward.name == d_loss(d) else "The forward pass is another one. "
     scaled = " Right but for one constant." if d.right and any(v.verdict == "SCALE" for v in d.verdicts) else ""
     return f"{ahead}{counted(rows)}.{scaled}"
 
@@ -212,6 +236,8 @@ def _forward(d: Diagnosis, found: Found) -> tuple[str, ...]:
         f = d.forward
         off = "is another one" if f.error == float("inf") else f"is off by {f.error:.2g} of its size"
         said.append(f"Your loss {off}." if f.name == loss else f"`{f.name}` {off}, and everything before it is right: here `{f.equation}`.")
+        if f.guarded:
+            said.append("That keeps the logarithm from 0 and changes no gradient here, so it passes.")
         if f.consistent:
             said.append("Your gradients are right for what your code computes on the way forward.")
     return tuple(said)

@@ -15,12 +15,11 @@ from typing import Any
 
 from ..errors import SpecError
 from .calls import Script, Supply, arguments, path_text
-from .layerobjects import upstream
 from .layouts import Layout
 from .names import Part, parts
-from .routines import LOSS, Class, Path, Routine, classes, own, pick, routines
+from .routines import LOSS, Class, Path, Routine, classes, gives_gradients, own, pick, routines
 from .setting import Interface, Setting
-from .ways import Calls, gives_gradients
+from .ways import Calls
 
 DOUBLE = {"torch": "import torch\ntorch.set_default_dtype(torch.float64)", "jax": "import jax\njax.config.update('jax_enable_x64', True)"}
 TENSOR = {"torch": "torch.tensor", "jax": "jax.numpy.asarray"}
@@ -81,15 +80,9 @@ class Module(Interface):
         given = [{"x": "x", "y": "y"}.get(self.here.names.role(p) or "", "") for p in self.owner.methods["forward"].parameters] if self.own_loss is not None else ["x"]
         script.add("call", target="net.__call__", args=[tensor("torch", supply.known(role)) for role in given if role], save="r")
         script.add("gather", value={"saved": "r"}, **{"as": f"{supply.key}/forward"})
-        script.add("call", target=f"{path_text(('r', *self.own_loss))}.backward" if self.own_loss is not None else "r.backward", args=[top(script, supply)] if self.own_loss is None else [])
+        script.add("call", target=f"{path_text(('r', *self.own_loss))}.backward" if self.own_loss is not None else "r.backward", args=[tensor("torch", supply.top())] if self.own_loss is None else [])
         for path, role in self.places.items():
             script.add("get", value={"saved": f"{path_text(('net', *path))}.grad"}, optional=True, **{"as": f"{supply.key}/backward[{role!r}]"})
-
-
-def top(script: Script, supply: Supply) -> Any:
-    """Our gradient of the loss with respect to the prediction, as a tensor."""
-    plain = supply.plain
-    return tensor("torch", script.input(f"{supply.key}/top", supply.layout.examples(plain.turned(f"a{plain.depth}", upstream(supply)))))
 
 
 def modules(here: Setting) -> Interface | None:
@@ -173,7 +166,7 @@ class Function(Interface):
             given.append(role)
         script.add("call", target=f"file.{self.owner.name}.apply", args=[{"saved": f"t_{r}"} for r in given], save="r")
         script.add("gather", value={"saved": "r"}, **{"as": f"{supply.key}/forward"})
-        script.add("call", target="r.backward", args=[top(script, supply)])
+        script.add("call", target="r.backward", args=[tensor("torch", supply.top())])
         for role in given:
             script.add("get", value={"saved": f"t_{role}.grad"}, optional=True, **{"as": f"{supply.key}/backward[{role!r}]"})
 
@@ -240,7 +233,7 @@ def losses(here: Setting) -> Interface | None:
     way = Differentiated(here, here.layouts(), loss=loss, moving=moving, preload=("jax", "jax.numpy"), order=("backward",))
     if len(moving) == 1 and roles[moving[0]] == "parameters":
         keys = [k for k, _ in way._keys]
-        way.labels["backward"] = {(i, j): f"d{name}" for i, pair in enumerate(way.pairs) for j, name in enumerate(pair)} or \
+        way.labels["backward"] = {(i, j): f"d{name}" for i, pair in enumerate(way.pairs[0]) for j, name in enumerate(pair)} or \
             {(k if not way._unpacked() else i,): f"d{k}" for i, k in enumerate(keys)}
     elif len(moving) == 1:
         way.labels["backward"] = {(): f"d{loss.parameters[moving[0]]}"}

@@ -22,7 +22,8 @@ IMPORTS = {"np": "import numpy as np", "numpy": "import numpy", "math": "import 
            "torch": "import torch", "nn": "import torch.nn as nn", "F": "import torch.nn.functional as F", "jax": "import jax",
            "jnp": "import jax.numpy as jnp"}
 SLOPES = ("{}_derivative", "{}_prime", "{}_deriv", "{}_grad", "{}_gradient", "d{}", "d_{}", "{}_der", "{}_d", "derivative_{}", "{}_slope", "deriv_{}")
-PLAIN = ("linear", "identity")
+SAME = {"identity": ("linear", "identity"), "sigmoid": ("expit",)}
+STANDINS = {"scipy": "scipy = SimpleNamespace(special=SimpleNamespace({}))", "special": "special = SimpleNamespace({})"}  # scipy.special.expit(z), softmax(z)
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class Supplied:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was supplied, in one sentence."""
-        functions = [n for n in self.names if n not in IMPORTS]
+        functions = [n for n in self.names if n not in IMPORTS and n not in STANDINS]
         modules = [n for n in self.names if n in IMPORTS]
         said = [", ".join(modules) + (" was" if len(modules) == 1 else " were") + " not imported; supplied"] if modules else []
+        said += ["scipy cannot be imported here; its expit and softmax were supplied"] * bool(STANDINS.keys() & set(self.names))
         for n in functions:
             said.append(f"{n}(z) is not in the file; supplied" + (", as the slope at its input z" if _slope_of(n) else ""))
         return tuple(said)
@@ -48,7 +50,7 @@ def _table() -> dict[str, tuple[str, bool]]:
     """Every name that can be supplied: the activation, and whether its slope is meant."""
     out = {}
     for name in activations():
-        for said in {name, name.replace("_", ""), *(PLAIN if name == "identity" else ())}:
+        for said in {name, name.replace("_", ""), *SAME.get(name, ())}:
             out[said.lower()] = (name, False)
             for pattern in SLOPES:
                 out[pattern.format(said).lower()] = (name, True)
@@ -73,6 +75,9 @@ def source(missing: Iterable[str], axis: int = -1) -> Supplied:
 
 
 def _definition(name: str, axis: int) -> str | None:
+    if name in STANDINS:
+        inside = ", ".join(f"{f}=lambda z, axis={axis}: {row.numpy_code.format(z='z', axis='axis')}" for f, row in (("expit", FUNCTIONS["sigmoid"]), ("softmax", VECTOR_FUNCTIONS["softmax"])))
+        return f"from types import SimpleNamespace\n{STANDINS[name].format(inside)}"
     function, slope = _table().get(name.lower(), ("", False))
     if function in VECTOR_FUNCTIONS:
         return None if slope else f"def {name}(z):\n    return " + VECTOR_FUNCTIONS[function].numpy_code.format(z="z", axis=axis)

@@ -18,11 +18,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy
+
 from ..errors import SpecError
 from ..network import Network
 from .adapter import Adapter
 from .calls import Script, Supply
 from .frameworks import TENSOR, autograd_functions, losses, modules, prepared
+from .layerfunctions import layer_functions
 from .layerobjects import layers
 from .layouts import WORDS, Plain
 from .names import Names, counts_from_zero
@@ -34,9 +37,11 @@ from .sandbox import Outcome
 from .scripts import scripts, trainers
 from .setting import Interface, Setting
 from .stepping import add
-from .ways import functions, objects
+from .ways import applied, functions, objects
 
-WAYS: list[Callable[[Setting], Interface | None]] = [modules, autograd_functions, losses, layers, functions, objects, trainers, scripts]  # in the order in which they are tried
+WAYS: list[Callable[[Setting], Interface | None]] = [  # in the order in which they are tried
+    modules, autograd_functions, losses, layers, functions, objects, applied, trainers, scripts, layer_functions]
+LEAVES = ("input", "target", "parameter", "constant")
 OBJECT = re.compile(r"(net|model|fc\d+|act\d+)\b")  # what a step calls an object of the file that it has built
 
 
@@ -82,24 +87,50 @@ def _all_stores(tree: ast.AST) -> list[tuple[tuple[Any, ...], ast.AST]]:
 def find(code: Code, network: Network, adapter: Adapter | None = None) -> Interface:
     """The way in which a file gives its gradients. Raises SpecError with what the spec can say where none is found."""
     here = setting(code, network, adapter)
+    library, refused = prepared(here), None
     for make in WAYS:
-        way = make(here)
-        if way is not None:
+        try:
+            way = make(here)
+            if way is None:
+                continue
             preset = recognised(code)
             if preset is not None and preset.adapter.layout and not here.adapter.layout:
                 first = {k: v for word in preset.adapter.layout for k, v in WORDS[word].items()}
                 way.layouts.sort(key=lambda o: any(getattr(o, k) != v for k, v in first.items()))
-            library = prepared(here)
             if library and not way.preload:
                 way.preload, way.tensors = (library,), TENSOR[library]
             if way.layouts and way.layouts[0].target == "classes":
                 way.needs = replace(way.needs, classes=True)
+            _tried(way)
+        except SpecError as e:  # this way cannot be gone; perhaps another one can
+            refused = refused or e
+        else:
             return way
+    if refused is not None:
+        raise refused
     defined = [n.name for n in code.tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
     has = f"it defines {', '.join(defined[:8])}" if defined else "it defines no function or class"
     raise SpecError(f"no gradients are found in this file: {has}", where=code.where(1),
                     hint="name the function that gives them in the spec, as in check: {rename: {my_function: backward}}, or the local variables of a "
-                         "function, as in check: {locals: train}")
+                         f"function, as in check: {{locals: train}}; or add one that gives them all: {_plainest(network)}")
+
+
+def _tried(way: Interface) -> None:
+    """Write the calls once, for numbers that nobody looks at. Raises SpecError where something stands in the way."""
+    network, script = way.here.network, Script()
+    leaves = {n: numpy.full([d if isinstance(d, int) else 3 for d in s.shape] or [1, 1], 0.5) for n, s in network.symbols.items() if s.kind in LEAVES}
+    right = {(network.output, n): leaves.get(n, numpy.zeros((3, 1))) for n in network.symbols}
+    way.load(script)
+    for layout in way.layouts[:1]:
+        supply = Supply(script, "tried", Plain(network), leaves, layout, 0)
+        supply.right = right
+        way.point(script, supply)
+
+
+def _plainest(network: Network) -> str:
+    """A function of three lines that any file can have: what it takes and returns."""
+    leaves = [*network.names("input"), *network.names("target"), *network.names("parameter")]
+    return f"def gradients({', '.join(leaves)}), returning {', '.join(f'd{n}' for n in network.names('parameter') or network.names('input'))}"
 
 
 def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapter | None = None, way: Interface | None = None, *, twice: Sequence[int] = ()) -> Reached:

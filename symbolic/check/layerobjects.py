@@ -10,18 +10,12 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy
-
-from ..derive import derive
 from ..errors import SpecError
-from ..language.floats import FLOATS
-from ..values import forward, gradients
 from .calls import Script, Supply
 from .helpers import SLOPES
 from .names import WORDS, Names, plain
-from .routines import FORWARD, LOSS, Class, Routine, calls, classes, moves, pick, routines, stores
+from .routines import FORWARD, LOSS, Class, Routine, calls, classes, is_layer, moves, pick, routines, stores
 from .setting import Interface, Setting, fixed_rate
-from .ways import is_layer
 
 BACK = ("backward", "backwardpass", "backprop", "backwardpropagation", "backwards", "backpropagate")
 UPDATES = ("update", "step", "updateparams", "updateweights", "applygradients")
@@ -49,6 +43,7 @@ class Layers(Interface):
     slope: Routine | None = None
     value: Routine | None = None
     container: Class | None = None  # what chains the layers
+    written: dict[str, int] = field(default_factory=dict)  # where the gradients are worked out, where that is not in the class
 
     def scopes(self) -> list[Any]:
         """The methods of the layer that holds parameters."""
@@ -66,7 +61,7 @@ class Layers(Interface):
         own = self._back(self.loss) if self.loss is not None else self.slope
         if own is not None and own.returned is not None:
             out[f"a{len(self.here.network.layers)}"] = own.returned.lineno
-        return out
+        return self.written or out
 
     def load(self, script: Script) -> None:
         """The layer classes, once."""
@@ -136,8 +131,7 @@ class Layers(Interface):
                 script.add("gather", value={"saved": "r_loss"}, optional=True, **{"as": f"{supply.key}/loss"})
             script.add("call", target=f"file.{self.slope.name}", args=_compared(self.slope, value, supply), save="g_top")
             return {"saved": "g_top"}
-        name = f"{'z' if self.rest else 'a'}{supply.plain.depth}"
-        return script.input(f"{supply.key}/top", supply.layout.examples(supply.plain.turned(name, upstream(supply, below=self.rest))))
+        return supply.top(below=self.rest)
 
     @staticmethod
     def _sent_on(routine: Routine) -> str:
@@ -229,20 +223,6 @@ class Layers(Interface):
                 args = [supply.known(next((r for r in ONE.roles(p) if supply.known(r) is not None), "lr")) for p in routine.parameters if p not in routine.optional or "lr" in ONE.roles(p)]
                 script.add("call", target=f"fc{k}.{routine.name}", args=args)
         script.add("gather", value={"saved": f"fc{k}"}, **{"as": f"{supply.key}/net.fc{k}"})
-
-
-def upstream(supply: Supply, *, below: bool = False) -> Any:
-    """Our gradient of the loss with respect to the prediction (below: to the last pre-activation), in the network's shape.
-
-    A point that knows its gradients (`values`, under (output, name)) is asked; otherwise they are evaluated here.
-    """
-    network = supply.plain.network
-    last = network.resolve("y_hat")
-    key = (network.output, f"z{last[1:]}" if below else last)
-    if key in supply.right:
-        return numpy.asarray(supply.right[key], dtype=float)
-    leaves = {n: numpy.atleast_2d(numpy.asarray(a, dtype=float)).tolist() for n, a in supply.raw.items()}
-    return numpy.array(gradients(derive(network), forward(network, leaves, FLOATS), arithmetic=FLOATS)[key], dtype=float)
 
 
 def layers(here: Setting) -> Interface | None:
@@ -358,4 +338,3 @@ def _activation_class(name: str, others: list[Class], functions: set[str], here:
         if len(needed) == 2 and slope and name in functions:
             return (c, name, slope)
     return None
-

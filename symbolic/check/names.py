@@ -29,14 +29,14 @@ WORDS: dict[str, str] = {
     "lr": "lr learningrate alpha eta stepsize rate learnrate learning alphalr",
     "m": "m n batchsize numsamples numexamples nsamples nexamples bs msize",
     "epochs": "epochs epoch numepochs nepochs iterations numiterations niter numiters iters maxiter nsteps numsteps steps niterations nbepochs maxepochs",
-    "parameters": "parameters params param model weightsdict theta par net networkparams",
+    "parameters": "parameters params param model weightsdict theta par net networkparams network",
     "grads": "grads gradients grad dparams gradparams nabla derivatives gradientdict",
     "reg": "reg lambd lam lambda regularization l2 weightdecay regstrength l2reg",
     "sizes": "sizes layersizes layers layerdims layersdims dims topology architecture nodes nnarchitecture structure units neurons shape nunits layerssizes",
     "hidden_sizes": "hiddensizes hiddendims hiddenlayers hiddenlayersizes hiddens",
     "n_in": "inputsize nx ninput inputdim d nin numinputs nfeatures insize infeatures ninputs inputs dimin indim inputnodes inputunits nodesin fanin "
             "inputlayersize inputneurons numfeatures inputshape idim ni numinput inn inchannels",
-    "n_hidden": "hiddensize hiddendim nh h nhidden hidden numhidden hiddenunits hiddennodes hiddenlayersize hiddenneurons nunits hdim hid",
+    "n_hidden": "hiddensize hiddendim nh h nhidden hidden numhidden hiddenunits hiddennodes hiddenlayersize hiddenneurons nunits hdim hid nnhdim nhid",
     "n_out": "outputsize ny nout outputdim numclasses nclasses k noutputs outsize outfeatures outputnodes outputunits numoutputs dimout outdim outputs "
              "fanout outputlayersize outputneurons noutput odim no numoutput outn classes outchannels",
     "activation": "activation activationname act activationfunction nonlinearity activationtype activationfn",
@@ -119,6 +119,9 @@ class Names:
     def _word(self, name: str) -> str | None:
         if name in ("l", "j"):  # a layer or a place; L and J are losses
             return None
+        word, number = re.fullmatch(r"(.*?)(?:layer)?(\d*)", plain(name)).groups()  # type: ignore[union-attr]
+        if number and "n_hidden" in _OF.get(word, ()) and 1 <= int(number) < self.depth:
+            return f"n{int(number)}"  # hidden1, n_hidden_2
         return next(iter(_OF.get(plain(name), ())), None)
 
     def parameter(self, name: str) -> str | None:

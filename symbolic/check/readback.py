@@ -204,6 +204,7 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
     predictions: list[tuple[bool, int, str, Any]] = []  # a sure name first, then what is assigned last
     keyed: dict[str, tuple[str, Any]] = {}
     wanted = supply.plain.network.names("parameter") or list(supply.leaves)
+    arrays = _from_zero(arrays, names.depth)
     for tag in dict.fromkeys([*way.order, "forward", "loss", "backward", "net", "seen", "file"]):
         for key, raw in arrays.items():
             if key != tag and not key.startswith((f"{tag}[", f"{tag}.")):
@@ -211,11 +212,14 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
             path = parts(key[len(tag):])
             named = _named(way.labels.get(tag, {}), path)
             role = names.of(named) if named else None
-            role = role if role != "loss" or numpy.size(raw) == 1 else None
+            if key in by_shape:
+                out.gradients.setdefault(by_shape[key], (key, raw))
+                continue
+            role = role if role != "loss" or numpy.size(raw) == 1 and numpy.asarray(raw).dtype.kind == "f" else None  # self.L = 3 counts layers
             if role and role.startswith("d:") and role[2:] in wanted:
                 if tag in way.order:
                     out.gradients.setdefault(role[2:], (f"{tag}{key[len(tag):]}", raw))
-            elif role in by_shape.values() or key in by_shape or role == "y_hat" and tag == "net" and len(path) > 1:
+            elif role in by_shape.values() or role == "y_hat" and tag == "net" and len(path) > 1:
                 pass
             elif role == "y_hat":
                 predictions.append((plain(str(named[-1])) in SURE, len(predictions), str(key), raw))
@@ -225,8 +229,6 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
                 keyed.setdefault(str(role), (key, raw))
             elif role is None or role in ("grads", "upstream") or role.startswith("d:"):
                 out.loose.append((key, raw))
-            if key in by_shape:
-                out.gradients.setdefault(by_shape[key], (key, raw))
     if predictions:
         _, _, key, raw = max(predictions, key=lambda p: p[:2])
         out.values.setdefault("y_hat", (key, raw))
@@ -234,6 +236,8 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
         out.gradients |= keyed
     if way.update:
         _updates(way, supply, arrays, out, wanted)
+    if not way.update and not by_shape:
+        _last_first(way, supply, out, by_shape)
     if not way.update and len(out.gradients) < len(wanted):
         _by_shape(way, supply, arrays, out, wanted, by_shape)
         _by_order(way, out, wanted, by_shape)
@@ -246,6 +250,25 @@ def _sorted(way: Interface, supply: Supply, arrays: Mapping[str, Any], by_shape:
         out.values.setdefault("y_hat", out.values[f"a{supply.plain.depth}"])
     if "y_hat" not in out.values:
         _prediction(way, supply, arrays, out)
+    return out
+
+
+def _from_zero(arrays: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    """Entries that are counted from 1 to the number of layers, counted from 0: [None, dW1, dW2], {1: dW1, 2: dW2}. What a call returns keeps its places."""
+    places: dict[str, set[int]] = {}
+    found = {key: [m for m in re.finditer(r"\[(\d+)\]", key) if m.start() > len(re.split(r"[.\[]", key)[0])] for key in arrays}
+    for key, entries in found.items():
+        for m in entries:
+            places.setdefault(key[:m.start()], set()).add(int(m[1]))
+    shifted = {at for at, counted in places.items() if depth > 1 and counted == set(range(1, depth + 1))}
+    out = {}
+    for key, array in arrays.items():
+        for m in found[key]:
+            if key[:m.start()] in shifted:
+                out[f"{key[:m.start()]}[{int(m[1]) - 1}]{key[m.end():]}"] = array
+                break
+        else:
+            out[key] = array
     return out
 
 
@@ -274,6 +297,19 @@ def _updates(way: Interface, supply: Supply, arrays: Mapping[str, Any], out: _So
                 out.gradients[str(role)] = (f"{key}: old minus new", (old - raw) / way.rate)
             else:
                 out.gradients[str(role)] = (f"{key}: after the update", raw)
+
+
+def _last_first(way: Interface, supply: Supply, out: _Sorted, by_shape: dict[str, str]) -> None:
+    """A list of gradients that begins with the last layer: the shapes fit from the other end, and no other way."""
+    returned = getattr(getattr(way, "backward", None), "returns", {})
+    listed = {name: (key, raw) for name, (key, raw) in out.gradients.items() if key.startswith("backward[") and parts(key[len("backward"):]) not in returned}
+    names = {name: f"{name[0]}{supply.plain.depth + 1 - int(name[1:])}" for name in listed if supply.plain.depth and name[1:].isdigit()}
+    if not names or not all_differ(supply) or all(numpy.shape(listed[n][1]) == supply.shape(n) for n in names):
+        return
+    if names.keys() == set(names.values()) and all(numpy.shape(raw) == supply.shape(names[n]) for n, (_, raw) in listed.items()):
+        by_shape.update({key: names[n] for n, (key, _) in listed.items()})
+        out.gradients |= {names[n]: both for n, both in listed.items()}
+        way.notes.append("the list of gradients begins with the last layer")
 
 
 def _by_shape(way: Interface, supply: Supply, arrays: Mapping[str, Any], out: _Sorted, wanted: list[str], by_shape: dict[str, str]) -> None:

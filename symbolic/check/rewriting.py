@@ -126,8 +126,8 @@ def _changed(statement: ast.stmt, made: set[str]) -> set[str]:
 
 def _elsewhere(statement: ast.stmt, supplied: set[str]) -> bool:
     """An import from a file that was not handed in, of names that we can supply."""
-    return isinstance(statement, ast.ImportFrom) and (statement.level > 0 or (statement.module or "").split(".")[0] not in KNOWN_MODULES) and \
-        bool(bound(statement) & supplied)
+    known = isinstance(statement, ast.ImportFrom) and statement.level == 0 and (statement.module or "").split(".")[0] in KNOWN_MODULES
+    return isinstance(statement, (ast.Import, ast.ImportFrom)) and not known and bool(bound(statement) & supplied)
 
 
 def assemble(text: str, statements: Sequence[ast.stmt]) -> str:
@@ -169,12 +169,18 @@ def one_pass(scope: ast.AST, moves: Iterable[ast.AST]) -> list[tuple[ast.AST, st
     nodes = list(moves)
     out: list[tuple[ast.AST, str]] = []
     for loop in outer_loops(scope):
-        if any(n is m for n in ast.walk(loop) for m in nodes):
+        if any(n is m for n in ast.walk(loop) for m in nodes) and not _over_layers(loop, nodes):
             if isinstance(loop, ast.For) and not isinstance(loop.iter, (ast.Tuple, ast.List)) and _counts(loop.iter):
                 out.append((loop.iter, "range(1)"))
             elif isinstance(loop, ast.While):
                 out.append((loop.test, f"{GIVEN}.pop('pass', False)"))
     return out
+
+
+def _over_layers(loop: Loop, moves: Sequence[ast.AST]) -> bool:
+    """Whether a loop goes through the layers: what it counts stands in what is changed, as in weights[l] -= ..."""
+    changed = [t for m in moves for t in getattr(m, "targets", [getattr(m, "target", None)]) if t is not None]
+    return isinstance(loop, ast.For) and any(bound(loop.target) & loaded(t) for t in changed)
 
 
 def _counts(iterated: ast.expr) -> bool:

@@ -16,8 +16,10 @@ from functools import cached_property
 
 from .layouts import parts_of, role_of
 from .names import Names, Part, plain
+from .rewriting import bound, loaded
 
 Path = tuple[Part, ...]
+RESHAPES = {"copy", "item", "reshape", "transpose", "ravel", "flatten", "squeeze", "astype", "array", "asarray", "atleast_2d"}
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 
 # the common names of the functions of a file, without underscores
@@ -41,6 +43,13 @@ class Routine:
     node: ast.FunctionDef
     owner: str = ""
     decorators: tuple[str, ...] = ()
+    at: Path = ()  # where it stands in what another routine returns
+
+    @cached_property
+    def closures(self) -> list[Routine]:
+        """The functions of its own that it returns, as in `return out, backward`."""
+        inner = {n.name: n for n in own(self.node) if isinstance(n, ast.FunctionDef)}
+        return [Routine(name, inner[name], at=path) for path, name in self.returns.items() if name in inner and path and isinstance(path[0], int)]
 
     @property
     def static(self) -> bool:
@@ -96,6 +105,7 @@ class Routine:
     def _labels(self, e: ast.expr, path: Path, depth: int) -> Iterator[tuple[Path, str]]:
         if depth > 4:
             return
+        e = reshaped(e)
         if isinstance(e, ast.Name) or isinstance(e, ast.Attribute) and parts_of(e):
             name = e.id if isinstance(e, ast.Name) else e.attr
             yield path, name.lstrip(".")
@@ -113,15 +123,23 @@ class Routine:
             for kw in e.keywords if isinstance(e.func, ast.Name) and e.func.id == "dict" else []:
                 if kw.arg:
                     yield (*path, kw.arg), kw.arg
-            if isinstance(e.func, ast.Attribute) and e.func.attr in ("copy", "item") or isinstance(e.func, ast.Name) and e.func.id == "float":
-                inside = e.func.value if isinstance(e.func, ast.Attribute) else e.args[0] if e.args else None
-                if isinstance(inside, ast.Name):
-                    yield path, inside.id
 
     @cached_property
     def stored(self) -> dict[str, ast.AST]:
         """Every local name that is bound, with the node of its last binding."""
         return {n.id: n for n in own(self.node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+
+def reshaped(e: ast.expr) -> ast.expr:
+    """What an expression is another form of: dW of dW.T, dW.copy(), db[:, None], np.squeeze(dW), float(db), dW / m."""
+    match e:
+        case ast.Attribute(inner, "T") | ast.Subscript(inner, ast.Tuple()) | ast.BinOp(inner, ast.Div()):
+            return reshaped(inner)
+        case ast.Call(ast.Attribute(inner, name)) if name in RESHAPES:
+            return reshaped(inner)
+        case ast.Call(ast.Attribute(ast.Name("np" | "numpy"), name) | ast.Name(name), [inner, *_]) if name in RESHAPES | {"float", "list", "tuple"}:
+            return reshaped(inner)
+    return e
 
 
 def own(node: ast.AST) -> Iterator[ast.AST]:
@@ -146,6 +164,7 @@ class Class:
     node: ast.ClassDef
     methods: Mapping[str, Routine]
     bases: tuple[str, ...] = field(default=())
+    others: Mapping[str, Class] = field(default_factory=dict)
 
     @property
     def init(self) -> Routine | None:
@@ -158,16 +177,31 @@ class Class:
         out: dict[Path, ast.AST] = {}
         for m in sorted(self.methods.values(), key=lambda m: (m.name != "__init__", m.node.lineno)):  # methods of a base class stand above
             me = m.all_parameters[0] if m.all_parameters and not m.static else ""
-            for path, node in stores(m.node):
-                if path[0] == me and len(path) > 1:
-                    out[path[1:]] = node
+            for scope in (n for n in ast.walk(m.node) if isinstance(n, ast.FunctionDef)):
+                out.update({path[1:]: node for path, node in stores(scope) if path[0] == me and len(path) > 1})
             for n in own(m.node):
-                if isinstance(n, ast.Assign) and isinstance(n.value, ast.Dict):
-                    for t in n.targets:
-                        where = parts_of(t)
-                        if where and where[0] == me and len(where) > 1:
-                            out.update({(*where[1:], k.value): k for k in n.value.keys if isinstance(k, ast.Constant) and isinstance(k.value, str)})
+                match n:
+                    case ast.Assign(targets, value):
+                        held = [(t, value) for t in targets]
+                    case ast.Call(ast.Attribute(to, "append"), [value]):
+                        held = [(to, ast.List([value], ast.Load()))]
+                    case _:
+                        continue
+                for t, value in held:
+                    where = parts_of(t)
+                    if where and where[0] == me and len(where) > 1:
+                        out.update({(*where[1:], *path): key for path, key in self._keyed(value)})
         return out
+
+
+    def _keyed(self, e: ast.expr, listed: bool = False) -> Iterator[tuple[Path, ast.AST]]:
+        """The keys of a dictionary that is written out, also one of a list, as in [{'W': ...} for ...]; the attributes of objects that hold one layer and do nothing."""
+        if isinstance(e, ast.Dict):
+            yield from (((k.value,), k) for k in e.keys if isinstance(k, ast.Constant) and isinstance(k.value, str))
+        elif isinstance(e, ast.Call) and listed and (held := self.others.get(ast.unparse(e.func))) is not None and not {plain(m) for m in held.methods} & {*BACKWARD, *FORWARD}:
+            yield from ((path, node) for path, node in held.attributes.items() if -1 not in path)
+        for each in [e.elt] if isinstance(e, ast.ListComp) else e.elts if isinstance(e, ast.List) else ():
+            yield from (((-1, *path), key) for path, key in self._keyed(each, True))
 
 
 def stores(scope: ast.AST) -> Iterator[tuple[Path, ast.AST]]:
@@ -194,7 +228,7 @@ def classes(tree: ast.Module) -> dict[str, Class]:
         for base in reversed(bases):
             methods.update(out[base].methods if base in out else {})
         methods.update({r.name: r for r in routines(node, name)})
-        out[name] = Class(name, node, methods, tuple(bases))
+        out[name] = Class(name, node, methods, tuple(bases), out)
     return out
 
 
@@ -236,6 +270,32 @@ def moves(scope: ast.AST, names: Names) -> list[ast.AST]:
     return out
 
 
+def pairs(tree: ast.AST, names: Names) -> tuple[list[list[str]], set[str]]:
+    """The parameters where they are a list of pairs, one a layer, and what holds them: for W, b in params, W, b = net.params[k], (W1, b1), (W2, b2) = params."""
+    found: list[list[str]] = []
+    holders = set()
+    for n in ast.walk(tree):
+        once = isinstance(n, ast.Assign)
+        target = n.targets[0] if isinstance(n, ast.Assign) else n.target if isinstance(n, (ast.For, ast.comprehension)) else None
+        source: ast.expr | None = n.value if isinstance(n, ast.Assign) else n.iter if isinstance(n, (ast.For, ast.comprehension)) else None
+        while isinstance(source, ast.Subscript) or isinstance(source, ast.Call) and ast.unparse(source.func) in ("enumerate", "reversed", "list") and source.args:
+            once = once and (not isinstance(source, ast.Subscript) or isinstance(source.slice, ast.Constant) and isinstance(source.slice.value, str))
+            if isinstance(source, ast.Call) and ast.unparse(source.func) == "enumerate" and isinstance(target, ast.Tuple):
+                target = target.elts[-1]
+            source = source.value if isinstance(source, ast.Subscript) else source.args[0]
+        at = parts_of(source) if isinstance(source, (ast.Name, ast.Attribute)) else None
+        if at is None or not isinstance(target, ast.Tuple):
+            continue
+        if once and all(isinstance(t, ast.Tuple) for t in target.elts) and names.role(str(at[-1]).strip(".")) == "parameters":
+            found = [[str(names.role(ast.unparse(e))) for e in t.elts] for t in target.elts if isinstance(t, ast.Tuple)]
+        elif once or sorted(letters := [(names.role(ast.unparse(t)) or "")[:1] for t in target.elts]) != ["W", "b"]:
+            continue
+        else:
+            found = found or [[f"{letter}{k}" for letter in letters] for k in range(1, names.depth + 1)]
+        holders.add(str(at[-1]))
+    return found, holders
+
+
 def pick(found: Mapping[str, Routine], wanted: tuple[str, ...], names: Names, word: str) -> Routine | None:
     """The routine whose name is the first of the wanted ones; a person's `rename` comes first."""
     for r in found.values():
@@ -271,3 +331,59 @@ def gradient_at(names: Names, path: Path) -> str:
     """What a path holds, if that is gradients: d:W1, d:W*, grads."""
     role = names.of([p for p in path if p != -1]) or ""
     return role if role == "grads" or role.startswith(("d:W", "d:b")) or role[2:] in names.known else ""
+
+
+def gradient_labels(routine: Routine, names: Names) -> set[str]:
+    """The gradients that a routine returns by name; 'd:*' where it returns a container of them."""
+    out = set()
+    for path, label in routine.returns.items():
+        role = names.of([*[p for p in path[:-1] if isinstance(p, str)], label])
+        if role and (role.startswith(("d:W", "d:b")) or role[2:] in names.known):
+            out.add(role)
+        elif role == "grads" or plain(routine.name) in BACKWARD and any("zeros" in ast.unparse(made) for made in routine.assigned.get(label, ())):
+            out.add("d:*")  # also what begins at zero and is handed back by grads()
+    return out
+
+
+def gives_gradients(found: Mapping[str, Routine], names: Names) -> Routine | None:
+    """The routine that returns gradients: by its name first, then by the names of what it returns."""
+    named = pick(found, BACKWARD, names, "backward")
+    if named is not None and (gradient_labels(named, names) or names.rename.get(named.name) == "backward"):
+        return named
+    returning = [r for r in found.values() if gradient_labels(r, names) and r.name != "__init__" and plain(r.name) not in UPDATE]
+    returning.sort(key=lambda r: (-len(gradient_labels(r, names)), r.node.lineno))
+    whole = [r for r in returning if "upstream" not in {names.role(p) for p in r.parameters[:1]}]
+    return next(iter(whole or returning), named)
+
+
+def called_for_each(tree: ast.AST, name: str, names: Names) -> bool:
+    """Whether the file itself calls a routine once for each example: for x, y in batch: backprop(x, y)."""
+    for loop in (n for n in ast.walk(tree) if isinstance(n, ast.For)):
+        own_names = bound(loop.target)
+        for n in ast.walk(loop):
+            if isinstance(n, ast.Call) and (n.func.attr if isinstance(n.func, ast.Attribute) else getattr(n.func, "id", "")) == name:
+                given = [a for a in n.args if names.role(ast.unparse(a)) in ("x", "y")]
+                if given and all(isinstance(a, ast.Name) and a.id in own_names for a in given):
+                    return True
+    return False
+
+
+def is_layer(c: Class, names: Names) -> bool:
+    """Whether a class is one layer: its backward takes the gradient from above, and it keeps no list of weights."""
+    backward = pick(c.methods, ("backward", "backwardpass", "backprop", "backwardpropagation"), names, "backward")
+    forward = pick(c.methods, FORWARD, names, "forward")
+    listed = any(-1 in path or isinstance(getattr(n, "value", None), (ast.List, ast.ListComp)) for path, n in c.attributes.items()
+                 if (names.of([p for p in path if p != -1]) or "")[:1] == "W")
+    if backward is None or forward is None or not backward.parameters or listed or pairs(c.node, names)[0]:
+        return False
+    return not ({"x", "y"} & {names.role(p) for p in backward.parameters if p != "y" or len(backward.parameters) > 1}) and "y_hat" not in {names.role(p) for p in backward.parameters[1:]}
+
+
+def per_example(scope: ast.AST, targets: list[ast.AST], names: Names) -> bool:
+    """Whether the parameters move once for each example: for x, y in zip(X, Y): ... W -= ..."""
+    for loop in (n for n in own(scope) if isinstance(n, ast.For)):
+        if any(n is t for n in ast.walk(loop) for t in targets):
+            roles = {names.role(n) for n in loaded(loop.iter)}
+            if {"x", "y"} & roles and "batch" not in {names.role(n) for n in bound(loop.target)} and "range(0," not in ast.unparse(loop.iter):
+                return True
+    return False

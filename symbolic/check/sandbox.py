@@ -341,7 +341,7 @@ def _ended(child: _Child, plan: Mapping[str, Any], limits: Limits, received: lis
     """Kind, sentence and line of a run that did not come back."""
     found = re.findall(rf'File "{re.escape(name)}", line (\d+)', text)  # what faulthandler prints when the process crashes
     begun = int.from_bytes(received[-1][1], "little") if received[-1][0] == frames.STEP else -1
-    at = f" (in step {begun}, {_what(plan['steps'][begun])})" if 0 <= begun < len(plan["steps"]) else ""
+    at = f" (while it came to {_what(plan['steps'][begun])})" if 0 <= begun < len(plan["steps"]) else ""
     over = child.limit or ("cpu" if child.status in (-9, -getattr(signal, "SIGXCPU", 24)) and child.cpu >= limits.cpu * 0.9 else "")
     if over:
         return {"kind": "limit", "limit": over, "message": _said(over, limits) + at}
@@ -353,4 +353,5 @@ def _ended(child: _Child, plan: Mapping[str, Any], limits: Limits, received: lis
 
 
 def _what(step: Mapping[str, Any]) -> str:
-    return str(step.get("target") or step.get("as") or step["do"])
+    target = str(step.get("target", "")).removeprefix("file.")
+    return f"{target}()" if target else "loading the file" if step["do"] == "load" else str(step.get("as") or step["do"])

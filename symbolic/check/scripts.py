@@ -17,9 +17,9 @@ from .frameworks import used
 from .layouts import role_of
 from .names import Names
 from .rewriting import GIVEN, one_pass
-from .routines import TRAIN, UPDATE, Routine, moves, pick, routines, stores
+from .routines import TRAIN, UPDATE, Routine, moves, own, per_example, pick, routines, stores
 from .setting import Interface, Needs, Setting, fixed_rate
-from .ways import Calls, per_example
+from .ways import Calls
 
 OURS = re.compile(r"[Wb](\d+|\*)|x|y|parameters|lr|epochs|reg|n_in|n_out|n_hidden|sizes|batch|m")
 PLAIN = {"lr", "epochs", "reg", "n_in", "n_out", "n_hidden", "sizes", "batch"}  # settings: only a plain number or list is replaced
@@ -119,12 +119,29 @@ def _interesting(scope: ast.AST, names: Names, extra: Sequence[str] = ()) -> tup
     found = dict.fromkeys(str(path[0]) for path, _ in stores(scope))
     found.update(dict.fromkeys(extra))
     counted = {n.id for loop in ast.walk(scope) if isinstance(loop, ast.For) for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
-    out = []
+    over, out = _written_over(scope), []
     for name in found:
         role = names.role(name) if name not in counted else None
+        if role and name in over and (role == "y_hat" or role[0] in "za"):
+            continue
         if role and (re.fullmatch(r"(d:)?[Wbza](\d+|\*)", role) or role in ("y_hat", "loss", "grads", "parameters") or role.removeprefix("d:") in names.known):
             out.append(name)
     return tuple(out)
+
+
+def _written_over(scope: ast.AST) -> set[str]:
+    """Values whose entries become a gradient in place: dscores = probs; dscores[range(m), y] -= 1."""
+    changed = {n.target.value.id for n in ast.walk(scope) if isinstance(n, ast.AugAssign) and isinstance(n.op, ast.Sub) and isinstance(n.target, ast.Subscript)
+               and isinstance(n.target.value, ast.Name)}
+    same = {n.value.id: t.id for n in ast.walk(scope) if isinstance(n, ast.Assign) and isinstance(n.value, ast.Name) for t in n.targets if isinstance(t, ast.Name)}
+    return {source for source, name in same.items() if name in changed} | changed
+
+
+def _passing(scope: ast.AST, names: Names) -> set[str]:
+    """Roles of all layers that a name takes for one layer after another: dW = ..., in a loop that goes on to use it."""
+    kept = (ast.List, ast.ListComp, ast.Dict, ast.DictComp)
+    return {role for n in own(scope) if isinstance(n, ast.Assign) and not any(isinstance(e, kept) for e in ast.walk(n.value))
+            for t in n.targets if isinstance(t, ast.Name) and (role := names.role(t.id)) and re.fullmatch(r"d:[Wb]\*", role)}
 
 
 def _finished(way: Rewritten, names: Names, rewritten: ast.AST) -> Interface | None:
@@ -132,7 +149,7 @@ def _finished(way: Rewritten, names: Names, rewritten: ast.AST) -> Interface | N
     here = way.here
     wanted = set(here.network.names("parameter")) if here.network.plain_stack else set()
     roles = {names.role(n) for n in way.interesting} | {names.of([p for p in path if p != -1]) for path, _ in stores(rewritten)}
-    named = {r[2:] for r in roles if r and r.startswith("d:")}
+    named = {r[2:] for r in roles if r and r.startswith("d:")} - {r[2:] for r in _passing(rewritten, names)}
     have = {w for w in wanted if w in named or f"{w[0]}*" in named} | {k for k in names.known if k in named}
     moving = moves(rewritten, names)
     rising = [n for n in moving if _adds(n)]
@@ -153,10 +170,10 @@ def _finished(way: Rewritten, names: Names, rewritten: ast.AST) -> Interface | N
 
 
 def _adds(n: ast.AST) -> bool:
-    """Whether an update adds: W += ..., W = W + ..."""
+    """Whether an update adds: W += ..., W = W + ...; W += -rate * dW takes off."""
     if isinstance(n, ast.AugAssign):
-        return isinstance(n.op, ast.Add)
-    return isinstance(n, ast.Assign) and isinstance(n.value, ast.BinOp) and isinstance(n.value.op, ast.Add)
+        return isinstance(n.op, ast.Add) and not ast.unparse(n.value).startswith("-")
+    return isinstance(n, ast.Assign) and isinstance(n.value, ast.BinOp) and isinstance(n.value.op, ast.Add) and not ast.unparse(n.value.right).startswith("-")
 
 
 def trainers(here: Setting) -> Interface | None:

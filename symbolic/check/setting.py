@@ -14,7 +14,7 @@ from .calls import Script, Supply
 from .layouts import Layout, candidates, products, role_of
 from .names import Names
 from .reading import Code
-from .rewriting import edited, kept
+from .rewriting import bound, edited, kept
 from .routines import Path, Routine, moves, own, stores
 
 
@@ -36,6 +36,8 @@ class Setting:
         has_bias = any(n.startswith("b") for n in network.names("parameter"))
         out = candidates(self.code.tree, self.names, has_bias=has_bias, outputs=outputs, given=self.adapter.layout)
         alone = all(not network.symbols[n].shape for n in network.names("parameter"))
+        if len(network.layers) == 1 == outputs:  # w as (features,), b a number
+            out.append(Layout(numbers=True))
         if alone:  # one weight, one bias: perhaps plain numbers
             out = sorted([*out, Layout(numbers=True)], key=lambda o: not o.numbers or _multiplies(self.code.tree))
         return out
@@ -106,6 +108,9 @@ class Interface:
                     if role and role.startswith("d:"):
                         out[role[2:]] = node.lineno  # type: ignore[attr-defined]
                 for n in own(scope):
+                    if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in ("append", "insert"):
+                        role = role_of(n.func.value, names) or ""
+                        out.update({letter: n.lineno for letter in ("W*", "b*") if role in ("grads", f"d:{letter}")})
                     for key in n.keys if isinstance(n, ast.Dict) else []:
                         role = names.role(key.value) if isinstance(key, ast.Constant) and isinstance(key.value, str) else None
                         if role and role.startswith("d:"):
@@ -120,7 +125,7 @@ class Interface:
         text = edited(code.text, edits) if edits else code.text
         tree = ast.parse(text) if edits else code.tree
         first = kept(text, tree, roots, without=without)
-        elsewhere = {n for s in tree.body if isinstance(s, ast.ImportFrom) for n in (a.asname or a.name for a in s.names) if helpers.known(n) and n not in helpers.IMPORTS}
+        elsewhere = {n for s in tree.body if isinstance(s, (ast.Import, ast.ImportFrom)) for n in bound(s) if helpers.known(n) and n not in helpers.IMPORTS}
         part = kept(text, tree, roots, without=without, supplied=elsewhere)
         axis = -1 if self.layouts and self.layouts[0].rows else 0
         supplied = helpers.source({*part.missing, *first.missing}, axis)

@@ -73,7 +73,7 @@ def _keys(way: Calls) -> list[tuple[str, str]]:
     """The keys of a dictionary of gradients: dW1, or W1 where no key of the routine, nor of what backward returns, begins with d."""
     assert way.updater is not None
     written = [c.value for c in ast.walk(way.updater.node) if isinstance(c, ast.Constant) and isinstance(c.value, str) and c.value != ast.get_docstring(way.updater.node, clean=False)]
-    returned = [str(p[-1]) for p in (way.backward.returns if way.backward else {}) if isinstance(p[-1], str)]
+    returned = [str(p[-1]) for p in (way.backward.returns if way.backward else {}) if p and isinstance(p[-1], str)]
     before = "d" if any(w.startswith("d") for w in [*written, *returned]) else ""
     return [(before + key, role) for key, role in way._keys]
 

@@ -117,6 +117,11 @@ def as_array(value: object) -> np.ndarray:
     return np.array(out, subok=False)
 
 
+def _first(holder: object) -> int:
+    """1 where the layers of a list or dictionary are counted from 1: [None, W1, W2], {1: W1, 2: W2}; else 0."""
+    return int(isinstance(holder, dict) and 1 in holder and 0 not in holder or isinstance(holder, list) and len(holder) > 1 and holder[0] is None)
+
+
 def _number(value: object) -> bool:
     return isinstance(value, (int, float, complex, np.number)) and not isinstance(value, bool)
 
@@ -244,7 +249,7 @@ class Machine:
             raise NameError(f"nothing was kept as {root!r}")
         found = self.kept[root]
         for kind, part in path[1:]:
-            found = getattr(found, part) if kind == "attribute" else found[part]
+            found = getattr(found, part) if kind == "attribute" else found[part + _first(found) if isinstance(part, int) else part]
         return found
 
     def value(self, v: Any) -> Any:
@@ -321,7 +326,8 @@ class Machine:
         elif kind == "attribute":
             setattr(self.at(owner), last, value)
         else:
-            self.at(owner)[last] = value
+            holder = self.at(owner)
+            holder[last + _first(holder) if isinstance(last, int) else last] = value
 
     def _do_get(self, step: dict[str, Any]) -> None:
         self._send(step["as"], as_array(self.value(step["value"])))

@@ -68,8 +68,16 @@ def shape(of: Sequence[int]) -> str:
 
 
 def error(row: Mapping[str, Any]) -> str:
-    """The error that was tested."""
-    return row["error"] if isinstance(row["error"], str) else f"{row['error']:.1e}"
+    """The error that was tested; none of what is missing."""
+    if row["verdict"] == "MISSING":
+        return ""
+    return row["error"] if isinstance(row["error"], str) else f"{row['error']:.1f}" if 1 <= row["error"] < 1000 else f"{row['error']:.1e}"
+
+
+def why(data: Mapping[str, Any]) -> list[str]:
+    """What is said of each gradient beside its verdict; nothing at all where it stands below the table anyway."""
+    said = ["" if r["passed"] or r.get("said") == "It is wrong." else r.get("said", "") for r in data.get("gradients", ())]
+    return said if any(s not in data.get("where", "") for s in said) else [""] * len(said)
 
 
 def slope(data: Mapping[str, Any], name: str) -> str:
@@ -82,16 +90,16 @@ def table(data: Mapping[str, Any]) -> Table:
     rows: Sequence[Mapping[str, Any]] = data["gradients"]
     grouped = any(r["group"] for r in rows)
     detailed = any("scale" in r for r in rows)
-    explained = any(r.get("said") and not r["passed"] and r["said"] != "It is wrong." for r in rows)
+    reasons = why(data)
+    explained = any(reasons)
     out = Table(box=None, pad_edge=False, header_style="dim")
     for heading in [*["graph"] * grouped, "gradient", "shape", "error", "at", *["cosine", "scale"] * detailed, "verdict", "line", *["why"] * explained]:
         out.add_column(heading, overflow="fold", justify="right" if heading in ("error", "cosine", "scale", "line") else "left")
-    for r in rows[:MOST_ROWS]:
+    for r, reason in list(zip(rows, reasons, strict=True))[:MOST_ROWS]:
         at = f"{r['at']['entry']}" if r["at"] and r["at"]["entry"] and not r["passed"] else ""
         extra = [number(r.get("cosine")), r["constant"] or number(r.get("scale"))] if detailed else []
-        why = [sentence(r.get("said", "") if not r["passed"] and r.get("said") != "It is wrong." else "")] if explained else []
         cells = [*[r["group"]] * grouped, slope(data, r["gradient"]), shape(r["shape"]), error(r), at, *extra,
-                 Text(r["verdict"], style=HUES.get(r["verdict"], "bold red")), r["source"]["place"] if r["source"] else "", *why]
+                 Text(r["verdict"], style=HUES.get(r["verdict"], "bold red")), r["source"]["place"] if r["source"] else "", *[sentence(reason)] * explained]
         out.add_row(*cells)
     return out
 

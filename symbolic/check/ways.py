@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from ..errors import SpecError
 from .calls import Script, Supply, arguments, path_text
 from .layouts import parts_of
-from .names import Names, parts, plain
-from .rewriting import bound, loaded, needs, one_pass
-from .routines import BACKWARD, FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, calls, classes, counts, moves, own, pick, routines, updater
+from .names import parts
+from .rewriting import bound, needs, one_pass
+from .routines import FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, called_for_each, calls, classes, counts, gives_gradients, gradient_labels, is_layer, moves, own
+from .routines import pairs as pairs_of
+from .routines import per_example, pick, routines, stores, updater
 from .setting import Interface, Needs, Setting, fixed_rate
-
-
-def gradient_labels(routine: Routine, names: Names) -> set[str]:
-    """The gradients that a routine returns by name; 'd:*' where it returns a container of them."""
-    out = set()
-    for path, label in routine.returns.items():
-        role = names.of([*[p for p in path[:-1] if isinstance(p, str)], label])
-        if role and (role.startswith(("d:W", "d:b")) or role[2:] in names.known):
-            out.add(role)
-        elif role == "grads" or plain(routine.name) in BACKWARD and any("zeros" in ast.unparse(made) for made in routine.assigned.get(label, ())):
-            out.add("d:*")  # also what begins at zero and is handed back by grads()
-    return out
-
-
-def gives_gradients(found: Mapping[str, Routine], names: Names) -> Routine | None:
-    """The routine that returns gradients: by its name first, then by the names of what it returns."""
-    named = pick(found, BACKWARD, names, "backward")
-    if named is not None and (gradient_labels(named, names) or names.rename.get(named.name) == "backward"):
-        return named
-    returning = [r for r in found.values() if gradient_labels(r, names) and r.name != "__init__" and plain(r.name) not in UPDATE]
-    returning.sort(key=lambda r: (-len(gradient_labels(r, names)), r.node.lineno))
-    whole = [r for r in returning if "upstream" not in {names.role(p) for p in r.parameters[:1]}]
-    return next(iter(whole or returning), named)
 
 
 @dataclass
@@ -66,7 +44,7 @@ class Calls(Interface):
 
     def roots(self) -> list[str]:
         """What must be loaded."""
-        return [self.owner.name] if self.owner else [r.name for r in self.called]
+        return [self.owner.name] if self.owner else [r.name for r in self.called if not r.at]
 
     def load(self, script: Script) -> None:
         """The file, once."""
@@ -75,7 +53,7 @@ class Calls(Interface):
     @cached_property
     def globals(self) -> dict[str, str]:
         """Names of the module that hold our inputs, read by the routines: X, W1, learning_rate."""
-        called = [self.owner.node] if self.owner else [r.node for r in self.called]
+        called = [self.owner.node] if self.owner else [r.node for r in self.called if not r.at]
         out = {}
         defined = set().union(*(bound(s) for s in self.here.code.tree.body if not isinstance(s, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))))
         for name in sorted(set().union(*(needs(n) for n in called)) & defined):
@@ -163,24 +141,13 @@ class Calls(Interface):
                    and self.here.names.role(n.value.id) == "parameters" for n in ast.walk(self.here.code.tree))
 
     @cached_property
-    def pairs(self) -> list[list[str]]:
-        """The parameters where they are a list of pairs, one a layer: (W1, b1), (W2, b2) = params, or for W, b in params."""
-        names = self.here.names
-        for n in ast.walk(self.here.code.tree):
-            target = n.targets[0] if isinstance(n, ast.Assign) else n.target if isinstance(n, (ast.For, ast.comprehension)) else None
-            source = n.value if isinstance(n, ast.Assign) else n.iter if isinstance(n, (ast.For, ast.comprehension)) else None
-            source = source.value if isinstance(source, ast.Subscript) else source  # params[:-1]
-            if not isinstance(target, ast.Tuple) or not isinstance(source, ast.Name) or names.role(source.id) != "parameters":
-                continue
-            if isinstance(n, ast.Assign) and all(isinstance(t, ast.Tuple) for t in target.elts):
-                return [[str(names.role(ast.unparse(e))) for e in t.elts] for t in target.elts if isinstance(t, ast.Tuple)]
-            if not isinstance(n, ast.Assign) and [(names.role(ast.unparse(t)) or "")[:1] for t in target.elts] == ["W", "b"]:
-                return [[f"W{k}", f"b{k}"] for k in range(1, names.depth + 1)]
-        return []
+    def pairs(self) -> tuple[list[list[str]], set[str]]:
+        """The parameters as a list of pairs, one a layer, and the names of what holds them."""
+        return pairs_of(self.here.code.tree, self.here.names)
 
     def _value(self, role: str, supply: Supply, name: str) -> Any:
-        if role == "parameters" and self.pairs:
-            return {"list": [{"tuple": [supply.known(r) for r in pair]} for pair in self.pairs]}
+        if role == "parameters" and self.pairs[0]:
+            return {"list": [{"tuple": [supply.known(r) for r in pair]} for pair in self.pairs[0]]}
         if role == "parameters" and self._unpacked():
             return {"tuple": list(supply.made["parameters"]["dict"].values())}
         value = supply.known(role)
@@ -191,8 +158,11 @@ class Calls(Interface):
 
     def _call(self, script: Script, supply: Supply, prefix: str, routine: Routine, tag: str, *, optional: bool = False, watch: tuple[str, ...] = ()) -> None:
         names = self.here.names
-        extra = {p: self._value("parameters", supply, p) for p in routine.parameters if names.role(p) == "parameters" and "parameters" in supply.made and p not in supply.made}
+        extra = {p: self._value("parameters", supply, p) for p in routine.parameters
+                 if (names.role(p) == "parameters" or p in self.pairs[1]) and "parameters" in supply.made and p not in supply.made}
         extra |= {p: supply.made[f"={p}"] for p in routine.parameters if f"={p}" in supply.made and (names.role(p) not in ("x", "y") or names.role(p) is None)}
+        if routine.at and (needed := [p for p in routine.parameters if p not in routine.optional]):
+            extra[needed[0]] = self._entering(supply, needed[0])
         if routine.owner == "" and any(names.role(p) == "parameters" and p in ("net", "model", "network") for p in routine.parameters) and self.owner:
             extra |= {p: {"saved": "net"} for p in routine.parameters if p in ("net", "model", "network")}
         if tag == "forward" and "x" not in {r for p in routine.parameters for r in names.roles(p)}:  # def feedforward(self, a)
@@ -200,18 +170,26 @@ class Calls(Interface):
             extra |= {p: supply.known("x") for p in unknown[:1]}
         args, kwargs = arguments(routine, names, supply, self.here.where(routine.node), extra=extra)
         saved = f"r_{tag}"
-        script.add("call", target=f"{prefix}.{routine.name}", args=args, kwargs=kwargs or None, save=saved, optional=optional or None, seed=None,
+        script.add("call", target=path_text(("r_forward", *routine.at)) if routine.at else f"{prefix}.{routine.name}", args=args, kwargs=kwargs or None, save=saved, optional=optional or None, seed=None,
                    watch={"function": routine.name, "names": list(watch), "at": "return", "save": "seen"} if watch else None)
         if watch:
             script.add("gather", value={"saved": "seen"}, **{"as": f"{supply.key}/seen"})
         script.add("gather", value={"saved": saved}, optional=optional or None, **{"as": f"{supply.key}/{tag}"})
-        inside = getattr(routine.returned, "elts", ())
-        paired = tag == "backward" and (isinstance(routine.returned, ast.Name) or inside and all(isinstance(e, (ast.Tuple, ast.List)) for e in inside))
-        pairs = {(i, j): f"d{n}" for i, pair in enumerate(self.pairs) for j, n in enumerate(pair)} if paired else {}
+        paired = tag == "backward" and not any((names.role(label) or "").startswith("d:") for label in routine.returns.values())
+        pairs = {(i, j): f"d{n}" for i, pair in enumerate(self.pairs[0]) for j, n in enumerate(pair)} if paired else {}
         self.labels[tag] = {**pairs, **routine.returns, **({} if tag != "backward" else {(k,): n for k, n in enumerate(self.here.adapter.returns)})}
         if optional and tag == "forward":
             return
         self._learn(supply, routine, tag, saved)
+
+    def _entering(self, supply: Supply, name: str) -> Any:
+        """What a backward that forward returned is given: 1 for a loss, else our gradient of the loss, at the last pre-activation where that is what came out."""
+        assert self.forward is not None
+        first, depth = self.here.names.role(self.forward.returns.get((0,), "")), supply.plain.depth
+        if first == "loss":
+            return 1.0
+        below = f"z{depth}" in (first, (self.here.names.role(name) or "").removeprefix("d:"))
+        return supply.top(below=below)
 
     def _learn(self, supply: Supply, routine: Routine, tag: str, saved: str) -> None:
         """What later calls may use of what this one returns."""
@@ -250,9 +228,9 @@ class Calls(Interface):
             if role in ("lr", "reg"):
                 script.add("set", path=at, value=supply.known(role))
                 continue
-            if role not in ("x", "y"):
+            if role not in ("x", "y", "parameters"):
                 script.add("get", value={"saved": at}, optional=True, **{"as": f"{supply.key}/start/{role}"})
-            script.add("set", path=at, value=supply.known(role))
+            script.add("set", path=at, value=supply.known(role) if role != "parameters" else self._value(role, supply, str(path[-1])))
 
     def _attributes(self, supply: Supply) -> dict[Path, str]:
         """The attributes that hold parameters and the learning rate, each with its role at this point."""
@@ -270,6 +248,8 @@ class Calls(Interface):
                 out.setdefault(path, str(role))
         for path in self.owner.attributes:
             role = names.of([p for p in path if p != -1])
+            if str(path[-1]) in self.pairs[1]:
+                out[path] = "parameters"
             listed = role and re.fullmatch(r"[Wb]\*", role)
             if not listed or any(r[0] == role[0] for p, r in out.items() if r not in ("lr", "reg")):  # type: ignore[index]
                 continue
@@ -277,7 +257,7 @@ class Calls(Interface):
                 name = f"{role[0]}{k}"  # type: ignore[index]
                 if name in parameters:
                     last = str(path[-1])
-                    tail: Path = (*path[:-1], f"{last[:-1]}{k - names.zero}") if last.endswith("%") else (*[p for p in path if p != -1], k - 1)
+                    tail: Path = (*path[:-1], f"{last[:-1]}{k - names.zero}") if last.endswith("%") else tuple(k - 1 if p == -1 else p for p in path if -1 in path) or (*path, k - 1)
                     out[tail] = name
         for name, where in self.here.adapter.attrs.items():
             if name in parameters:
@@ -290,53 +270,52 @@ def functions(here: Setting) -> Interface | None:
     """functions forward() and backward()"""
     found = {r.name: r for r in routines(here.code.tree)}
     names = here.names
-    backward = gives_gradients(found, names)
+    backward, outer = gives_gradients(found, names), None
+    if backward is None:
+        backward, outer = next(((c, r) for r in found.values() for c in r.closures if gradient_labels(c, names)), (None, None))
     if backward is None or here.adapter.script or here.adapter.locals:
         return None
     if not gradient_labels(backward, names) and not here.adapter.returns and (backward.returned is None or moves(backward.node, names)):
+        if not moves(backward.node, names):
+            raise SpecError(f"{backward.name}() returns nothing, so no gradient comes back", where=here.where(backward.node), hint="return them, as in return dW1, db1")
         return None
     others = {n: r for n, r in found.items() if r is not backward}
-    way = Calls(here, here.layouts(), forward=pick(others, FORWARD, names, "forward"), loss=pick(others, LOSS, names, "loss"), backward=backward)
+    way = Calls(here, here.layouts(), forward=outer or pick(others, FORWARD, names, "forward"), loss=pick(others, LOSS, names, "loss"), backward=backward)
+    way.asks_above = outer is not None
     if way.forward is not None and way.loss is way.forward:
         way.loss = None
-    way.each = _called_for_each(here.code.tree, backward.name, names)
+    way.each = called_for_each(here.code.tree, backward.name, names)
     way.updater = updater(others, names)
     called = [r.name for r in (way.forward, backward) if r]
-    way.spoken = f"function{'s' * (len(called) > 1)} " + " and ".join(f"{n}()" for n in called)
+    way.spoken = f"function{'s' * (len(called) > 1)} " + " and ".join(f"{n}()" for n in called) + (f", which {outer.name}() returns" if outer else "")
     return way
 
 
-def _called_for_each(tree: ast.AST, name: str, names: Names) -> bool:
-    """Whether the file itself calls a routine once for each example: for x, y in batch: backprop(x, y)."""
-    for loop in (n for n in ast.walk(tree) if isinstance(n, ast.For)):
-        own_names = bound(loop.target)
-        for n in ast.walk(loop):
-            if isinstance(n, ast.Call) and (n.func.attr if isinstance(n.func, ast.Attribute) else getattr(n.func, "id", "")) == name:
-                given = [a for a in n.args if names.role(ast.unparse(a)) in ("x", "y")]
-                if given and all(isinstance(a, ast.Name) and a.id in own_names for a in given):
-                    return True
-    return False
+def applied(here: Setting) -> Interface | None:
+    """a class of a whole network of which only the training step can be called"""
+    return objects(replace(here, adapter=here.adapter.model_copy(update={"recover_from_update": here.adapter.recover_from_update or True})), trained=True)
 
 
-def objects(here: Setting) -> Interface | None:
+def objects(here: Setting, *, trained: bool = False) -> Interface | None:
     """a class of a whole network"""
     names = here.names
     found = []
     for c in classes(here.code.tree).values():
         roles = {names.of([p for p in path if p != -1]) for path in c.attributes}
         holds = {r for r in roles if r and (re.fullmatch(r"[Wb](\d+|\*)", r) or r in names.known)} | {
-            n for n, where in here.adapter.attrs.items() if parts(f".{where.lstrip('.')}")[:1] in c.attributes}
+            n for n, where in here.adapter.attrs.items() if parts(f".{where.lstrip('.')}")[:1] in c.attributes} | {str(p[-1]) for p in c.attributes} & pairs_of(c.node, names)[1]
         if holds and not is_layer(c, names) and "__add__" not in c.methods:
-            found.append((len(holds), c))
+            found.append((len(holds), len(c.methods), c))
     if not found or here.adapter.script:
         return None
-    owner = max(found, key=lambda f: f[0])[1]
+    owner = max(found, key=lambda f: f[:2])[2]
     methods = {n: m for n, m in owner.methods.items() if n != "__init__"}
-    backward = gives_gradients(methods, names)
+    backward = gives_gradients(methods, names) if not trained else None
     train = pick(methods, TRAIN, names, "train")
     others = {n: r for n, r in methods.items() if r is not backward}
     update = pick(others, UPDATE, names, "update")
-    kept_gradients = any((r := names.of([p for p in path if p != -1])) and r.startswith("d:") and r[2] in "Wb" for path in owner.attributes) or \
+    stored = [*owner.attributes, *(path[1:] for m in owner.methods.values() for path, _ in stores(m.node) if str(path[-1]).startswith("."))]  # layer.dW = ...
+    kept_gradients = any((r := names.of([p for p in path if p != -1])) and r.startswith("d:") and r[2] in "Wb" for path in stored) or \
         any(k.startswith("d") for k in here.adapter.attrs)
     way = Calls(here, here.layouts(), owner=owner, forward=pick(others, FORWARD, names, "forward"), loss=pick(others, LOSS, names, "loss"))
     if backward is not None and (gradient_labels(backward, names) or kept_gradients) and not here.adapter.recover_from_update:
@@ -365,26 +344,7 @@ def objects(here: Setting) -> Interface | None:
                 way.needs = Needs(one_example=True)
         way.rate = fixed_rate(moving, here)
     assert way.backward is not None
-    way.each = _called_for_each(here.code.tree, way.backward.name, names)
+    way.each = called_for_each(here.code.tree, way.backward.name, names)
     how = "gradients are what one update changes" if way.update else ""
     way.spoken = f"class {owner.name}" + (f"; {how}" if how else "")
     return way
-
-
-def is_layer(c: Class, names: Names) -> bool:
-    """Whether a class is one layer: its backward takes the gradient from above."""
-    backward = pick(c.methods, ("backward", "backwardpass", "backprop", "backwardpropagation"), names, "backward")
-    forward = pick(c.methods, FORWARD, names, "forward")
-    if backward is None or forward is None or not backward.parameters:
-        return False
-    return not ({"x", "y"} & {names.role(p) for p in backward.parameters if p != "y" or len(backward.parameters) > 1}) and "y_hat" not in {names.role(p) for p in backward.parameters[1:]}
-
-
-def per_example(scope: ast.AST, targets: list[ast.AST], names: Names) -> bool:
-    """Whether the parameters move once for each example: for x, y in zip(X, Y): ... W -= ..."""
-    for loop in (n for n in own(scope) if isinstance(n, ast.For)):
-        if any(n is t for n in ast.walk(loop) for t in targets):
-            roles = {names.role(n) for n in loaded(loop.iter)}
-            if {"x", "y"} & roles and "batch" not in {names.role(n) for n in bound(loop.target)} and "range(0," not in ast.unparse(loop.iter):
-                return True
-    return False

@@ -63,7 +63,7 @@ class ForwardMismatch:
     """The first value of the forward pass that is another one.
 
     name: the value ('L' for the loss); error: as for gradients; equals: what the claimed values would be right for, as sentences;
-    consistent: whether the gradients are right for that forward pass.
+    consistent: whether the gradients are right for that forward pass; guarded: it is the loss, and a small number in its logarithm is all.
     """
 
     name: str
@@ -71,6 +71,7 @@ class ForwardMismatch:
     equation: str
     equals: tuple[str, ...] = ()
     consistent: bool = False
+    guarded: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,12 @@ class Diagnosis:
     @property
     def right(self) -> bool:
         """Whether there is nothing to mend."""
-        return self.forward is None and all(v.passed for v in self.verdicts)
+        return (self.forward is None or self.guarded) and all(v.passed for v in self.verdicts)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether only the loss is another one, by the small number that keeps its logarithm from 0."""
+        return self.forward is not None and self.forward.guarded
 
 
 def diagnose(cases: Sequence[Case], dtype: str = "float64", *, strict: bool = False, pairs: bool = True) -> Diagnosis:
@@ -156,14 +162,14 @@ def _forward(cases: Sequence[Case], limit: float) -> ForwardMismatch | None:
     for eq in network.equations:
         errors = [(e, c) for c in cases if eq.name in (own := _claimed_values(c)) and (e := _compare(c, eq.name, own[eq.name], c.point.values)) is not None]
         if errors and max(e for e, _ in errors) > limit:
-            said, consistent = _explained(cases, eq.name, limit)
-            return ForwardMismatch(eq.name, max(e for e, _ in errors), str(eq), said, consistent)
+            said, consistent, slips = _explained(cases, eq.name, limit)
+            return ForwardMismatch(eq.name, max(e for e, _ in errors), str(eq), said, consistent, eq.name == network.output and slips == {"log-epsilon"})
     return None
 
 
-def _explained(cases: Sequence[Case], name: str, limit: float) -> tuple[tuple[str, ...], bool]:
-    """The slips that give the claimed value in every case, and whether the gradients are right for one of them."""
-    said: list[str] = []
+def _explained(cases: Sequence[Case], name: str, limit: float) -> tuple[tuple[str, ...], bool, set[str]]:
+    """What is said of the slips that give the claimed value in every case, whether the gradients are right for one of them, and their names."""
+    said: dict[str, str] = {}
     consistent = False
     network = cases[0].point.network
     own = [c for c in cases if c.point.network is network and name in _claimed_values(c)][:MOST_CASES]
@@ -172,11 +178,11 @@ def _explained(cases: Sequence[Case], name: str, limit: float) -> tuple[tuple[st
             if not all(_near(_compare(c, name, _claimed_values(c)[name], worked(network, c.point.leaves, changed)),
                              _compare(c, name, _claimed_values(c)[name], c.point.values), limit) for c in own):
                 continue
-            said.append(slip.said(changed))
+            said[slip.said(changed)] = slip.name
             consistent = consistent or all(_gradients_agree(c, worked(network, c.point.leaves, changed, derive), other, limit) for c in own)
         except (LookupError, ValueError, ArithmeticError):
             continue
-    return tuple(dict.fromkeys(said)), consistent
+    return tuple(said), consistent, set(said.values())
 
 
 def _near(error: float | None, right: float | None, limit: float) -> bool:

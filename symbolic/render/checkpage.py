@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from ..check.terminal import WHY, number, others, step_of
+from ..check.terminal import WHY, error, number, others, step_of, why
 from .documents import head
 from .filling import make_environment, render, shortened
 from .lines import broken
@@ -54,12 +54,11 @@ def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name
     def source(s: Data | None) -> dict[str, Any] | None:
         return None if s is None else {"where": code(s["where"]), "text": code(s["text"])}
 
-    def row(r: Data) -> dict[str, Any]:
-        error = r["error"] if isinstance(r["error"], str) else power(r["error"])
+    def row(r: Data, said: str) -> dict[str, Any]:
         at = f"{r['at']['entry']}" if r["at"] and r["at"]["entry"] and not r["passed"] else ""
-        return {"group": code(r["group"]), "name": name(r["gradient"]), "shape": " × ".join(map(str, r["shape"])), "error": error, "at": at, "cosine": number(r.get("cosine")),
+        return {"group": code(r["group"]), "name": name(r["gradient"]), "shape": " × ".join(map(str, r["shape"])), "error": power(r["error"]) if "e" in error(r)[1:] and not isinstance(r["error"], str) else error(r), "at": at, "cosine": number(r.get("cosine")),
                 "scale": r.get("constant") or number(r.get("scale")), "verdict": r["verdict"], "kind": kind(r["verdict"]), "line": r["source"]["place"] if r["source"] else "",
-                "said": say(r.get("said", "") if not r["passed"] and r.get("said") != "It is wrong." else "")}
+                "said": say(said)}
 
     def cause(c: Data) -> dict[str, Any]:
         lines = [{"word": word, "kind": mark, **formula(c["gradient"], c[word])} for word, mark in (("yours", "wrong"), ("right", "right")) if c.get(word) and c.get("gradient")]
@@ -67,9 +66,9 @@ def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name
         return {"said": say(c["said"]), "step": say(step_of(c)), "source": source(c["source"]), "lines": lines, "corrected": code(written),
                 "corrected_word": "corrected line (with it, the file is right)" if c.get("corrected") else "the right formula in NumPy"}
 
-    why = [r["said"] for r in rows if r.get("said") and not r["passed"] and r["said"] != "It is wrong."]
-    return {"explained": bool(why), "file": data["file"], "subject": data["subject"], "status": data["status"], "kind": kind(data["status"]), "message": data["message"],
-            "forward": [say(s) for s in [*data.get("forward", ()), *data.get("equals", ()), *data.get("update", ())]], "rows": [row(r) for r in rows], "grouped": any(r["group"] for r in rows),
+    reasons = why(data)
+    return {"explained": any(reasons), "file": data["file"], "subject": data["subject"], "status": data["status"], "kind": kind(data["status"]), "message": data["message"],
+            "forward": [say(s) for s in [*data.get("forward", ()), *data.get("equals", ()), *data.get("update", ())]], "rows": [row(r, said) for r, said in zip(rows, reasons, strict=True)], "grouped": any(r["group"] for r in rows),
             "detailed": any("scale" in r for r in rows), "limit": power(rows[0]["limit"]) if rows else "", "where": say(data.get("where", "")), "first": source(data.get("first")),
             "causes": [[cause(c) for c in both] for both in causes[:data.get("shown", 0)]], "why": WHY[data.get("shown", 0) > 1], "recovered": [say(s) for s in [*filter(None, [others(data)]), *data.get("recovered", ())]],
             "warnings": [say(s) for s in data.get("warnings", ())], "run": say(run_of(data))}
@@ -125,8 +124,8 @@ def tex_source(reports: Sequence[Data], own: Path | None = None) -> str:
     """The LaTeX source: one page or more a report."""
     first = reports[0]
     everything = " ".join(_strings(list(reports)))
-    context = {"heading": f"Check of {shortened(first['file'], 40)}" if len(reports) == 1 else "Checks",
-               **head(first["subject"] or first["file"], everything), "reports": [tex_view(d) for d in reports]}
+    shown = [tex_view(d) for d in reports]
+    context = {"heading": shown[0]["heading"], **head(first["subject"] or first["file"], everything), "reports": shown}
     return render(make_environment(own), "check.tex", context)
 
 
@@ -170,7 +169,7 @@ def tex_view(data: Data) -> dict[str, Any]:
             for line in c["lines"]:
                 line["colour"] = Tex(COLOURS[line["kind"]])
     printed = [code(line) for line in data["printed"].strip().splitlines()[:20]]
-    return {**out, "colour": Tex(COLOURS[out["kind"]]), "title": Tex(directed(escape(data["subject"] or data["file"]))), "printed": printed}
+    return {**out, "heading": f"Check of {shortened(data['file'], 40)}", "colour": Tex(COLOURS[out["kind"]]), "title": Tex(directed(escape(data["subject"] or data["file"]))), "printed": printed}
 
 
 def _slope(output: str, name: str, names: Mapping[str, Any]) -> str:
