@@ -40,8 +40,8 @@ def layer_functions(here: Setting) -> Interface | None:
             lines += [f"class {c.name}_layer({c.name}):", "    def forward(self, x): out, self.memory = self(x); return out", "    def backward(self, dout): return self.memory(dout)"]
     if not lines:
         return None
-    text = here.code.text.rstrip("\n") + "\n"
-    way = layers(replace(here, code=parse(text + "\n".join(lines) + "\n", here.code.name, here.code.cells)))
+    whole = "\n".join([here.code.text.rstrip("\n"), *lines, ""])
+    way = layers(replace(here, code=parse(whole, here.code.name, here.code.cells)))
     if not isinstance(way, Layers) or way.dense is None or way.dense.name not in pairs:
         return way
     layer, back = pairs[way.dense.name]

@@ -176,7 +176,7 @@ class Calls(Interface):
             script.add("gather", value={"saved": "seen"}, **{"as": f"{supply.key}/seen"})
         script.add("gather", value={"saved": saved}, optional=optional or None, **{"as": f"{supply.key}/{tag}"})
         paired = tag == "backward" and not any((names.role(label) or "").startswith("d:") for label in routine.returns.values())
-        pairs = {(i, j): f"d{n}" for i, pair in enumerate(self.pairs[0]) for j, n in enumerate(pair)} if paired else {}
+        pairs: dict[Path, str] = {(i, j): f"d{n}" for i, pair in enumerate(self.pairs[0]) for j, n in enumerate(pair)} if paired else {}
         self.labels[tag] = {**pairs, **routine.returns, **({} if tag != "backward" else {(k,): n for k, n in enumerate(self.here.adapter.returns)})}
         if optional and tag == "forward":
             return
