@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from mpmath import mp
 
@@ -31,6 +31,7 @@ from .reading.yamltext import spoken
 from .spec import Spec
 from .values import DIGITS
 
+T = TypeVar("T")
 MOST_NUMBERS = 5000
 MOST_EQUATIONS = 500
 MOST_UPDATES = 20_000  # numbers that are learned, times steps
@@ -96,6 +97,13 @@ class Problem:
             env: dict[Any, Matrix] = {name: [[MP.number(v) for v in row] for row in cells] for name, cells in self.leaves.items()}
             env.update({node: [[MP.number(v)]] for node, v in self.known.items()})
             return env
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """What is worked out and checked once, for all pages."""
+        if key not in self.memo:
+            self.memo[key] = make()
+        found: T = self.memo[key]
+        return found
 
     def refused(self, key: str, sentence: str, hint: str = "", *path: str | int) -> SpecError:
         """What is wrong with a key of the file, found out after it was read; path: the way below the key."""

@@ -11,20 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from symbolic.render.graph import (
-    AIRY,
-    ROOMY,
-    SMALL,
-    TIGHT,
-    Box,
-    Edge,
-    Layout,
-    Node,
-    layout,
-    pictures,
-    ranks,
-)
-from symbolic.render.layered import least
+from symbolic.render.graph import pictures
+from symbolic.render.layered import AIRY, ROOMY, SMALL, TIGHT, Box, Edge, Layout, Node, layout, least, ranks
 
 ROOT = Path(__file__).parent.parent
 STYLE = r"""\usepackage[T1]{fontenc}\usepackage{lmodern,amsmath,tikz}

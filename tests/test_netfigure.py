@@ -67,11 +67,6 @@ def test_path_rings_and_weight_label() -> None:
     assert picture.count("net path=") == 3 and "{$w_{12}$}" in picture and "{$w_{21}$}" in picture
 
 
-def test_biases_stand_below_their_units() -> None:
-    picture = network(labels(2, 2, 1), biases=[["b_1", "b_2"], ["b_3"]], width=50, height=60)
-    assert all(f"${name}$" in picture for name in ("b_1", "b_2", "b_3"))
-
-
 def test_a_connection_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match=r"no connection \(2, 0, 0\)"):
         network(labels(2, 2, 1), highlight=[(2, 0, 0, "fOne")], width=50, height=60)

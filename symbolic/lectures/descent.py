@@ -261,26 +261,21 @@ def run(problem: Problem, derivation: Derivation, plan: Plan, steps: int | None 
 
 def first_step(problem: Problem, derivation: Derivation) -> Moment:
     """What one step of the plan leads to. Raises SpecError where there is no loss after it."""
-    if "first" not in problem.memo:
-        plan = problem.descent
-        assert plan is not None
-        path = run(problem, derivation, plan, 1)
-        if len(path.moments) < 2:
-            why = path.stopped.partition(": ")[2].rstrip(".")
-            rate = mp.nstr(MP.number(plan.rate), 4, min_fixed=-6, max_fixed=7)
-            raise problem.refused("learning_rate", f"after one step with the learning rate {rate} there is no loss: {why}", "take a smaller one")
-        problem.memo["first"] = path.last
-    found: Moment = problem.memo["first"]
-    return found
+    plan = problem.descent
+    assert plan is not None
+    path = problem.once("first", lambda: run(problem, derivation, plan, 1))
+    if len(path.moments) < 2:
+        why = path.stopped.partition(": ")[2].rstrip(".")
+        rate = mp.nstr(MP.number(plan.rate), 4, min_fixed=-6, max_fixed=7)
+        raise problem.refused("learning_rate", f"after one step with the learning rate {rate} there is no loss: {why}", "take a smaller one")
+    return path.last
 
 
 def whole_path(problem: Problem, derivation: Derivation) -> Path:
     """The path of the optimizer that the file names."""
-    if "path" not in problem.memo:
-        assert problem.descent is not None
-        problem.memo["path"] = run(problem, derivation, problem.descent)
-    found: Path = problem.memo["path"]
-    return found
+    plan = problem.descent
+    assert plan is not None
+    return problem.once("path", lambda: run(problem, derivation, plan))
 
 
 @dataclass(frozen=True)
@@ -295,20 +290,19 @@ class Comparison:
 
 def comparison(problem: Problem, derivation: Derivation) -> Comparison:
     """Every rival's path with its verdict."""
-    if "rivals" not in problem.memo:
-        with mp.workdps(DIGITS):
-            paths = tuple(run(problem, derivation, plan) for plan in problem.rivals)
-            found = quadratic(problem) if all(plan.plain for plan in problem.rivals) else None
-            start = tuple(_slope(problem, derivation, paths[0].moments[0].values))
-            if found is not None:
-                for path in paths:
-                    _check_factors(found, path)
-                verdicts = tuple(fate(found, MP.number(p.plan.rate), start, p.plan.steps) for p in paths)
-            else:
-                verdicts = tuple(_judged(problem, derivation, p, start) for p in paths)
-            problem.memo["rivals"] = Comparison(paths, verdicts, found, start)
-    made: Comparison = problem.memo["rivals"]
-    return made
+    return problem.once("rivals", lambda: _compared(problem, derivation))
+
+
+def _compared(problem: Problem, derivation: Derivation) -> Comparison:
+    with mp.workdps(DIGITS):
+        paths = tuple(run(problem, derivation, plan) for plan in problem.rivals)
+        found = quadratic(problem) if all(plan.plain for plan in problem.rivals) else None
+        start = tuple(_slope(problem, derivation, paths[0].moments[0].values))
+        if found is None:
+            return Comparison(paths, tuple(_judged(problem, derivation, p, start) for p in paths), found, start)
+        for path in paths:
+            _check_factors(found, path)
+        return Comparison(paths, tuple(fate(found, MP.number(p.plan.rate), start, p.plan.steps) for p in paths), found, start)
 
 
 def _slope(problem: Problem, derivation: Derivation, at: Mapping[str, Matrix]) -> list[Any]:

@@ -22,34 +22,34 @@ from .. import expr as ex
 from ..derive import passes, rewrite_slopes
 from ..expr import ONE, ZERO, Expr
 from ..network import Equation, Network
-from ..rules import RULES, Rule, pull
+from ..rules import RULES, pull
 
 
-def pushforward(eq: Equation, tangents: Mapping[str, Expr], rules: Mapping[str, Rule] = RULES) -> Expr:
+def pushforward(eq: Equation, tangents: Mapping[str, Expr]) -> Expr:
     """The tangent of an equation's value, from the tangents of the names in it (what is not there does not move)."""
     seed = ex.grad("", eq.name, eq.rhs.shape)
-    terms = [t for name, sent, _ in passes(eq.rhs, seed, (), rules) if name in tangents
-             for t in _transposed(sent, seed, tangents[name], rules)]
+    terms = [t for name, sent, _ in passes(eq.rhs, seed, (), RULES) if name in tangents
+             for t in _transposed(sent, seed, tangents[name])]
     return ex.add(*terms) if terms else ZERO
 
 
-def _transposed(sent: Expr, seed: Expr, tangent: Expr, rules: Mapping[str, Rule]) -> Iterator[Expr]:
+def _transposed(sent: Expr, seed: Expr, tangent: Expr) -> Iterator[Expr]:
     """Send a tangent through a pullback, back to where its gradient stands."""
     if sent == seed:
         yield tangent
         return
     for k, arg in enumerate(sent.args):
         if seed in ex.walk(arg):
-            yield from _transposed(arg, seed, pull(sent, tangent, k, rules), rules)
+            yield from _transposed(arg, seed, pull(sent, tangent, k, RULES))
 
 
-def sweep(network: Network, name: str, rules: Mapping[str, Rule] = RULES) -> dict[str, Expr]:
+def sweep(network: Network, name: str) -> dict[str, Expr]:
     """One sweep for a scalar input: the tangent of every value that moves with it, in the named tangents before it."""
     moved: dict[str, Expr] = {name: ONE}
     named = {e.rhs: ex.sym(e.name, e.rhs.shape) for e in network.equations if e.rhs.op in ("over", "pick", "matrix")}
     out: dict[str, Expr] = {}
     for eq in network.equations:
-        tangent = rewrite_slopes(pushforward(eq, moved, rules), eq, named)
+        tangent = rewrite_slopes(pushforward(eq, moved), eq, named)
         if tangent != ZERO:
             out[eq.name] = tangent
             moved[eq.name] = ex.grad(eq.name, name, eq.rhs.shape)

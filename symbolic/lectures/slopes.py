@@ -20,14 +20,7 @@ from ..calculus import differentiate, tidied
 from ..derive import Derivation, Step, Term, derive
 from ..errors import ChainruleError, CheckError, nearest
 from ..expr import Expr
-from ..functions import (
-    FUNCTIONS,
-    VECTOR_FUNCTIONS,
-    Row,
-    VectorRow,
-    as_tree,
-    slope_form,
-)
+from ..functions import FUNCTIONS, VECTOR_FUNCTIONS, Row, VectorRow, as_tree, slope_form
 from ..index import at_index
 from ..language.arithmetic import MP, TIDY, entries
 from ..lesson import Lesson, Line, Shown, plan

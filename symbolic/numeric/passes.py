@@ -182,7 +182,7 @@ class _Values:
         return (c for _, value in self.parts[k] if isinstance(value, tuple) for c in value)
 
 
-def shared(lines: Sequence[Line], cheap: frozenset[str] = frozenset(), prefix: str = "t") -> list[Line]:
+def shared(lines: Sequence[Line], cheap: frozenset[str] = frozenset()) -> list[Line]:
     """The lines with every part that occurs twice computed once, under the name it has or a new one.
 
     cheap: names of plain numbers (a size), whose quotients are not worth a name.
@@ -212,9 +212,9 @@ def shared(lines: Sequence[Line], cheap: frozenset[str] = frozenset(), prefix: s
         if top or values.uses[k] < 2 or not worth(values.nodes[k]):
             return made
         counter += 1
-        while f"{prefix}{counter}" in taken:
+        while f"t{counter}" in taken:
             counter += 1
-        names[k] = f"{prefix}{counter}"
+        names[k] = f"t{counter}"
         out.append(Line(names[k], made, kind))
         return ast.Name(names[k], ast.Load())
 

@@ -98,10 +98,10 @@ class Program:
         return {d: at for d, at in out.items() if any(re.search(rf"\b{d}\b", s.code) for s in self.statements)}
 
 
-def program(network: Network, derivation: Derivation | None = None, wrt: Iterable[str] | None = None, *, safe: bool = True) -> Program:
+def program(network: Network, derivation: Derivation | None = None, wrt: Iterable[str] | None = None) -> Program:
     """The statements for the loss and for the gradients of wrt (default: every parameter, or every input where there is none).
 
-    safe: whether a logarithm of an activation is read as the stable function of its input (log softmax, softplus).
+    A logarithm of an activation is read as the stable function of its input (log softmax, softplus).
     Raises SpecError for a name without gradient, a loss that is not a number, or a function without formula.
     """
     derivation = derivation or derive(network)
@@ -113,7 +113,7 @@ def program(network: Network, derivation: Derivation | None = None, wrt: Iterabl
     slopes = _slope_names(names)
     steps = {name: _whole(s.result, network.symbols[name].shape) for name, s in derivation.steps.items()}
     needed = _needed(wanted, steps)
-    trees = [(names[eq.name], _absent(stable(_through(eq.rhs, network) if safe else eq.rhs), network), "forward", eq.name) for eq in network.equations]
+    trees = [(names[eq.name], _absent(stable(_through(eq.rhs, network)), network), "forward", eq.name) for eq in network.equations]
     trees += [(slopes[name], _absent(stable(steps[name]), network), "gradient", name) for name in steps if name in needed]
     trees += [(slopes[name], _whole(ex.ZERO, network.symbols[name].shape), "gradient", name) for name in wanted if name not in steps]
     writing = Names(names.__getitem__, lambda of, name: slopes[name], {})

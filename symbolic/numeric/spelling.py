@@ -1,11 +1,9 @@
-"""How a language writes an expression, and how long lines are broken.
+"""How languages in the manner of C write Python's expressions, and how long lines are broken.
 
 >>> tree = ast.parse("-(a - y) ** 2 * (1 if z > 0 else W[0][1] / 3)", mode="eval").body
->>> PYTHON.expression(tree)
-'-(a - y)**2 * (1 if z > 0 else W[0][1] / 3)'
->>> BRACES["c"].expression(tree)
+>>> BRACES["c"](tree)
 '-pow(a - y, 2.0) * (z > 0.0 ? 1.0 : W[0][1] / 3.0)'
->>> BRACES["javascript"].expression(tree)
+>>> BRACES["javascript"](tree)
 '-((a - y) ** 2) * (z > 0 ? 1 : W[0][1] / 3)'
 >>> for line in folded("z = [first + second, third + fourth]", 24): print(line)
 z = [first + second,
@@ -17,42 +15,21 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-from .passes import written
 
 WIDTH = 96
-
-
-class Spelling(Protocol):
-    """Writes an expression."""
-
-    def expression(self, code: ast.expr) -> str:
-        """The expression as the language writes it."""
-
-
-@dataclass(frozen=True)
-class Python:
-    """Python writes its own syntax trees."""
-
-    def expression(self, code: ast.expr) -> str:
-        return written(code)
-
-
-PYTHON = Python()
 SIGNS: dict[type, tuple[str, int]] = {ast.Add: ("+", 5), ast.Sub: ("-", 5), ast.Mult: ("*", 6), ast.Div: ("/", 6)}
 COMPARED: dict[type, str] = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<="}
 
 
 @dataclass(frozen=True)
 class Braces:
-    """Languages in the manner of C. power: how a power is written; floats: whether 1 is written 1.0."""
+    """Writes an expression. power: how a power is written; floats: whether 1 is written 1.0; equal: the sign of a comparison."""
 
     power: str
     floats: bool
     equal: str
 
-    def expression(self, code: ast.expr) -> str:
+    def __call__(self, code: ast.expr) -> str:
         return self.write(code, 0)
 
     def write(self, code: ast.expr, outside: int) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from ..errors import SpecError, nearest
 from .passes import called, changed, number, parsed, written
-from .spelling import BRACES, PYTHON, Spelling
+from .spelling import BRACES
 
 Calls = Mapping[str, "str | Callable[[ast.Call], str]"]
 
@@ -35,7 +35,7 @@ class Target:
     name: str
     title: str
     suffix: str
-    spelling: Spelling
+    spelling: Callable[[ast.expr], str]
     calls: Calls
     apart: bool = False
     module: str = ""
@@ -83,7 +83,7 @@ def translated(code: ast.expr, to: Target) -> ast.expr:
 
 def said(code: ast.expr, to: Target) -> str:
     """An expression as the language writes it."""
-    return to.spelling.expression(translated(code, to))
+    return to.spelling(translated(code, to))
 
 
 # ---------------------------------------------------------------- PyTorch
@@ -140,7 +140,7 @@ _SAME = ("exp", "log", "log1p", "expm1", "sqrt", "tanh", "sin", "cos", "tan", "s
 _ARCS = {"arcsin": "asin", "arccos": "acos", "arctan": "atan"}
 
 
-def _single(math: str, largest: str, least: str, size: str, power: str = "", **more: str) -> Calls:
+def _single(math: str, largest: str, least: str, size: str, **more: str) -> Calls:
     """NumPy's functions of a single number. math: what stands before a function's name."""
     calls: dict[str, str] = {f"np.{n}": f"{math}{to}({{0}})" for n, to in {**{n: n for n in _SAME}, **_ARCS}.items()}
     return calls | {"np.maximum": f"{largest}({{0}}, {{1}})", "np.minimum": f"{least}({{0}}, {{1}})", "np.clip": f"{least}({largest}({{0}}, {{1}}), {{2}})",
@@ -159,13 +159,13 @@ _JS = frozenset("""arguments await break case catch class const continue debugge
 instanceof interface let new null package private protected public return static super switch this throw true try typeof var void while with yield Math console JSON""".split())
 
 TARGETS: dict[str, Target] = {row.name: row for row in (
-    Target("numpy", "NumPy", "py", PYTHON, {}, module="np", opening=("import numpy as np",), made="np.array({0})", shown="np.asarray({0}).tolist()", reserved=_PYTHON,
+    Target("numpy", "NumPy", "py", written, {}, module="np", opening=("import numpy as np",), made="np.array({0})", shown="np.asarray({0}).tolist()", reserved=_PYTHON,
            support={name: f"{name} = np.vectorize(math.{name})" for name in ("erf", "erfc")}),
-    Target("python", "Python", "py", PYTHON, _single("math.", "max", "min", "abs", erf="math.erf({0})", erfc="math.erfc({0})"), apart=True, opening=("import math",),
+    Target("python", "Python", "py", written, _single("math.", "max", "min", "abs", erf="math.erf({0})", erfc="math.erfc({0})"), apart=True, opening=("import math",),
            reserved=_PYTHON, support=SUPPORT),
-    Target("pytorch", "PyTorch", "py", PYTHON, _TORCH, module="torch", opening=("import torch", "", "torch.set_default_dtype(torch.float64)"), made="torch.tensor({0})",
+    Target("pytorch", "PyTorch", "py", written, _TORCH, module="torch", opening=("import torch", "", "torch.set_default_dtype(torch.float64)"), made="torch.tensor({0})",
            shown="torch.as_tensor({0}).tolist()", autodiff="torch.func.grad", reserved=_PYTHON | {"torch"}),
-    Target("jax", "JAX", "py", PYTHON, {"np.maximum": _jax_larger, "erf": "jax.scipy.special.erf({0})", "erfc": "jax.scipy.special.erfc({0})", "np.ones_like": "jnp.ones_like({0})",
+    Target("jax", "JAX", "py", written, {"np.maximum": _jax_larger, "erf": "jax.scipy.special.erf({0})", "erfc": "jax.scipy.special.erfc({0})", "np.ones_like": "jnp.ones_like({0})",
                                         "np.zeros_like": "jnp.zeros_like({0})"}, module="jnp",
            opening=("import jax", "import jax.numpy as jnp", "", 'jax.config.update("jax_enable_x64", True)'), made="jnp.array({0})", shown="jnp.asarray({0}).tolist()",
            autodiff="jax.grad", reserved=_PYTHON | {"jax", "jnp"}),

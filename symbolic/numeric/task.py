@@ -155,7 +155,7 @@ def _table(value: Any) -> Array:
     return numpy.array([[float(v) for v in row] for row in rows])
 
 
-def task_of(spec: Spec, *, seed: int | None = None, features: int | None = None, outputs: int | None = None) -> Task:
+def task_of(spec: Spec, *, seed: int | None = None, features: int | None = None) -> Task:
     """The task of a spec. seed: draws the weights that the file does not give, in place of the seed of init; features: takes the place of
     the size of the input. Raises SpecError for numbers that are missing."""
     init = spec.init.model_copy(update={} if seed is None else {"seed": seed}) if spec.init else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,24 +14,8 @@ from ..derive import Derivation
 from ..expr import Expr, Shape
 from ..language.arithmetic import MP, Matrix
 from ..latex import Printer
-from ..lectures.second import (
-    MOST_NAMES,
-    Curvature,
-    Entry,
-    Twice,
-    check_anywhere,
-    check_entries,
-    checked_hessian,
-    close,
-    curvature,
-    differentiated_again,
-    gradient_in_leaves,
-    leaves_of,
-    output_at,
-    second_difference,
-    second_entries,
-    size_of,
-)
+from ..lectures import second
+from ..lectures.second import Curvature, Entry, Twice
 from ..lesson import plan
 from ..network import Network, entry_symbols, from_equations
 from ..proof.probe import kinks
@@ -54,13 +38,6 @@ def second_order(sheet: Sheet) -> list[Section]:
         return out + (list(_product(sheet)) if wanted.hvp else [])
 
 
-def remembered(sheet: Sheet, key: Any, make: Callable[[], Any]) -> Any:
-    """What is worked out and checked once, for all pages."""
-    if key not in sheet.problem.memo:
-        sheet.problem.memo[key] = make()
-    return sheet.problem.memo[key]
-
-
 # ---------------------------------------------------------------- the point, and what is known there
 
 @dataclass(frozen=True)
@@ -76,15 +53,15 @@ class _Point:
 
 def _twice(sheet: Sheet, names: tuple[str, ...]) -> Twice:
     def make() -> Twice:
-        found = differentiated_again(sheet.lesson.derivation, names)
-        check_anywhere(found)
+        found = second.differentiated_again(sheet.lesson.derivation, names)
+        second.check_anywhere(found)
         return found
 
-    return remembered(sheet, ("twice", names), make)
+    return sheet.problem.once(("twice", names), make)
 
 
 def _leaves(sheet: Sheet) -> dict[Any, Matrix]:
-    return leaves_of(sheet.network, sheet.values)
+    return second.leaves_of(sheet.network, sheet.values)
 
 
 def _point(sheet: Sheet, twice: Twice, leaves: Mapping[Any, Matrix], key: str) -> _Point:
@@ -92,13 +69,13 @@ def _point(sheet: Sheet, twice: Twice, leaves: Mapping[Any, Matrix], key: str) -
     values = forward(twice.base, leaves)
     _check_smooth(sheet, twice.base, values, key)
     gradient, at = twice.gradient(leaves), twice.flat(leaves)
-    f = output_at(twice, leaves)
+    f = second.output_at(twice, leaves)
     for k, g in enumerate(gradient):
         unit = [[mp.mpf(i == k) for i in range(len(at))]]
         slope = difference(lambda m: [[f(m[0])]], [at], unit)[0][0]
-        close(g, slope, size_of(values, g), f"the derivative by {twice.places()[k][0]}")
-    hessian = checked_hessian(twice, leaves)
-    return _Point(at, f(at), gradient, hessian, curvature(hessian, gradient, size_of(values)))
+        second.close(g, slope, second.size_of(values, g), f"the derivative by {twice.places()[k][0]}")
+    hessian = second.checked_hessian(twice, leaves)
+    return _Point(at, f(at), gradient, hessian, second.curvature(hessian, gradient, second.size_of(values)))
 
 
 def _check_smooth(sheet: Sheet, network: Network, values: Mapping[Any, Matrix], key: str) -> None:
@@ -112,7 +89,7 @@ def _here(sheet: Sheet, twice: Twice, key: str) -> _Point | None:
     leaves = _leaves(sheet)
     if not all(n in leaves for n in sheet.network.names("input", "target", "parameter")):
         return None
-    return remembered(sheet, ("point", twice.wrt), lambda: _point(sheet, twice, leaves, key))
+    return sheet.problem.once(("point", twice.wrt), lambda: _point(sheet, twice, leaves, key))
 
 
 def _labels(twice: Twice, printer: Printer) -> list[str]:
@@ -178,7 +155,7 @@ def _hessian(sheet: Sheet) -> Iterator[Section]:
     if point is None and entries is None:
         missing = next(n for n in sheet.network.names("input", "target", "parameter") if n not in sheet.values)
         raise sheet.problem.refused("hessian", f"{missing} has no number, and without numbers the second derivatives are too long to be written out")
-    if len(labels) <= MOST_NAMES:
+    if len(labels) <= second.MOST_NAMES:
         lines = [TexLine("H", matrix([[_second(f, x, y, inline=True) for y in labels] for x in labels], MOST_IN_BRACKETS))]
         if entries and all(sum(1 for _ in ex.walk(e.result)) <= 12 for e in entries[1]):
             lines.append(TexLine("", matrix([[writer.printer(e.result) for e in entries[1] if e.first == x] for x in twice.wrt], MOST_IN_BRACKETS)))
@@ -200,16 +177,16 @@ def _hessian(sheet: Sheet) -> Iterator[Section]:
 
 def _entries(sheet: Sheet, twice: Twice) -> tuple[Mapping[str, Expr], list[Entry], str] | None:
     """Gradient and second derivatives in the leaves, where they are short enough; how they were checked."""
-    return remembered(sheet, ("entries", twice.wrt), lambda: checked_entries(sheet.network, sheet.lesson.derivation, twice.wrt))
+    return sheet.problem.once(("entries", twice.wrt), lambda: checked_entries(sheet.network, sheet.lesson.derivation, twice.wrt))
 
 
 def checked_entries(network: Network, derivation: Derivation, names: Sequence[str]) -> tuple[Mapping[str, Expr], list[Entry], str] | None:
     """Gradient and second derivatives in the leaves, where they are short enough; how they were checked. Raises CheckError."""
-    gradient = gradient_in_leaves(derivation, names)
+    gradient = second.gradient_in_leaves(derivation, names)
     if gradient is None:
         return None
-    found = second_entries(gradient)
-    return gradient, found, check_entries(network, gradient, found)
+    found = second.second_entries(gradient)
+    return gradient, found, second.check_entries(network, gradient, found)
 
 
 def in_symbols(writer: Writer, gradient: Mapping[str, Expr], entries: Sequence[Entry], checked: str) -> Section:
@@ -270,12 +247,12 @@ def _direction(sheet: Sheet) -> Section:
     equations = {"u": "v/norm(v)", "D": "dot(g, u)", "k": "dot(u, H @ u)"} | ({} if flat else {"r": "norm(g)", "a": "g/norm(g)"})
     lines, values = writer.worked(equations, {"v": [[x] for x in v], "g": [[g] for g in point.gradient], "H": point.hessian})
     unit = [row[0] for row in values["u"]]
-    f = output_at(twice, _leaves(sheet))
+    f = second.output_at(twice, _leaves(sheet))
     slope = difference(lambda m: [[f([x + m[0][0] * d for x, d in zip(point.at, unit, strict=True)])]], [[mp.mpf(0)]], [[mp.mpf(1)]])[0][0]
-    scale = size_of(sheet.values, *point.gradient)
-    close(values["D"][0][0], slope, scale, "the slope along the direction")
-    bend = second_difference(f, point.at, unit, unit)
-    close(values["k"][0][0], bend, size_of(sheet.values, *(h for row in point.hessian for h in row)), "the curvature along the direction")
+    scale = second.size_of(sheet.values, *point.gradient)
+    second.close(values["D"][0][0], slope, scale, "the slope along the direction")
+    bend = second.second_difference(f, point.at, unit, unit)
+    second.close(values["k"][0][0], bend, second.size_of(sheet.values, *(h for row in point.hessian for h in row)), "the curvature along the direction")
     before = writer.given(v=v, g=point.gradient, H=point.hessian)
     steepest = "The gradient is 0: no direction is steeper than another." if flat else \
         "No direction rises faster than a, the gradient at length 1; its rate r is the length of the gradient. The opposite direction falls fastest."
@@ -289,14 +266,14 @@ def _direction(sheet: Sheet) -> Section:
 def _newton(sheet: Sheet) -> Iterator[Section]:
     names = sheet.problem.wanted.newton
     twice, writer = _twice(sheet, names), Writer(sheet)
-    path = remembered(sheet, ("newton", names), lambda: _newton_path(sheet, twice))
+    path = sheet.problem.once(("newton", names), lambda: _newton_path(sheet, twice))
     labels = _labels(twice, writer.printer)
     first, alone = path[0], len(labels) == 1
     given = {"p": [first.at] if alone else [[x] for x in first.at], "g": [first.gradient] if alone else [[g] for g in first.gradient], "H": first.hessian}
     names_of = {"d": "-g/H" if alone else "-inv(H) @ g", "p_new": "p + d"}
     lines, values = writer.worked(names_of, given)
     for got, reached in zip([row[0] for row in values["p_new"]], path[1].at, strict=True):
-        close(got, reached, max(abs(reached), mp.mpf(1)), "the first step of Newton's method")
+        second.close(got, reached, max(abs(reached), mp.mpf(1)), "the first step of Newton's method")
     before = writer.given(p=first.at, g=first.gradient, H=first.hessian)
     yield Section("Newton's method: the first step", f"p is the starting point ({len(labels)} number{'s' * (not alone)}), g the gradient and H the Hessian there. "
                   "The step d solves H d = -g: it leads to where the slope of the parabola that fits the function here is 0.",
@@ -334,7 +311,7 @@ def _newton_path(sheet: Sheet, twice: Twice) -> list[_Point]:
             raise sheet.problem.refused("newton", f"at step {k} the determinant of the Hessian is 0, or too close to it, so there is no Newton step", elsewhere)
         step = [row[0] for row in mp.lu_solve(mp.matrix(last.hessian), -mp.matrix(last.gradient)).tolist()]
         for row, g in zip(last.hessian, last.gradient, strict=True):
-            close(mp.fdot(row, step), -g, max(abs(g), mp.mpf(1)), "a step of Newton's method")
+            second.close(mp.fdot(row, step), -g, max(abs(g), mp.mpf(1)), "a step of Newton's method")
         try:
             path.append(_point(sheet, twice, {**leaves, **twice.parts([x + d for x, d in zip(last.at, step, strict=True)])}, "newton"))
         except ArithmeticError as e:
@@ -349,7 +326,7 @@ def _product(sheet: Sheet) -> Iterator[Section]:
     names = tuple(n for n in sheet.problem.wanted.hvp)
     twice = _twice(sheet, names)
     _check_smooth(sheet, twice.base, forward(twice.base, _leaves(sheet)), "hvp")
-    inner = remembered(sheet, ("hvp", names), lambda: _certified_product(sheet, twice))
+    inner = sheet.problem.once(("hvp", names), lambda: _certified_product(sheet, twice))
     page = Sheet(*inner, digits=sheet.digits, widest=sheet.widest)
     old = {eq.name for eq in sheet.network.equations}
     lines = [x for name, symbols, filled in page.forward_lines() if name not in old for x in _both(symbols, filled)]
@@ -385,9 +362,9 @@ def _certified_product(sheet: Sheet, twice: Twice) -> Any:
 
 def _check_product(sheet: Sheet, twice: Twice, v: Sequence[Any], result: Sequence[Any]) -> None:
     """The product against second differences, and against the Hessian's columns."""
-    f, at, hessian = output_at(twice, _leaves(sheet)), twice.flat(_leaves(sheet)), twice.hessian(_leaves(sheet))
-    scale = size_of(sheet.values, *result)
+    f, at, hessian = second.output_at(twice, _leaves(sheet)), twice.flat(_leaves(sheet)), twice.hessian(_leaves(sheet))
+    scale = second.size_of(sheet.values, *result)
     for k, value in enumerate(result):
         unit = [mp.mpf(i == k) for i in range(len(at))]
-        close(value, second_difference(f, at, unit, v), scale, "the Hessian times the vector")
-        close(value, mp.fdot(hessian[k], v), scale, "the Hessian times the vector")
+        second.close(value, second.second_difference(f, at, unit, v), scale, "the Hessian times the vector")
+        second.close(value, mp.fdot(hessian[k], v), scale, "the Hessian times the vector")

@@ -92,20 +92,15 @@ def _loss(sheet: Sheet) -> Callable[[Sequence[float]], float | None]:
     shapes = [(n, len(leaves[n]), len(leaves[n][0])) for n in problem.moved]
 
     def at(point: Sequence[float]) -> float | None:
-        key = ("loss", *point)
-        if key not in problem.memo:
-            rest = iter(point)
-            with mp.workdps(ENOUGH):
-                new = {n: [[mp.mpf(next(rest)) for _ in range(columns)] for _ in range(rows)] for n, rows, columns in shapes}
-                try:
-                    value = float(forward(network, {**leaves, **new})[network.output][0][0])
-                except (ArithmeticError, OverflowError):
-                    value = None
-            problem.memo[key] = value
-        found: float | None = problem.memo[key]
-        return found
+        rest = iter(point)
+        with mp.workdps(ENOUGH):
+            new = {n: [[mp.mpf(next(rest)) for _ in range(columns)] for _ in range(rows)] for n, rows, columns in shapes}
+            try:
+                return float(forward(network, {**leaves, **new})[network.output][0][0])
+            except (ArithmeticError, OverflowError):
+                return None
 
-    return at
+    return lambda point: problem.once(("loss", *point), lambda: at(point))
 
 
 def _place(point: tuple[float, ...], loss: float, window: Window, heights: Window | None) -> Point:

@@ -70,10 +70,8 @@ def lagrange(sheet: Sheet) -> list[Section]:
     if sides is None:
         return []
     with mp.workdps(DIGITS):
-        if "lagrange" not in sheet.problem.memo:
-            made = _stated(sheet, sides)
-            sheet.problem.memo["lagrange"] = made, _solved(made)
-        return _sections(sheet, *sheet.problem.memo["lagrange"])
+        made = sheet.problem.once("lagrange", lambda: _stated(sheet, sides))
+        return _sections(sheet, made, sheet.problem.once("lagrange solved", lambda: _solved(made)))
 
 
 def _stated(sheet: Sheet, sides: tuple[Expr, Expr]) -> Multiplier:

@@ -54,14 +54,11 @@ def modes(sheet: Sheet) -> list[Section]:
     if not asked:
         return []
     with mp.workdps(DIGITS):
-        if "modes" not in sheet.problem.memo:
-            graph = _graph(sheet)
-            check(graph)
-            sheet.problem.memo["modes"] = graph
-        return list(_Sections(sheet, sheet.problem.memo["modes"]).of(asked))
+        return list(_Sections(sheet, sheet.problem.once("modes", lambda: _graph(sheet))).of(asked))
 
 
 def _graph(sheet: Sheet) -> Graph:
+    """The graph with its sweeps, checked. Raises CheckError."""
     network = scalarize(sheet.network)
     asked = sheet.problem.wrt or tuple(sheet.network.names("parameter"))
     free = [s for s in network.symbols.values() if s.kind in ("input", "parameter")]
@@ -71,7 +68,9 @@ def _graph(sheet: Sheet) -> Graph:
     sweeps = {a: sweep(network, a) for a in inputs}
     known = sheet.values if network is sheet.network else sheet.scalar_values
     complete = all(n in known for n in network.symbols)
-    return Graph(network, derivation, sweeps, with_tangents(sweeps, known) if complete else None)
+    graph = Graph(network, derivation, sweeps, with_tangents(sweeps, known) if complete else None)
+    check(graph)
+    return graph
 
 
 def with_tangents(sweeps: Mapping[str, Mapping[str, Expr]], values: Mapping[Any, Matrix]) -> dict[Any, Matrix]:

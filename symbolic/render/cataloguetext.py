@@ -23,9 +23,9 @@ WIDTH = 100    # columns of a terminal
 LONGEST = 110  # letters of a formula in a list
 
 
-def sheet_of(certified: Certified, title: str = "") -> Sheet:
+def sheet_of(certified: Certified) -> Sheet:
     """A certified derivation without numbers as a sheet of LaTeX lines."""
-    return Sheet(Problem(title, certified.lesson.network, {}), certified)
+    return Sheet(Problem("", certified.lesson.network, {}), certified)
 
 
 def brief(entry: Entry) -> str:

@@ -14,26 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from .layered import (
-    AIRY,
-    CLEAR,
-    ROOMY,
-    SMALL,
-    SNUG,
-    STYLES,
-    TIGHT,
-    Box,
-    Edge,
-    Layout,
-    Node,
-    Style,
-    layout,
-    least,
-    ranks,
-)
-
-__all__ = ["AIRY", "ROOMY", "SMALL", "SNUG", "STYLES", "TIGHT", "Box", "Edge", "Layout", "Node", "Style",
-           "layout", "pictures", "ranks"]
+from .layered import CLEAR, SMALL, STYLES, TIGHT, Box, Edge, Layout, Node, Style, layout, least, ranks
 
 Part = tuple[tuple[Node, ...], tuple[Edge, ...]]
 

@@ -22,7 +22,6 @@ FONTS = ((7.0, r"\small", 10), (5.8, r"\footnotesize", 9), (0.0, r"\scriptsize",
 LEAST, LARGEST = 4.4, 7.4  # height of a unit
 PAD, APART = 1.2, 2.6  # beside a label in its unit; least width between layers
 LINE = 2.9  # from one line of a caption to the next
-BELOW = 3.4  # a bias below its unit
 
 Mark = tuple[int, int, int, str]  # layer, unit in it, unit in the next layer, colour
 Column = list[int | None]  # the units (or layers) that are drawn, None for dots
@@ -41,12 +40,10 @@ class _Plan:
 
 
 def network(layers: Sequence[Sequence[str]], *, loss: str = "", names: Sequence[str] = (),
-            biases: Sequence[Sequence[str]] = (), highlight: Sequence[Mark] = (),
-            weights: Mapping[tuple[int, int, int], str] | None = None, width: float, height: float) -> str:
+            highlight: Sequence[Mark] = (), weights: Mapping[tuple[int, int, int], str] | None = None, width: float, height: float) -> str:
     """The TikZ picture of a network with these labels of units, inputs first, in width x height.
 
-    `names` are captions, `biases` stand below the units of the layers after the inputs.  `highlight`
-    draws connections thick and their units ringed; `weights` labels connections.  The connection to
+    `names` are captions.  `highlight` draws connections thick and their units ringed; `weights` labels connections.  The connection to
     the loss is `(last layer, unit, 0)`.
     """
     columns = [*layers, [loss]] if loss else layers
@@ -61,13 +58,11 @@ def network(layers: Sequence[Sequence[str]], *, loss: str = "", names: Sequence[
                 for layer in kept if layer is not None}
     lines = max(len(text) for _, text in captions.values())
     foot = lines * LINE + 2 if lines else 0.0
-    under = BELOW if biases else 0.0
-    plan = _plan(columns, kept, marked, slot, height - foot, under)
-    low = min(y for _, y in plan.places.values()) - plan.tall / 2 - under
+    plan = _plan(columns, kept, marked, slot, height - foot)
+    low = min(y for _, y in plan.places.values()) - plan.tall / 2
     high = max(y for _, y in plan.places.values()) + plan.tall / 2
     side = slot / 2 if captioned else max(plan.wide.values()) / 2
-    body = [*_connections(plan), *_units(plan, highlight, bool(loss)), *_biases(plan, biases),
-            *_paths(highlight, weights or {})]
+    body = [*_connections(plan), *_units(plan, highlight, bool(loss)), *_paths(highlight, weights or {})]
     for layer, (font, text) in captions.items():
         x = plan.places[layer, max(unit for owner, unit in plan.places if owner == layer)][0]
         body += [rf"\netcaption{{{x:.2f}}}{{{low - 0.8 - (row + 1) * LINE:.2f}}}{{{font}}}{{{line}}}"
@@ -116,14 +111,14 @@ def _marked(columns: Sequence[Sequence[str]], edges: Sequence[tuple[int, ...]]) 
 
 
 def _plan(columns: Sequence[Sequence[str]], kept: Column, marked: Mapping[int, Collection[int]],
-          slot: float, room: float, under: float) -> _Plan:
+          slot: float, room: float) -> _Plan:
     """Rows as high as the room allows, the largest type that fits them."""
-    most = max(3, int((room + 0.8) / (LEAST + 0.8 + under)))
+    most = max(3, int((room + 0.8) / (LEAST + 0.8)))
     stacks = {layer: shown(len(columns[layer]), min(most, ROWS if len(columns[layer]) > MOST else MOST),
                            marked[layer]) for layer in kept if layer is not None}
     rows = max(map(len, stacks.values()))
-    tall = max(LEAST, min(LARGEST, (room - rows * under) / (1.2 * rows - 0.2)))
-    pitch = min(2.0 * tall + under, (room - tall - under) / max(1, rows - 1))
+    tall = max(LEAST, min(LARGEST, room / (1.2 * rows - 0.2)))
+    pitch = min(2.0 * tall, (room - tall) / max(1, rows - 1))
     for enough, font, pt in FONTS:
         wide = {layer: max([tall] + [measure(columns[layer][unit], pt)[0] + PAD for unit in stack
                                      if unit is not None]) for layer, stack in stacks.items()}
@@ -182,12 +177,6 @@ def _paths(highlight: Sequence[Mark], weights: Mapping[tuple[int, int, int], str
         style = rf"\draw[net path={colour}]" if colour else r"\path[text=soft]"
         out.append(f"{style} (n{layer}-{source}) --{text} (n{layer + 1}-{target});")
     return out
-
-
-def _biases(plan: _Plan, biases: Sequence[Sequence[str]]) -> list[str]:
-    return [rf"\netcaption{{{x:.2f}}}{{{y - plan.tall / 2 - 2.6:.2f}}}{{\scriptsize}}{{${biases[layer - 1][unit]}$}}"
-            for (layer, unit), (x, y) in plan.places.items()
-            if unit >= 0 and 0 < layer <= len(biases) and unit < len(biases[layer - 1])]
 
 
 def _caption(name: str, count: int, room: float) -> tuple[str, list[str]]:

@@ -55,13 +55,12 @@ class Plane:
             self.below.insert(0, rf"\fill[{colour}!10]" + " -- ".join(map(self.at, corners)) + " -- cycle;")
         self.line(w, b, colour)
 
-    def line(self, w: Sequence[float], b: float, colour: str = "fThree", label: str = "") -> None:
+    def line(self, w: Sequence[float], b: float, colour: str = "fThree") -> None:
         """The line w.x + b = 0 as far as it is seen."""
         ends = [p for p in self.clipped(w, b) if abs(w[0] * p[0] + w[1] * p[1] + b) < 1e-9 * (abs(b) + abs(w[0]) + abs(w[1]))]
         if len(ends) >= 2:
             first, last = min(ends), max(ends)
-            text = rf" node[pos=.97,sloped,above,inner sep=.5mm,font=\scriptsize,text={colour}]{{${label}$}}" if label else ""
-            self.below.append(rf"\draw[{colour},line width=.8pt]{self.at(first)} -- {self.at(last)}{text};")
+            self.below.append(rf"\draw[{colour},line width=.8pt]{self.at(first)} -- {self.at(last)};")
 
     def clipped(self, w: Sequence[float], b: float) -> list[Point]:
         """The corners of the part of the picture where w.x + b >= 0 (Sutherland and Hodgman 1974)."""

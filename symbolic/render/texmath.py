@@ -10,32 +10,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, cast
 
+from . import texmetrics as tm
 from .texboxes import Atom, Box, Sizes
-from .texmetrics import (
-    ACCENTS,
-    ALIAS,
-    ALPHABETS,
-    ARITY,
-    BIG,
-    CLASSES,
-    CLOSE,
-    EMS,
-    FENCED,
-    GLYPHS,
-    IGNORED,
-    INNER,
-    KERNS,
-    LIMITS,
-    MATRICES,
-    NAMED,
-    OP,
-    OPEN,
-    ORD,
-    REL,
-    SPACES,
-    STYLES,
-    TEXT_SIZES,
-)
 from .texread import Item, Reader, bad, parse, rows_of, tokens
 
 
@@ -52,9 +28,9 @@ class Setter(Sizes):
     def group(self, items: list[Item], style: int, font: str = "") -> Atom:
         """A braced group: one ordinary atom stays what it is, as in TeX."""
         atoms, end = self.atoms(items, style, font)
-        if len(atoms) == 1 and isinstance(only := atoms[0], Atom) and only.kind == ORD and only.sup is None and only.sub is None:
+        if len(atoms) == 1 and isinstance(only := atoms[0], Atom) and only.kind == tm.ORD and only.sup is None and only.sub is None:
             return only
-        return Atom(ORD, self.pack(atoms, end))
+        return Atom(tm.ORD, self.pack(atoms, end))
 
     def atoms(self, items: list[Item], style: int, font: str) -> tuple[list[Atom | float], int]:
         """Atoms and spaces of a token list, and the style at its end."""
@@ -76,10 +52,10 @@ class Setter(Sizes):
                 out.append(self.group(tokens(value), style, font))
             elif kind == "e":
                 out.append(self.environment(value))
-            elif value in STYLES:
-                style = STYLES[value] + (style & 1)
+            elif value in tm.STYLES:
+                style = tm.STYLES[value] + (style & 1)
             elif value in ("limits", "nolimits"):
-                if not out or not isinstance(out[-1], Atom) or out[-1].kind != OP:
+                if not out or not isinstance(out[-1], Atom) or out[-1].kind != tm.OP:
                     raise bad(pos, f"\\{value} must follow an operator")
                 out[-1].limits = value == "limits"
             else:
@@ -89,7 +65,7 @@ class Setter(Sizes):
     def script(self, out: list[Atom | float], mark: str, r: Reader, style: int, font: str, pos: int) -> None:
         """Attach a superscript, subscript or run of primes to the last atom."""
         if not out or not isinstance(out[-1], Atom):
-            out.append(Atom(ORD, Box()))
+            out.append(Atom(tm.ORD, Box()))
         atom = cast(Atom, out[-1])
         if (atom.sub if mark == "_" else atom.sup) is not None:
             raise bad(pos, f"double {'subscript' if mark == '_' else 'superscript'}")
@@ -109,40 +85,40 @@ class Setter(Sizes):
     def macro(self, name: str, r: Reader, style: int, font: str, pos: int) -> list[Atom | float]:
         """What a macro sets."""
         level = max(0, style // 2 - 1)
-        known = ALIAS.get(name, name)
-        if (len(name) > 1 or name in ALIAS) and (atom := self.symbol(known, style, font)):
+        known = tm.ALIAS.get(name, name)
+        if (len(name) > 1 or name in tm.ALIAS) and (atom := self.symbol(known, style, font)):
             return [atom]
-        if name in SPACES:
-            return [SPACES[name] * self.sigma[level][0] / 18]
-        if name in EMS:
-            return [EMS[name] * self.em]
-        if name in IGNORED:
+        if name in tm.SPACES:
+            return [tm.SPACES[name] * self.sigma[level][0] / 18]
+        if name in tm.EMS:
+            return [tm.EMS[name] * self.em]
+        if name in tm.IGNORED:
             return []
-        if name in BIG:
-            w, ic, wd, icd, total, totald = (n / 100 for n in BIG[name])
+        if name in tm.BIG:
+            w, ic, wd, icd, total, totald = (n / 100 for n in tm.BIG[name])
             w, ic, total = (wd, icd, totald) if style < 2 else (w, ic, total)
-            return [Atom(OP, self.centred(w, total, level), ic, limits=style < 2 and "int" not in name)]
-        if name in NAMED or name in LIMITS:
+            return [Atom(tm.OP, self.centred(w, total, level), ic, limits=style < 2 and "int" not in name)]
+        if name in tm.NAMED or name in tm.LIMITS:
             box = self.hlist([Item("c", c, pos) for c in name], style, "lmr")
-            return [Atom(OP, box, limits=style < 2 and name in LIMITS)]
+            return [Atom(tm.OP, box, limits=style < 2 and name in tm.LIMITS)]
         if name in ("ldots", "dots", "dotsc", "cdots", "dotsb", "dotsm", "vdots", "ddots"):
             w = 3 * self.metrics("lmr", ";", self.sizes[level])[0] + 2 * self.sigma[level][0] / 6
             rise = {"l": 0.11, "v": 1.4, "d": 1.4 if name == "ddots" else 0.31}.get(name[0], 0.31)
-            return [Atom(INNER, Box(w, rise * self.sizes[level]))]
+            return [Atom(tm.INNER, Box(w, rise * self.sizes[level]))]
         if name == "left":
             return [self.fenced(r, style, font, pos)]
         if name in ("right", "middle", "\\", "begin", "end", "#", "verb"):
             raise bad(pos, f"\\{name} outside its place")
-        if found := FENCED.match(name):
+        if found := tm.FENCED.match(name):
             fence = r.fence(pos, f"\\{name}")
             total = {"big": 1.2, "Big": 1.8, "bigg": 2.4, "Bigg": 3.0}[found[1]] * self.sizes[0]
-            kind = {"l": OPEN, "r": CLOSE, "m": REL, "": ORD}[found[2]]
+            kind = {"l": tm.OPEN, "r": tm.CLOSE, "m": tm.REL, "": tm.ORD}[found[2]]
             sign = self.delimiter(fence, max(0.901 * total, total - 5), 0) if fence else Box()
             return [Atom(kind, self.centred(sign.w, max(total, sign.h + sign.d), level))]
         if name in ("%", "$", "&", "_", "lq", "rq"):
-            return [Atom(ORD, Box(self.sizes[level] * 0.9, self.sizes[level] * 0.75, self.sizes[level] * 0.06))]
-        if name not in ARITY:
-            return [Atom(ORD, Box(self.sizes[level], 0.75 * self.sizes[level], 0.25 * self.sizes[level]))]
+            return [Atom(tm.ORD, Box(self.sizes[level] * 0.9, self.sizes[level] * 0.75, self.sizes[level] * 0.06))]
+        if name not in tm.ARITY:
+            return [Atom(tm.ORD, Box(self.sizes[level], 0.75 * self.sizes[level], 0.25 * self.sizes[level]))]
         return self.construct(name, r, style, font, pos)
 
     def construct(self, name: str, r: Reader, style: int, font: str, pos: int) -> list[Atom | float]:
@@ -158,34 +134,34 @@ class Setter(Sizes):
                 raise bad(item.pos, f"{what} needs braces")
             bold = "lmbx" if name in ("textbf", "mk") else "lmr"
             if name == "mk":
-                size = TEXT_SIZES["footnotesize"]
+                size = tm.TEXT_SIZES["footnotesize"]
                 box = self.text(item.value, size, bold)
-                return [Atom(ORD, Box(box.w + 0.9 * size + 8.0, box.h + 3.0, box.d + 3.0))]
-            return [Atom(ORD, self.text(item.value, self.sizes[level], bold))]
-        args = [r.argument(pos, what) for _ in range(min(2, ARITY[name]))]
+                return [Atom(tm.ORD, Box(box.w + 0.9 * size + 8.0, box.h + 3.0, box.d + 3.0))]
+            return [Atom(tm.ORD, self.text(item.value, self.sizes[level], bold))]
+        args = [r.argument(pos, what) for _ in range(min(2, tm.ARITY[name]))]
         a, b = args[0], args[-1]
         if name == "color":
             return [0.0]
         if name in ("hl", "textcolor"):
-            return [Atom(ORD, self.hlist(b, style, font))]
+            return [Atom(tm.ORD, self.hlist(b, style, font))]
         if name == "pd":
             a, b = [Item("m", "partial", pos), *a], [Item("m", "partial", pos), *b]
         if name in ("pd", "frac", "tfrac", "dfrac"):
             style = {"tfrac": 2, "dfrac": 0}.get(name, style)
-            return [Atom(ORD, self.over(a, b, style, font))]
-        if name in ACCENTS:
+            return [Atom(tm.ORD, self.over(a, b, style, font))]
+        if name in tm.ACCENTS:
             atom = self.group(a, tight, font)
             w, h, d = atom.box
-            rise = ACCENTS[name] * self.sizes[level] / 1000 + h - min(h, 0.4306 * self.sizes[level])
-            accented = Atom(ORD, Box(w, max(h, rise), d), atom.italic)
+            rise = tm.ACCENTS[name] * self.sizes[level] / 1000 + h - min(h, 0.4306 * self.sizes[level])
+            accented = Atom(tm.ORD, Box(w, max(h, rise), d), atom.italic)
             accented.char = atom.char
             return [accented]
         if name == "operatorname":
-            return [Atom(OP, self.hlist(a, style, "lmr"), limits=option is not None and style < 2)]
-        if name in ALPHABETS:
-            return [self.group(a, style, ALPHABETS[name])]
+            return [Atom(tm.OP, self.hlist(a, style, "lmr"), limits=option is not None and style < 2)]
+        if name in tm.ALPHABETS:
+            return [self.group(a, style, tm.ALPHABETS[name])]
         if name == "sqrt":
-            return [Atom(ORD, self.radical(self.hlist(a, tight, font), self.hlist(option, 6) if option else None, style))]
+            return [Atom(tm.ORD, self.radical(self.hlist(a, tight, font), self.hlist(option, 6) if option else None, style))]
         if name in ("underbrace", "overbrace", "fac"):
             inner = self.hlist(args[1] if name == "fac" else a, 0, font)
             if name == "fac":
@@ -193,29 +169,29 @@ class Setter(Sizes):
                 inner = Box(inner.w, max(inner.h, strut.h), max(inner.d, strut.d))
             tall = 0.66 + 0.57 * self.sizes[0]
             up, down = (tall, 0.0) if name == "overbrace" else (0.0, tall)
-            brace = Atom(OP, Box(max(inner.w, 18.0), inner.h + up, inner.d + down), limits=True)
+            brace = Atom(tm.OP, Box(max(inner.w, 18.0), inner.h + up, inner.d + down), limits=True)
             if name == "fac":
-                label, small = r.take(pos, what), TEXT_SIZES["scriptsize"]
+                label, small = r.take(pos, what), tm.TEXT_SIZES["scriptsize"]
                 words = self.text(label.value, small, "lmr")
                 brace.sub = words._replace(w=words.w + 0.334 * small)  # a thin space on either side
-                return [Atom(ORD, self.pack([brace], 0))]
+                return [Atom(tm.ORD, self.pack([brace], 0))]
             return [brace]
         if name in ("overset", "underset", "stackrel"):
             atoms, end = self.atoms(b, style, font)
             single = atoms[0] if len(atoms) == 1 else None
-            kind = REL if name == "stackrel" else single.kind if isinstance(single, Atom) else ORD
-            op = Atom(OP, self.pack(atoms, end), limits=True)
+            kind = tm.REL if name == "stackrel" else single.kind if isinstance(single, Atom) else tm.ORD
+            op = Atom(tm.OP, self.pack(atoms, end), limits=True)
             script = self.hlist(a, 2 * (style // 4) + 4, font)
             op.sup, op.sub = (None, script) if name == "underset" else (script, None)
             return [Atom(kind, self.pack([op], style))]
         if name == "substack":
             rows = [self.hlist(row[0], 4, font) for row in rows_of(a)[0]]
-            return [Atom(ORD, self.stack(rows, 0.0, 0.83 * self.sizes[1], 1.2, 1.2))]
+            return [Atom(tm.ORD, self.stack(rows, 0.0, 0.83 * self.sizes[1], 1.2, 1.2))]
         inner = self.hlist(a, tight if name == "overline" else style, font)
-        if name.startswith("math") and name[4:].capitalize() in CLASSES:
-            return [Atom(CLASSES.index(name[4:].capitalize()), inner)]
+        if name.startswith("math") and name[4:].capitalize() in tm.CLASSES:
+            return [Atom(tm.CLASSES.index(name[4:].capitalize()), inner)]
         w, h, d = inner
-        return [Atom(ORD, {"overline": Box(w, h + 2, d), "underline": Box(w, h, d + 2), "phantom": inner,
+        return [Atom(tm.ORD, {"overline": Box(w, h + 2, d), "underline": Box(w, h, d + 2), "phantom": inner,
                              "hphantom": Box(w), "vphantom": Box(0, h, d), "smash": Box(w),
                              "boxed": Box(w + 6.8, h + 3.4, d + 3.4)}.get(name, Box(0, h, d)))]
 
@@ -241,13 +217,13 @@ class Setter(Sizes):
         boxes = []
         for part in parts:
             atoms, end = self.atoms(part, style, font)
-            boxes.append(self.pack([Atom(OPEN, Box()), *atoms, Atom(CLOSE, Box())], end))
-        return Atom(INNER, self.enclose(boxes, fences, max(0, style // 2 - 1)))
+            boxes.append(self.pack([Atom(tm.OPEN, Box()), *atoms, Atom(tm.CLOSE, Box())], end))
+        return Atom(tm.INNER, self.enclose(boxes, fences, max(0, style // 2 - 1)))
 
     def environment(self, node: Any) -> Atom:
         """A matrix, cases, array or aligned block; its rows are centred on the axis."""
         name = node.environmentname
-        if name not in MATRICES:
+        if name not in tm.MATRICES:
             raise bad(node.pos, f"unknown environment {name}")
         items, skip, gap, edges, style = tokens(node.nodelist), self.skip, 10.0, 0.0, 2
         if name == "array":
@@ -275,10 +251,10 @@ class Setter(Sizes):
         if style == 0:
             w += 10 * ((len(columns) - (len(rows) > 1)) // 2)  # one row alone keeps the space after it
         block = Box(w, block.h + leads / 2, block.d + leads / 2)
-        fences = MATRICES[name]
+        fences = tm.MATRICES[name]
         if not fences[0]:
-            return Atom(ORD, block)
-        return Atom(INNER, self.enclose([block], [f.rstrip(".") for f in fences], 0))
+            return Atom(tm.ORD, block)
+        return Atom(tm.INNER, self.enclose([block], [f.rstrip(".") for f in fences], 0))
 
     def text(self, nodes: Iterable[Any], size: float, font: str) -> Box:
         """Upright text."""
@@ -287,13 +263,13 @@ class Setter(Sizes):
             name = type(node).__name__
             if name == "LatexCharsNode":
                 for c in re.sub(r"\s+", "~", node.chars).replace("---", "—").replace("--", "–"):
-                    if (font, c) not in GLYPHS and ("lmr", c) not in GLYPHS:
+                    if (font, c) not in tm.GLYPHS and ("lmr", c) not in tm.GLYPHS:
                         w, h, d = size * (0.5 if c == "–" else 1.0), 0.0, 0.0
                     else:
-                        w, h, d, _ = self.metrics(font if (font, c) in GLYPHS else "lmr", c, size)
+                        w, h, d, _ = self.metrics(font if (font, c) in tm.GLYPHS else "lmr", c, size)
                     if c == "~" and before and before in ".?!:":  # the end of a sentence
                         w += size / 9
-                    w += KERNS[font].get(before + c, 0) * size / 1000
+                    w += tm.KERNS[font].get(before + c, 0) * size / 1000
                     box, before = Box(box.w + w, max(box.h, h), max(box.d, d)), c
                 continue
             part = Box()
@@ -301,8 +277,8 @@ class Setter(Sizes):
                 part = Setter(size).hlist(tokens(node.nodelist), 2)
             elif name == "LatexGroupNode":
                 part = self.text(node.nodelist, size, font)
-            elif name == "LatexMacroNode" and node.macroname in TEXT_SIZES:
-                size = TEXT_SIZES[node.macroname]
+            elif name == "LatexMacroNode" and node.macroname in tm.TEXT_SIZES:
+                size = tm.TEXT_SIZES[node.macroname]
             elif name == "LatexMacroNode" and node.macroname in ("textbf", "bfseries"):
                 font = "lmbx"
             elif name == "LatexMacroNode" and node.macroname not in ("textit", "emph", "textrm"):
