@@ -301,6 +301,13 @@ def _put(table: Mapping[Expr, Expr], e: Expr) -> Expr:
     return rebuilt(e, [_put(table, x) for x in e.args]) if e.args else e
 
 
+def substituted(e: Expr, table: Mapping[Expr, Expr]) -> Expr:
+    """A tree with some of its parts replaced."""
+    if e in table:
+        return table[e]
+    return Expr(e.op, tuple(substituted(a, table) for a in e.args), e.data, e.shape, e.role) if e.args else e
+
+
 def composed(network: Network, step: Step) -> tuple[list[tuple[str, Expr]], Expr]:
     """What a theorem is about and its claim, both written in the value itself: what lies between is put in.
 

@@ -77,6 +77,14 @@ def downstream(network: Network, name: str) -> list[str]:
     return out
 
 
+def as_data(value: Any) -> Any:
+    """A number, or numbers in lists, as JSON holds them: the nearest float, or the integer where it is one."""
+    if isinstance(value, (list, tuple)):
+        return [as_data(v) for v in value]
+    v = value if isinstance(value, mp.mpf) else MP.number(value)
+    return int(v) if mp.isint(v) and abs(v) < 2**53 else float(v)
+
+
 def shifted(matrix: Matrix, direction: Matrix, h: Any) -> Matrix:
     """matrix + h * direction."""
     return [[x + h * d for x, d in zip(xs, ds, strict=True)] for xs, ds in zip(matrix, direction, strict=True)]

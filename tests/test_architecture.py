@@ -61,7 +61,7 @@ lectures.quadratic lectures.descent lectures.linear
 claims.written claims.judge
 pages.sheet pages.modes pages.curvature pages.lagrange pages.through_time pages.descentfigure pages.descentpages
 render.plane
-pages.gatepages pages.jacobianpages pages.linearpages pages.transformpages pages.losspage pages.tracepages pages.sections pages.report
+pages.gatepages pages.jacobianpages pages.linearpages pages.transformpages pages.losspage pages.sections pages.report
 numpycode numpytree
 numeric.passes numeric.program numeric.sources numeric.scalar numeric.buffers numeric.backends numeric.compiled numeric.crosscheck
 numeric.history numeric.checkpoint numeric.update numeric.task numeric.train numeric.job numeric.studies
@@ -72,7 +72,7 @@ check.lockdown check.starting check.frames check.steps check.child check.sandbox
 render.mathml render.text render.engine render.texmetrics render.texread render.texboxes render.texmath render.width render.lines
 render.layered render.netfigure render.graph render.words render.view render.filling render.plots render.figures render.sectionpages
 request
-render.documents render.tracepage render.chart render.trainfigures render.studyfigure
+render.documents render.chart render.trainfigures render.studyfigure
 problems.spaces problems.format problems.wording problems.second problems.stepping problems.worked problems.tolerance
 problems.distractors problems.question problems.variants problems.solution problems.kinds problems.programs problems.verdicts problems.make
 problems.library

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mpmath import mp
-
 from ..errors import ChainruleError, SpecError, nearest
 from ..files import write_all
 from ..problem import Problem
@@ -18,6 +16,7 @@ from ..produce import solve
 from ..render.engine import compile_pdf, find_engine, install_hint
 from ..request import Request
 from ..slips import SLIPS
+from ..values import as_data
 from .judge import VERDICTS, Verdict, judge
 
 FORMATS = ("json", "pdf", "tex")
@@ -98,11 +97,5 @@ def report(problem: Problem, verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def _claim(v: Verdict) -> dict[str, Any]:
     slip = SLIPS[v.slip] if v.slip else None
-    return {"claim": v.claim, "claimed": v.claimed, "verdict": v.verdict, "right": _floats(v.values) if v.values is not None else v.ours or None,
+    return {"claim": v.claim, "claimed": v.claimed, "verdict": v.verdict, "right": as_data(v.values) if v.values is not None else v.ours or None,
             "why": v.said, "slip": {"name": slip.name, "kind": slip.kind, "step": slip.step} if slip else None, "checked": v.checked}
-
-
-def _floats(values: Any) -> Any:
-    if isinstance(values, (list, tuple)):
-        return [_floats(v) for v in values]
-    return int(values) if mp.isint(values) and abs(values) < 2**53 else float(values)

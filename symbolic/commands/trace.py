@@ -26,8 +26,7 @@ from .shared import words
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 def trace(file: Path, steps: int, batch: int | None, folder: Path | None, formats: tuple[str, ...], digits: int, engine: str | None, templates: Path | None, quiet: bool) -> None:
     """Work through the first training steps of FILE in numbers, every one checked in high precision."""
-    from ..pages.tracepages import rows, trace_sections
-    from ..pages.tracing import traced
+    from ..pages.tracing import rows, trace_sections, traced
 
     for name in formats:
         if name not in ("pdf", "tex"):
@@ -35,10 +34,10 @@ def trace(file: Path, steps: int, batch: int | None, folder: Path | None, format
     sheet, path = traced(file, steps, digits, batch)
     made: dict[Path, bytes] = {}
     if folder is not None:
+        from ..render.documents import trace_source
         from ..render.engine import compile_pdf, find_engine, install_hint
-        from ..render.tracepage import source
 
-        page = source(sheet, trace_sections(sheet, path), templates)
+        page = trace_source(sheet, trace_sections(sheet, path), templates)
         if "tex" in formats:
             made[folder / f"{file.stem}-trace.tex"] = page.encode()
         if "pdf" in formats:

@@ -125,7 +125,7 @@ def _first_agrees(row: Optimizer) -> bool:
     names, after = combined(row)
     claim = SYMPY.scalar(read(row, row.first, frozenset()), {n: sp.Symbol(n, real=True) for n in names})
     meaning: dict[Any, Any] = {sp.Symbol("t", real=True): 1}
-    meaning |= {sp.Symbol(s + BEFORE, real=True): sp.Rational(v.numerator, v.denominator) for s, v in row.states.items()}
+    meaning |= {sp.Symbol(s + BEFORE, real=True): SYMPY.number(v) for s, v in row.states.items()}
     for name, option in row.options.items():
         left = sp.Symbol(f"{name}_left", positive=True)
         meaning[sp.Symbol(name, real=True)] = 1 - left if option.below == 1 else left

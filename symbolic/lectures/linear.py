@@ -55,20 +55,15 @@ def solve(design: Sequence[Sequence[Any]], targets: Sequence[Sequence[Any]]) -> 
     """
     turned = [list(c) for c in zip(*design, strict=True)]
     gram, right = product(turned, design), product(turned, targets)
-    a = sp.Matrix([[_rational(v) for v in row] for row in gram])
+    a = sp.Matrix([[SYMPY.number(v) for v in row] for row in gram])
     rank = int(a.rank())
     if rank < len(gram):
         return Fit([list(r) for r in design], gram, right, None, rank)
-    found = a.LUsolve(sp.Matrix([[_rational(v) for v in row] for row in right]))
+    found = a.LUsolve(sp.Matrix([[SYMPY.number(v) for v in row] for row in right]))
     solution = [[Fraction(int(v.p), int(v.q)) for v in found.row(i)] for i in range(found.rows)]
     if product(gram, solution) != right:
         raise CheckError("the solution does not satisfy the normal equations; nothing was written")
     return Fit([list(r) for r in design], gram, right, solution, rank)
-
-
-def _rational(v: Any) -> Any:
-    v = Fraction(v)
-    return sp.Rational(v.numerator, v.denominator)
 
 
 # ---------------------------------------------------------------- one layer of a network, in the row convention

@@ -49,14 +49,15 @@ def quadratic(problem: Problem) -> Quadratic | None:
     exact = sp.Matrix(len(gens), len(gens), lambda i, j: sp.diff(poly.as_expr(), gens[i], gens[j]))
     down = sp.Matrix([-sp.diff(poly.as_expr(), x) for x in gens]).subs(dict.fromkeys(gens, 0))
     size = range(len(gens))
-    hessian = [[_number(exact[i, j]) for j in size] for i in size]
+    hessian = [[plain_number(exact[i, j]) for j in size] for i in size]
     values, vectors = mp.eigsy(mp.matrix(hessian))
     positive = all(v > mp.mpf(10) ** -40 for v in values)
-    lowest = tuple(_number(v) for v in exact.LUsolve(down)) if positive else None
+    lowest = tuple(plain_number(v) for v in exact.LUsolve(down)) if positive else None
     return Quadratic(tuple(values), tuple(tuple(vectors[i, k] for i in size) for k in size), hessian, lowest)
 
 
-def _number(value: sp.Expr) -> Any:
+def plain_number(value: sp.Expr) -> Any:
+    """An exact number of SymPy at working precision."""
     return MP.number(Fraction(int(value.p), int(value.q)) if value.is_Rational else value)
 
 
@@ -66,7 +67,7 @@ def _polynomial(problem: Problem, names: Sequence[str]) -> sp.Poly | None:
         if name in names:
             env[name] = [[sp.Symbol(f"{name}_{i}_{j}", real=True) for j in range(len(row))] for i, row in enumerate(cells)]
         else:
-            env[name] = [[sp.Rational(v.numerator, v.denominator) if isinstance(v, Fraction) else v for v in row] for row in cells]
+            env[name] = [[SYMPY.number(v) for v in row] for row in cells]
     try:
         for eq in problem.network.equations:
             env[eq.name] = spread_out([[sp.expand(v) for v in row] for row in entries(eq.rhs, env, SYMPY)], eq.rhs.shape)

@@ -27,7 +27,7 @@ from mpmath import mp
 
 from .. import expr as ex
 from ..calculus import Pass, differentiate, tidied
-from ..derive import Derivation, derive
+from ..derive import Derivation, derive, substituted
 from ..errors import CheckError
 from ..expr import Expr
 from ..language.arithmetic import MP, Arithmetic, Matrix, entries
@@ -130,13 +130,6 @@ def differentiated_again(derivation: Derivation, wrt: tuple[str, ...]) -> Twice:
 def _in_shape(e: Expr, shape: ex.Shape) -> Expr:
     """A gradient whose terms cancel to a bare number, spread over its full shape."""
     return e if e.shape == shape else ex.node("mul", (e, ex.ones(shape)))
-
-
-def substituted(e: Expr, table: Mapping[Expr, Expr]) -> Expr:
-    """A tree with some of its parts replaced."""
-    if e in table:
-        return table[e]
-    return Expr(e.op, tuple(substituted(a, table) for a in e.args), e.data, e.shape, e.role) if e.args else e
 
 
 # ---------------------------------------------------------------- checks

@@ -30,7 +30,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from .. import expr as ex
-from ..derive import Derivation, derive
+from ..derive import Derivation, derive, substituted
 from ..errors import SpecError, nearest
 from ..expr import Expr
 from ..functions import FUNCTIONS
@@ -176,7 +176,7 @@ def _through(e: Expr, network: Network) -> Expr:
         return e
     if e.op == "call" and e.data == "log":
         rhs = {ex.sym(eq.name, eq.rhs.shape): eq.rhs for eq in network.equations if eq.rhs.op in ("call", "over")}
-        opened = Expr("call", (_put(e.args[0], rhs),), "log", e.shape)
+        opened = Expr("call", (substituted(e.args[0], rhs),), "log", e.shape)
         short = stable(opened)
         if short != opened and not any(n.op == "call" and n.data in ("log", "log1p") for n in ex.walk(short)):
             return short
@@ -187,12 +187,6 @@ def _absent(e: Expr, network: Network) -> Expr:
     """The same tree where 0 ln 0 counts as 0 in the prediction of layers, as the losses with a logarithm say."""
     y_hat, targets = network.aliases.get("y_hat", ""), network.names("target")
     return absent_at_zero(e, network.symbols[y_hat].expr, network.symbols[targets[0]].expr) if y_hat in e.names and len(targets) == 1 else e
-
-
-def _put(e: Expr, table: Mapping[Expr, Expr]) -> Expr:
-    if e in table or not e.args:
-        return table.get(e, e)
-    return Expr(e.op, tuple(_put(a, table) for a in e.args), e.data, e.shape, e.role)
 
 
 # ---------------------------------------------------------------- names in code

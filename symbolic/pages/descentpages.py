@@ -10,7 +10,7 @@ from mpmath import mp
 
 from .. import expr as ex
 from ..decimals import Numbers, decimal, matrix
-from ..expr import Expr
+from ..derive import substituted
 from ..language.arithmetic import MP, Matrix
 from ..latex import Printer, letter, number
 from ..lectures.descent import Comparison, Moment, Path, comparison, whole_path
@@ -18,7 +18,7 @@ from ..lectures.quadratic import flat
 from ..network import Symbol, entry_symbols, from_equations
 from ..optimizers import AFTER, BEFORE, OPTIMIZERS, formula, read
 from ..reading.plans import Plan, planned
-from ..values import DIGITS
+from ..values import DIGITS, as_data
 from .descentfigure import figure
 from .sheet import Section, Sheet, TexLine
 
@@ -104,7 +104,7 @@ def _equations(sheet: Sheet, plan: Plan) -> list[Section]:
     said = [row.because, *([plan.schedule.because] if plan.schedule.name != "constant" else []), "Every line holds for each parameter w, entry by entry."]
     source = f"{row.convention} Source: {row.source}."
     data = {"optimizer": row.name, "equations": [f"{target} = {source}" for target, source in row.equations.items()], "gradient_at": row.at,
-            "first_step": row.first, "options": {o: _plain(v) for o, v in plan.options.items()}, "source": row.source, "convention": row.convention}
+            "first_step": row.first, "options": {o: as_data(v) for o, v in plan.options.items()}, "source": row.source, "convention": row.convention}
     start = stated(plan, words, sheet.digits)
     given = [TexLine(start[0].left, r",\quad ".join([start[0].right, *(f"{x.left}={x.right}" for x in start[1:])]))] if start else []
     if row.first == row.equations["w"]:  # nothing is remembered, so the first step is like every other
@@ -176,8 +176,9 @@ def step_section(sheet: Sheet, plan: Plan, path: Path, name: str, t: int = 1) ->
     if plan.schedule.name != "constant":
         lines.insert(0, TexLine(prints.name("eta"), numbers.value("eta")))
     for target, rhs in row.trees:
-        filled, result = numbers.line(_at(rhs, t), values[target])
-        parts = [prints(_at(rhs, t)), *([filled] if filled != result else []), result]
+        now = substituted(rhs, {ex.sym("t"): ex.num(t)})
+        filled, result = numbers.line(now, values[target])
+        parts = [prints(now), *([filled] if filled != result else []), result]
         lines.append(TexLine(prints.name(target), " = ".join(parts)))
     if symbol.shape:
         whole = sheet.printer.name(name)
@@ -199,13 +200,6 @@ def _name_of(symbol: Symbol) -> str:
 def listed(examples: tuple[int, ...]) -> str:
     """The examples of a step in words, counted from 1."""
     return f"example{'s' * (len(examples) > 1)} " + ", ".join(str(k + 1) for k in examples)
-
-
-def _at(e: Expr, t: int) -> Expr:
-    """The tree with the number of the step for t."""
-    if e.op == "sym" and e.data == "t":
-        return ex.num(t)
-    return Expr(e.op, tuple(_at(a, t) for a in e.args), e.data, e.shape, e.role) if e.args else e
 
 
 def _slope_filled(sheet: Sheet, name: str, values: Mapping[str, Matrix]) -> str:
@@ -276,31 +270,22 @@ def _brief(value: Any) -> str:
     return str(mp.nstr(value, 4, strip_zeros=True)).removesuffix(".0")
 
 
-def _plain(value: Any) -> int | float:
-    """The nearest float, or the integer where it is one."""
-    v = MP.number(value) if not isinstance(value, mp.mpf) else value
-    return int(v) if mp.isint(v) and abs(v) < 2**53 else float(v)
-
-
 def _as_written(sheet: Sheet, values: Mapping[str, Matrix]) -> dict[str, Any]:
-    def plain(v: Any) -> Any:
-        return [plain(x) for x in v] if isinstance(v, list) else _plain(v)
-
-    return {n: plain(sheet.problem.as_written(n, m)) for n, m in values.items()}
+    return {n: as_data(sheet.problem.as_written(n, m)) for n, m in values.items()}
 
 
 def _path_data(sheet: Sheet, path: Path) -> dict[str, Any]:
     steps = []
     for m in path.moments:
-        line: dict[str, Any] = {"t": m.t, "loss": _plain(m.loss), "values": _as_written(sheet, m.values)}
+        line: dict[str, Any] = {"t": m.t, "loss": as_data(m.loss), "values": _as_written(sheet, m.values)}
         if m.t:
             states = {s for found in m.state.values() for s in found}
-            line |= {"learning_rate": _plain(m.rate), "gradients": _as_written(sheet, m.gradient),
+            line |= {"learning_rate": as_data(m.rate), "gradients": _as_written(sheet, m.gradient),
                      "state": {s: _as_written(sheet, {n: found[s] for n, found in m.state.items()}) for s in sorted(states)}}
         if m.examples:
-            line |= {"examples": [k + 1 for k in m.examples], "batch_loss": _plain(m.batch_loss)}
+            line |= {"examples": [k + 1 for k in m.examples], "batch_loss": as_data(m.batch_loss)}
         steps.append(line)
-    return {"optimizer": path.plan.optimizer.name, "learning_rate": _plain(path.plan.rate), "steps": steps, "stopped": path.stopped}
+    return {"optimizer": path.plan.optimizer.name, "learning_rate": as_data(path.plan.rate), "steps": steps, "stopped": path.stopped}
 
 
 # ---------------------------------------------------------------- side by side
@@ -313,10 +298,10 @@ def _comparison(sheet: Sheet) -> list[Section]:
     labels = [rf"$\eta = {_exactly(p.rate, sheet.digits)}$" if rates else _label(p, plans, sheet.digits) for p in plans]
     said = [*_why(sheet, made), *(f"{f'Rate {_brief(MP.number(p.plan.rate))}' if rates else p.plan.optimizer.title}: {p.stopped[0].lower()}{p.stopped[1:]}" for p in made.paths if p.stopped)]
     drawn = figure(sheet, list(made.paths), [f"{label.replace(' = ', '=')}: {v}" for label, v in zip(labels, made.verdicts, strict=True)])
-    data: dict[str, Any] = {"verdicts": [{"learning_rate": _plain(p.plan.rate), "optimizer": p.plan.optimizer.name, "verdict": v} for p, v in zip(made.paths, made.verdicts, strict=True)],
+    data: dict[str, Any] = {"verdicts": [{"learning_rate": as_data(p.plan.rate), "optimizer": p.plan.optimizer.name, "verdict": v} for p, v in zip(made.paths, made.verdicts, strict=True)],
             "decided_by": "curvature" if made.found else "sequence", "paths": [_path_data(sheet, p) for p in made.paths]}
     if made.found:
-        data["curvatures"] = [_plain(v) for v in made.found.curvatures]
+        data["curvatures"] = [as_data(v) for v in made.found.curvatures]
     named = "" if plans[0].optimizer.name == "gradient_descent" else f", {plans[0].optimizer.title}"
     title = f"Learning rates compared{named}" if rates else "Optimizers compared"
     heads, cells = _verdicts(sheet, made, labels)

@@ -8,7 +8,7 @@ from ..decimals import matrix
 from ..errors import CheckError
 from ..expr import show_shape
 from ..language.arithmetic import Matrix
-from ..values import DIGITS, forward, inner, shifted
+from ..values import DIGITS, difference, forward, inner
 from .sheet import Section, Sheet, TexLine
 
 MOST = 6  # entries of the output, rows and columns of a matrix
@@ -56,9 +56,7 @@ def _check(sheet: Sheet, name: str, parts: list[Matrix]) -> None:
     leaves = {k: v for k, v in sheet.values.items() if not isinstance(k, tuple)}
     rows, columns = len(leaves[name]), len(leaves[name][0])
     direction = [[mp.mpf(1 + (3 * i + 5 * j) % 7) / 4 for j in range(columns)] for i in range(rows)]
-    h = mp.mpf(10) ** -(DIGITS // 3)
-    ahead, behind = ([v for row in forward(network, {**leaves, name: shifted(leaves[name], direction, s)})[network.output] for v in row] for s in (h, -h))
-    for k, part in enumerate(parts):
-        slope = (ahead[k] - behind[k]) / (2 * h)
+    slopes = difference(lambda m: forward(network, {**leaves, name: m})[network.output], leaves[name], direction)
+    for k, (part, slope) in enumerate(zip(parts, (v for row in slopes for v in row), strict=True)):
         if abs(inner(part, direction) - slope) > mp.mpf(10) ** -CLOSE * (1 + abs(slope)):
             raise CheckError(f"entry {k + 1} of {network.output} does not change with {name} as its derivative says; nothing was written")

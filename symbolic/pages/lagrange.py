@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -16,6 +15,7 @@ from ..derive import derive
 from ..expr import Expr
 from ..language.arithmetic import MP, Matrix, entries
 from ..latex import Printer
+from ..lectures.quadratic import plain_number
 from ..lectures.second import MOST_NAMES, check_entries, checked_hessian, close, curvature, differentiated_again, gradient_in_leaves, size_of
 from ..network import Equation, Network, Symbol
 from ..proof.prove import SYMPY
@@ -104,7 +104,7 @@ def _solved(problem: Multiplier) -> list[Solution] | str:
     """Every real solution, verified and classified; or the sentence that says why there are no exact ones."""
     unknowns = {n: sp.Symbol(n, real=True) for n in problem.unknowns}
     env: dict[Any, Any] = {n: [[s]] for n, s in unknowns.items()}
-    env.update({n: [[sp.Rational(v.numerator, v.denominator) if isinstance(v, Fraction) else v]] for n, v in problem.fixed.items()})
+    env.update({n: [[SYMPY.number(v)]] for n, v in problem.fixed.items()})
     wanted = [entries(tree, env, SYMPY)[0][0] for tree in _conditions(problem)]
     tops = [sp.numer(sp.together(e)) for e in wanted]
     if not all(t.is_polynomial(*unknowns.values()) for t in tops):
@@ -121,13 +121,8 @@ def _solved(problem: Multiplier) -> list[Solution] | str:
         if any(v.free_symbols for v in exact.values()):
             return "A whole curve of points solves them, so no single one is given."
         if all(sp.N(v).is_real for v in exact.values()) and all(_finite(e.subs(dict(zip(unknowns.values(), exact.values(), strict=True)))) for e in wanted):
-            out.append(_verified(problem, exact, {n: _number(v) for n, v in exact.items()}))
+            out.append(_verified(problem, exact, {n: plain_number(v) for n, v in exact.items()}))
     return sorted(out, key=lambda s: [s.values[n] for n in problem.names]) or "They have no real solution."
-
-
-def _number(v: Any) -> Any:
-    """An exact SymPy number at working precision."""
-    return MP.number(Fraction(int(v.p), int(v.q)) if v.is_Rational else v)
 
 
 def _finite(e: Any) -> bool:

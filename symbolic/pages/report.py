@@ -12,6 +12,7 @@ from mpmath import mp
 
 from .. import expr as ex
 from ..network import FIXED
+from ..values import as_data
 from .sections import sections
 from .sheet import Section, Sheet, TexStep
 
@@ -28,13 +29,13 @@ def report(sheet: Sheet) -> dict[str, Any]:
     out: dict[str, Any] = {"title": problem.title, "forward": _forward(sheet)}
     last = sheet.values.get(network.output)
     scalar_output = not network.symbols[network.output].shape
-    out["loss"] = _number(last[0][0]) if last is not None and scalar_output else None
+    out["loss"] = as_data(last[0][0]) if last is not None and scalar_output else None
     if scalar_output:
         out["gradients"] = _gradients(sheet)
     else:
         out["jacobians"] = _jacobians(sheet)
-    out["updated"] = {n: _plain(problem.as_written(n, m)) for n, m in update.after.items()} if update else {}
-    out["loss_after"] = _number(update.loss) if update else None
+    out["updated"] = {n: as_data(problem.as_written(n, m)) for n, m in update.after.items()} if update else {}
+    out["loss_after"] = as_data(update.loss) if update else None
     out["steps"] = [line for s in sheet.steps() for line in _step(sheet, s)]
     if found := [_section(x) for x in sections(sheet)]:
         out["sections"] = found
@@ -61,7 +62,7 @@ def _forward(sheet: Sheet) -> dict[str, Any]:
 
 def _value(sheet: Sheet, key: Any, name: str, expression: str) -> Any:
     value = sheet.values.get(key)
-    return expression if value is None else _plain(sheet.problem.as_written(name, value))
+    return expression if value is None else as_data(sheet.problem.as_written(name, value))
 
 
 def _gradients(sheet: Sheet) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def _gradients(sheet: Sheet) -> dict[str, Any]:
         step = steps.get(name)
         if step is None:
             shape = network.symbols[name].shape or (1, 1)
-            out[name] = _plain(sheet.problem.as_written(name, [[mp.mpf(0)] * int(shape[1]) for _ in range(int(shape[0]))])) \
+            out[name] = as_data(sheet.problem.as_written(name, [[mp.mpf(0)] * int(shape[1]) for _ in range(int(shape[0]))])) \
                 if all(isinstance(d, int) for d in shape) else "0"
         else:
             out[name] = _value(sheet, (step.of, name), name, ex.text(step.result)) if step.terms else 1
@@ -88,7 +89,7 @@ def _jacobians(sheet: Sheet) -> dict[str, Any]:
     found = sheet.jacobians()
     if not found:
         return {n: ex.text(s.result) for n, s in sheet.lesson.derivation.steps.items() if s.terms}
-    nested = {n: [_plain(problem.as_written(n, m)) for m in matrices] for n, matrices in found.items()}
+    nested = {n: [as_data(problem.as_written(n, m)) for m in matrices] for n, matrices in found.items()}
     if problem.forms.get(network.output) == "list":
         return nested
     rows, columns = (int(d) for d in network.symbols[network.output].shape)
@@ -98,28 +99,12 @@ def _jacobians(sheet: Sheet) -> dict[str, Any]:
 def _step(sheet: Sheet, s: TexStep) -> list[dict[str, Any]]:
     """The step at its level and, where there are numbers, the same step as numbers."""
     shown = s.shown
-    value = None if s.value is None else _plain(sheet.problem.as_written(shown.wrt, s.value)) if not shown.parent else _number(s.value[0][0])
+    value = None if s.value is None else as_data(sheet.problem.as_written(shown.wrt, s.value)) if not shown.parent else as_data(s.value[0][0])
     common = {"of": shown.of, "wrt": shown.wrt, "rule": shown.rule, "because": shown.because}
     last = {"value": value, "shape": [str(d) if isinstance(d, str) else int(d) for d in shown.shape], "checked": shown.checked}
     out = []
     if shown.level != "numbers":
-        out.append({**common, "latex": _latex(s.lines), **last, "level": shown.level})
+        out.append({**common, "latex": [x.text for x in s.lines], **last, "level": shown.level})
     if s.numbers:
-        out.append({**common, "rule": "substitute-value", "latex": _latex(s.numbers), **last, "level": "numbers"})
+        out.append({**common, "rule": "substitute-value", "latex": [x.text for x in s.numbers], **last, "level": "numbers"})
     return out
-
-
-def _latex(lines: Any) -> list[str]:
-    return [f"{x.left} = {x.right}" if x.left else f"= {x.right}" for x in lines]
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(v) for v in value] if isinstance(value, list) else _number(value)
-
-
-def _number(value: Any) -> int | float:
-    """The nearest float, or the integer where it is one."""
-    if mp.isint(value) and abs(value) < 2**53:
-        return int(value)
-    return float(value)
-

@@ -39,6 +39,11 @@ class TexLine:
     because: str = ""
     kind: str = "gradient"
 
+    @property
+    def text(self) -> str:
+        """The line as one piece of LaTeX."""
+        return f"{self.left} = {self.right}" if self.left else f"= {self.right}"
+
 
 @dataclass(frozen=True)
 class TexStep:
@@ -270,11 +275,8 @@ def _endless(value: Fraction) -> bool:
 
 def exact_values(problem: Problem, steps: Mapping[str, Step]) -> dict[Any, list[list[Any]]]:
     """Exact forms of all values of a problem in which every number is exact, where they are short enough to print."""
-    def number(v: Any) -> sp.Expr:
-        return sp.Rational(v.numerator, v.denominator) if isinstance(v, Fraction) else v
-
-    env: dict[Any, Any] = {n: [[number(v) for v in row] for row in cells] for n, cells in problem.leaves.items()}
-    env.update({node: [[number(v)]] for node, v in problem.known.items()})
+    env: dict[Any, Any] = {n: [[SYMPY.number(v) for v in row] for row in cells] for n, cells in problem.leaves.items()}
+    env.update({node: [[SYMPY.number(v)]] for node, v in problem.known.items()})
     if sum(len(c) * len(c[0]) for c in env.values()) > 60:
         return {}
     lines = [(eq.name, eq.rhs) for eq in problem.network.equations] + [((s.of, k), s.result) for k, s in steps.items()]

@@ -17,7 +17,7 @@ from ..errors import CheckError
 from ..language.arithmetic import Matrix
 from ..latex import Printer
 from ..network import Network
-from ..values import DIGITS, forward, gradients, shifted
+from ..values import DIGITS, difference, forward, gradients
 from .sheet import Section, Sheet, TexLine
 
 VANISHED, EXPLODED = mp.mpf("0.9"), mp.mpf("1.1")  # average factor a step from which the page says so
@@ -54,12 +54,12 @@ def jacobian(net: Network, of: str, wrt: str, values: dict[Any, Matrix]) -> Matr
 
 
 def _check(net: Network, of: str, wrt: str, values: dict[Any, Matrix], rows: Matrix) -> None:
-    h, at = mp.mpf(10) ** (-DIGITS // 3), values[wrt]
+    at = values[wrt]
     for k in range(len(rows[0])):
         direction = [[mp.mpf(i * len(at[0]) + j == k) for j in range(len(at[0]))] for i in range(len(at))]
-        above, below = (forward(net, values, override={wrt: shifted(at, direction, step)})[of] for step in (h, -h))
-        for i, (a, b) in enumerate(zip([v for r in above for v in r], [v for r in below for v in r], strict=True)):
-            if abs((a - b) / (2 * h) - rows[i][k]) > mp.mpf(10) ** -30 * max(1, abs(rows[i][k])):
+        slopes = difference(lambda m: forward(net, values, override={wrt: m})[of], at, direction)
+        for row, slope in zip(rows, (v for r in slopes for v in r), strict=True):
+            if abs(slope - row[k]) > mp.mpf(10) ** -30 * max(1, abs(row[k])):
                 raise CheckError(f"the Jacobian d{of}/d{wrt} failed its check against differences; nothing was written")
 
 

@@ -13,7 +13,7 @@ from ..errors import ChainruleError
 from ..pages.sheet import Sheet, TexLine, TexStep
 from . import words
 from .cataloguetext import as_json, definition_lines, sheet_of
-from .documents import head
+from .documents import head, md_line
 from .engine import compile_pdf, find_engine, install_hint
 from .filling import make_environment, render
 from .lines import fits
@@ -203,12 +203,8 @@ def _md_entry(entry: Entry) -> dict[str, Any]:
     steps = []
     for certified in entry.parts():
         for step in sheet_of(certified).steps():
-            steps.append({"because": Tex(markdown(step.shown.because)), "checked": Tex(step.shown.checked), "rows": [_md(x) for x in step.lines]})
+            steps.append({"because": Tex(markdown(step.shown.because)), "checked": Tex(step.shown.checked), "rows": [md_line(x) for x in step.lines]})
     beside = plain(View(entry.sheet(), SHEET)) if entry.sheet is not None else []
     return {"name": Tex(markdown(entry.name)), "table": Tex(entry.table), "sections": beside, "because": Tex(markdown(entry.because)),
-            "definition": [_md(x) for x in definition_lines(entry)], "steps": steps,
+            "definition": [md_line(x) for x in definition_lines(entry)], "steps": steps,
             "facts": [{"head": f.head, "said": Tex(f.tex or markdown(f.said))} for f in entry.facts()], "code": [Tex(c) for c in entry.code]}
-
-
-def _md(line: TexLine) -> dict[str, Tex]:
-    return {"left": Tex(line.left), "right": Tex(f"= {line.right}")}

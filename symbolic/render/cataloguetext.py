@@ -122,7 +122,7 @@ def data(entry: Entry) -> dict[str, Any]:
     """One row as plain data, formulas as text and as LaTeX."""
     steps = [_data(s) for certified in entry.parts() for s in sheet_of(certified).steps()]
     return {"table": entry.table, "name": entry.name, "formula": entry.formula, "because": entry.because,
-            "latex": [_joined(x) for x in definition_lines(entry)], "steps": steps,
+            "latex": [x.text for x in definition_lines(entry)], "steps": steps,
             "facts": {f.head.lower(): f.said for f in entry.facts()}, "numpy": list(entry.code), **_beside(entry)}
 
 
@@ -130,23 +130,19 @@ def _beside(entry: Entry) -> dict[str, Any]:
     """The sections beside the derivation, where a row has any."""
     if entry.sheet is None:
         return {}
-    return {"sections": [{"title": s.title, "said": s.said, "latex": [_joined(x) for x in s.lines], "heads": list(s.heads), "cells": [list(c) for c in s.cells],
+    return {"sections": [{"title": s.title, "said": s.said, "latex": [x.text for x in s.lines], "heads": list(s.heads), "cells": [list(c) for c in s.cells],
                           "checked": s.checked, "data": s.data} for s in sections(entry.sheet())]}
 
 
 def _data(step: TexStep) -> dict[str, Any]:
     s = step.shown
     return {"of": s.of, "wrt": s.wrt, "level": s.level, "rule": s.rule, "because": s.because,
-            "lines": [_text(line) for line in s.lines], "latex": [_joined(x) for x in step.lines], "checked": s.checked}
+            "lines": [_text(line) for line in s.lines], "latex": [x.text for x in step.lines], "checked": s.checked}
 
 
 def _text(line: Line) -> dict[str, str]:
     out = {"formula": ex.text(line.rhs), "because": line.because}
     return out if line.lhs is None else {"of": ex.text(line.lhs), **out}
-
-
-def _joined(line: TexLine) -> str:
-    return f"{line.left} = {line.right}" if line.left else f"= {line.right}"
 
 
 def definition_lines(entry: Entry) -> list[TexLine]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from ..errors import TexError
 from ..latex import Printer
-from ..pages.sheet import Sheet, TexLine, TexStep
+from ..pages.sheet import Section, Sheet, TexLine, TexStep
 from ..problem import Problem
 from ..request import Request
 from ..verify import Certified
@@ -195,6 +196,13 @@ def statement(view: View) -> dict[str, Any]:
             "given_rows": spaced(rows_of(given, view.paper.width)) if given else []}
 
 
+def trace_source(sheet: Sheet, found: Sequence[Section], templates: Path | None = None) -> str:
+    """The LaTeX source of an answer key that holds the sections: the problem, then every training step in numbers."""
+    view = View(sheet, SHEET)
+    pieces = [piece for section in found for piece in sectionpages.pieces(view, section)]
+    return render(make_environment(templates), "trace.tex", {**common(view), **statement(view), "heading": "Step by step", "sections": pieces})
+
+
 # ---------------------------------------------------------------- handout
 
 def _handout(view: View) -> dict[str, Any]:
@@ -257,14 +265,15 @@ def markdown_context(problem: Problem, certified: Certified, request: Request) -
         s = step.shown
         title, subtitle = words.step_title(s, view._symbol(step), sheet.network, scalar if s.level == "scalar" else printer)
         steps.append({"title": Tex(title), "subtitle": Tex(subtitle), "because": Tex(markdown(" ".join([s.because, *view.notes[id(s)]]))),
-                      "checked": Tex(s.checked), "rows": [_md(x) for x in (*step.lines, *step.numbers)]})
+                      "checked": Tex(s.checked), "rows": [md_line(x) for x in (*step.lines, *step.numbers)]})
     heads, rows = view.table()
     return {"title": Tex(markdown(problem.title or "Derivation")), "checked": Tex(markdown(words.checked(certified))),
-            "statement": Tex(words.statement(problem, printer)), "equations": [_md(x) for x in view.symbolic_forward()],
-            "given": [_md(x) for x in view.given()], "steps": steps, "notes": [Tex(markdown(n)) for n in sheet.notes], "heads": [Tex(h) for h in heads], "table": rows,
-            "sections": sectionpages.plain(view), "forward": [_md(n) | {"left": Tex(x.left)} for _, x, n in sheet.forward_lines() if n is not None], "update": [
+            "statement": Tex(words.statement(problem, printer)), "equations": [md_line(x) for x in view.symbolic_forward()],
+            "given": [md_line(x) for x in view.given()], "steps": steps, "notes": [Tex(markdown(n)) for n in sheet.notes], "heads": [Tex(h) for h in heads], "table": rows,
+            "sections": sectionpages.plain(view), "forward": [md_line(n) | {"left": Tex(x.left)} for _, x, n in sheet.forward_lines() if n is not None], "update": [
                 {"left": r["left"], "right": r["right"]} for r in view.update()]}
 
 
-def _md(line: Any) -> dict[str, Tex]:
+def md_line(line: Any) -> dict[str, Tex]:
+    """A line of LaTeX for a template of Markdown."""
     return {"left": Tex(line.left), "right": Tex(f"= {line.right}")}
