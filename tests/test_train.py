@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from symbolic.lectures import descent
 from symbolic.network import from_equations
 from symbolic.numeric import checkpoint, studies
 from symbolic.numeric.data import SHUFFLING, Data, order
-from symbolic.numeric.job import Job, Wish, job_of, replaced
+from symbolic.numeric.job import Job, Wish, job_of
 from symbolic.numeric.task import task_of
 from symbolic.numeric.train import Diverged, fit
 from symbolic.numeric.update import Update, rates
@@ -47,7 +48,8 @@ def test_an_update_follows_the_trajectory_in_high_precision(name: str, schedule:
     problem = problem_of(spec)
     path = descent.run(problem, derive(problem.network), problem.descent)
     for dtype, close in (("float64", 1e-13), ("float32", 3e-6)):
-        run = replaced(job_of(spec), epochs=6, dtype=dtype).run()
+        job = job_of(spec)
+        run = replace(job, settings=replace(job.settings, epochs=6, dtype=dtype)).run()
         history = run.go()
         assert run.update.values["a"].dtype == dtype and len(history.path) == len(path.moments) == 7
         for got, moment in zip(history.path, path.moments, strict=True):
@@ -83,8 +85,6 @@ def test_rates(name: str) -> None:
 
 def test_a_wrong_equation_is_seen() -> None:
     """The comparison with high precision can fail: a row with another sign leaves the path."""
-    from dataclasses import replace
-
     row = replace(OPTIMIZERS["momentum"], equations={"v": "beta*v - g", "w": "w - eta*v"})
     wrong, right = (Update(r, {"beta": 0.9}, {"w": numpy.array([1.0])}) for r in (row, OPTIMIZERS["momentum"]))
     for u in (wrong, right):

@@ -79,12 +79,8 @@ def _plain(v: Any) -> Any:
     return int(v) if isinstance(v, Fraction) and v.denominator == 1 else v
 
 
-def _scaling(x: Any, y: Any) -> Square:
-    return (x, 0), (0, y)
-
-
 KINDS: dict[str, Kind] = {
-    "scale": Kind("S", lambda v: Step("scale", _scaling(*_pair(v)), None), "one factor, or one for each axis: 0.5 or [2, 0.5]"),
+    "scale": Kind("S", lambda v: Step("scale", ((_pair(v)[0], 0), (0, _pair(v)[1])), None), "one factor, or one for each axis: 0.5 or [2, 0.5]"),
     "rotate": Kind("R", lambda v: Step("rotate", rotation(_number(v)), None), "an angle in degrees, counter-clockwise: 30"),
     "shear": Kind("H", lambda v: Step("shear", ((1, _number(v)), (0, 1)), None), "how far the height 1 moves to the right: 0.5"),
     "translate": Kind("t", lambda v: Step("translate", None, _pair(v)), "one number, or one for each axis: [0.2, 0.1]"),

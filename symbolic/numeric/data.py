@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -97,11 +96,3 @@ def one_hot(classes: Array, count: int) -> Array:
     out = numpy.zeros((len(classes), count))
     out[numpy.arange(len(classes)), classes] = 1.0
     return out
-
-
-def table(data: Data) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
-    """The examples as a table: heads and rows, the target last."""
-    inputs = data.inputs or tuple(f"x{k + 1}" for k in range(data.features))
-    targets = data.y.reshape(len(data), -1)
-    outputs = data.outputs or tuple(f"y{k + 1}" for k in range(targets.shape[1])) if targets.shape[1] > 1 else data.outputs or ("y",)
-    return (*inputs, *outputs), [(*row, *target) for row, target in zip(data.x.tolist(), targets.tolist(), strict=True)]

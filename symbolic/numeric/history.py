@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,8 +77,3 @@ MOST_PRINTED = 2000  # more parameters than this are only in the checkpoint
 
 def _cell(value: float | None) -> str:
     return "" if value is None else repr(value)
-
-
-def plain(value: float) -> float | None:
-    """A number as a file holds it: None for what is not finite."""
-    return value if math.isfinite(value) else None

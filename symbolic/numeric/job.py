@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -118,18 +118,14 @@ def _changed(spec: Spec, wish: Wish) -> Spec:
         if wish.activation not in known:
             raise SpecError(f"unknown activation {wish.activation!r}", hint=nearest(wish.activation, known))
         layers = [x.model_copy(update={"activation": wish.activation}) if k < len(spec.layers) - 1 and x.activation != "identity" else x for k, x in enumerate(spec.layers)]
-        spec = _copied(spec, {"layers": layers})
+        spec = spec.model_copy(update={"layers": layers})
     if wish.scheme is not None:
         if wish.scheme not in INITS:
             raise SpecError(f"unknown scheme {wish.scheme!r}", hint=nearest(wish.scheme, INITS))
         seed = spec.init.seed if spec.init is not None else 0 if spec.train is None else spec.train.seed
         layers = [x.model_copy(update={"W": None, "b": None, "weights": {}, "bias": x.bias or x.b is not None}) for x in spec.layers]
-        spec = _copied(spec, {"init": Init(scheme=wish.scheme, seed=seed), "layers": layers})
+        spec = spec.model_copy(update={"init": Init(scheme=wish.scheme, seed=seed), "layers": layers})
     return spec
-
-
-def _copied(spec: Spec, update: Mapping[str, Any]) -> Spec:
-    return spec.model_copy(update=dict(update))
 
 
 def _sizes_are_free(spec: Spec) -> bool:
@@ -213,8 +209,3 @@ def _wished(wish: Wish, spec: Spec, seed: int) -> Data:
     if path.suffix.lower() in (".csv", ".tsv") or path.exists():
         return tables.read(path, wish.target)
     raise SpecError(f"--data {wish.data}: neither a data set nor a file", hint=nearest(wish.data, DATASETS))
-
-
-def replaced(job: Job, **changes: Any) -> Job:
-    """The same job with other settings."""
-    return replace(job, settings=replace(job.settings, **changes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 from mpmath import mp
@@ -230,16 +231,11 @@ def collapse(sheet: Sheet) -> list[Section]:
         product = f"{p.name(x)} W" if network.rows else f"W {p.name(x)}"
         lines.append(TexLine(y, product if bias is None else rf"{product} + b"))
         _same_outputs(sheet, weights, bias)
-    before, after = (sum(len(c) * len(c[0]) for c in cells) for cells in (
-        [_ones(network.symbols[n].shape) for n in network.names("parameter")], [_ones(t.shape) for _, t in named]))
+    before, after = (sum(prod(map(int, shape)) for shape in shapes) for shapes in (
+        [network.symbols[n].shape for n in network.names("parameter")], [tree.shape for _, tree in named]))
     said = f"Without an activation in between, {depth} layers are one: its {after} numbers do whatever the {before} parameters of the {depth} layers do. " \
         "Depth pays only with a bent activation between the layers."
     return [Section(f"{depth} linear layers are one", said, tuple(lines), checked="proved", data=data or None)]
-
-
-def _ones(shape: ex.Shape) -> list[list[int]]:
-    rows, columns = (int(d) for d in shape) if shape else (1, 1)
-    return [[1] * columns for _ in range(rows)]
 
 
 def _same_outputs(sheet: Sheet, weights: ex.Expr, bias: ex.Expr | None) -> None:

@@ -36,7 +36,6 @@ GENERIC = ("", "local derivatives", "rule of the equation", "the slope in its ow
 TOGETHER = 760.0      # points of the measured size: an entry of at most this height is not split between two pages
 REASON = (118.0, 190.0)  # points: the least and the most room of a reason beside its line
 LONG = 8              # lines of code; more stand in two columns
-FORMATS = ("pdf", "tex", "md", "json")
 
 
 # ---------------------------------------------------------------- one entry

@@ -63,14 +63,13 @@ class Cells:
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture. across, up, title: LaTeX; log_x, log_y: logarithmic axes; x, y: from, to (None: what is drawn); width, height: of the frame, in millimetres.
+    """A picture. across, up, title: LaTeX; log_y: a logarithmic axis; x, y: from, to (None: what is drawn); width, height: of the frame, in millimetres.
     """
 
     lines: Sequence[Line] = ()
     across: str = ""
     up: str = ""
     title: str = ""
-    log_x: bool = False
     log_y: bool = False
     x: Point | None = None
     y: Point | None = None
@@ -86,15 +85,14 @@ def tikz(chart: Chart) -> str:
     x, y = _span(chart, 0), _span(chart, 1)
     options = ["chart", f"width={chart.width:g}mm", f"height={chart.height:g}mm", f"xmin={x[0]:.8g}", f"xmax={x[1]:.8g}", f"ymin={y[0]:.8g}", f"ymax={y[1]:.8g}",
                f"xlabel={{{chart.across}}}", f"ylabel={{\\strut {chart.up}}}"]
-    options += [f"title={{{chart.title}}}"] * bool(chart.title) + ["xmode=log"] * chart.log_x + ["ymode=log"] * chart.log_y
+    options += [f"title={{{chart.title}}}"] * bool(chart.title) + ["ymode=log"] * chart.log_y
     if not chart.log_y and max(map(abs, y)) < 1e4:
         options.append("yticklabel style={/pgf/number format/fixed,/pgf/number format/precision=3,text width=8mm,align=right},scaled y ticks=false")
     if any(d.label for d in chart.dots):
         options.append("legend style={draw=none,fill=none,font=\\footnotesize,at={(1.02,1)},anchor=north west,legend columns=1,cells={anchor=west}},legend image post style={mark size=2pt}")
     if chart.whole and x[1] - x[0] <= 12:
         options.append("xtick distance=1")
-    if not chart.log_x:
-        options.append("xticklabel style={/pgf/number format/fixed,/pgf/number format/1000 sep={\\,}},scaled x ticks=false")
+    options.append("xticklabel style={/pgf/number format/fixed,/pgf/number format/1000 sep={\\,}},scaled x ticks=false")
     out = [r"\begin{tikzpicture}", rf"\begin{{axis}}[{','.join(options)}]"]
     for c in chart.cells:
         out += [rf"\fill[{c.colour}] (axis cs:{a:.5g},{b:.5g}) rectangle (axis cs:{u:.5g},{v:.5g});" for a, b, u, v in c.boxes]
@@ -115,7 +113,7 @@ def tikz(chart: Chart) -> str:
 
 def _span(chart: Chart, axis: int) -> Point:
     """From and to along an axis, with a little air where the chart does not say."""
-    given, log = (chart.x, chart.log_x) if axis == 0 else (chart.y, chart.log_y)
+    given, log = (chart.x, False) if axis == 0 else (chart.y, chart.log_y)
     if given is not None:
         return given
     points = [p for part in (*(x.points for x in chart.lines), *(d.points for d in chart.dots)) for p in part]
@@ -158,7 +156,7 @@ def _labels(chart: Chart, x: Point, y: Point) -> list[str]:
         if line.label and line.points:
             inside = [p for p in line.points if math.isfinite(p[1]) and y[0] <= p[1] <= y[1]]
             last = inside[-1] if inside else line.points[0]
-            at = _share(last[0], x, chart.log_x) * chart.width, _share(last[1], y, chart.log_y) * chart.height
+            at = _share(last[0], x, False) * chart.width, _share(last[1], y, chart.log_y) * chart.height
             if inside and line.points[-1][1] < y[0]:
                 out.append(rf"\node[anchor=west,inner sep=0pt,font=\footnotesize,text={line.colour}] at ({at[0] + 2:.2f}mm,{max(at[1], 0) + 4:.2f}mm) {{{line.label}}};")
                 continue

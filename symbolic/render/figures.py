@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from mpmath import mp
@@ -53,15 +54,8 @@ def network_frame(view: View, width: float, height: float) -> dict[str, Tex] | N
     if not net.plain_stack:
         return None
     picture = network(_units(view), loss=view.printer.name(net.output), names=_captions(net), width=width, height=height)
-    count = sum(_size(net.symbols[n].shape) for n in net.names("parameter"))
+    count = sum(prod(d for d in net.symbols[n].shape if isinstance(d, int)) for n in net.names("parameter"))
     return {"picture": Tex(picture), "caption": Tex(f"{count} parameters")}
-
-
-def _size(shape: Any) -> int:
-    out = 1
-    for d in shape:
-        out *= d if isinstance(d, int) else 1
-    return out
 
 
 def path_figure(view: View, step: TexStep, width: float, height: float) -> str:
@@ -99,14 +93,10 @@ def _marks(view: View, step: TexStep, symbol: Any) -> list[tuple[int, int, int, 
             marks.append((len(net.layers), _unit(own), 0, COLOURS[k % 5]))
         if own.base == "w" and through.base == "z":
             to, origin = _unit(through), _from(own, view.network, symbol)
-            marks.append((_layer(own, net) - 1, origin, to, COLOURS[k % 5]))
+            marks.append(((own.layer or 1) - 1, origin, to, COLOURS[k % 5]))
         elif own.base == "a" and through.base == "z":
             marks.append((own.layer or 1, _unit(own), _unit(through), COLOURS[k % 5]))
     return marks
-
-
-def _layer(symbol: Any, net: Network) -> int:
-    return symbol.layer or 1
 
 
 def _unit(symbol: Any) -> int:
