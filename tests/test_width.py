@@ -25,8 +25,6 @@ PREAMBLE = r"""\documentclass[11pt]{article}
 \definecolor{fOne}{HTML}{00639C}\definecolor{fTwo}{HTML}{B34700}\definecolor{fThree}{HTML}{00745A}
 \newcommand{\pd}[2]{\frac{\partial #1}{\partial #2}}
 \newcommand{\hl}[2]{{\color{#1}#2}}
-\newcommand{\mk}[1]{\tikz[baseline=(m.base)]\node[draw=fThree,rounded corners=.6mm,line width=.5pt,%
-inner xsep=1.3mm,inner ysep=.7mm,font=\footnotesize\bfseries,text=fThree](m){+#1};}
 \newcommand{\measure}[2]{\setbox0\hbox{$\displaystyle #1$}\message{^^J@#2 \the\wd0 \the\ht0 \the\dp0^^J}}
 \begin{document}\makeatletter
 """
@@ -37,26 +35,24 @@ x^2 | x_1 | x_1^2 | x^{2}_{1} | f^2 | f_1 | f_1^2 | x' | f'(x) | x'^2 | \sigma'(
 \ln x | \ln(x) | \exp(-x) | \max(0,x) | \max_i x_i | \log\sum_j e^{s_j} | \operatorname{softmax}(s)_i | \operatorname{ReLU}(z)
 \operatorname*{softmax}_{i} x_i | \tanh^2 x | 1-\tanh^2(z) | \mathrm{d}x | \mathrm{softmax} | \frac{\mathrm{d}f}{\mathrm{d}x}
 \frac{df}{dx} | \frac12 | \frac{1}{2n}\sum_{i,j}(\hat y_{ij}-y_{ij})^{2} | 10^{-5} | 3.1\cdot 10^{-10} | 1{,}234 | \tfrac{1}{2}x^2
-\dfrac{1}{2} | \sqrt{x} | \sqrt{x+1} | \sqrt{\frac{a}{b}} | \sqrt{v_1}+\varepsilon | \sqrt[3]{x} | \frac{1}{\sqrt{2\pi}} | \sqrt{\hat v_1}
+\dfrac{1}{2} | \sqrt{x} | \sqrt{x+1} | \sqrt{\frac{a}{b}} | \sqrt{v_1}+\varepsilon | \frac{1}{\sqrt{2\pi}} | \sqrt{\hat v_1}
 \hat y | \hat y_1 | \hat{y}^{2} | \hat y_{1}^{2} | \bar x | \tilde W | \hat{xy} | \vec v | \widehat{W} | \bar{\mathbf{x}} | \dot x_i | \hat f
 \left(x\right) | \left(\frac{a}{b}\right) | \left[\frac{a}{b}\right]^2 | \left\{\frac{a}{b}\right\} | \left|x\right| | \left\|\frac{x}{y}\right\|
-\left(\sum_i x_i\right)^2 | \left.\frac{a}{b}\right|_{x=0} | \left(x\middle|y\right) | \left(\left(\frac{a}{b}\right)^2+1\right)
+\left(\sum_i x_i\right)^2 | \left.\frac{a}{b}\right|_{x=0} | \left(\left(\frac{a}{b}\right)^2+1\right)
 \bigl(x\bigr) | \Bigl(x\Bigr) | \biggl[x\biggr] | \Biggl(x\Biggr) | \bigl[y\ln\hat y\bigr] | \bigl\{x\bigr\} | \big|x\big| | \lvert x\rvert
 \lVert x\rVert | \langle x,y\rangle | \lfloor x\rfloor | |x| | \|x\|_2^2 | \mathbb{R}^{n} | \mathbb{E}[X] | \mathcal{L} | \mathcal{L}(w)
 \begin{bmatrix}1&2\\3&4\end{bmatrix} | \begin{pmatrix}a\\b\end{pmatrix} | \begin{bmatrix}0.25&-1.50\\\frac12&x\end{bmatrix}^\top
 \begin{cases}x&x>0\\0&\text{otherwise}\end{cases} | \begin{cases}1&\text{if }x>0\\0.01&\text{if }x\le 0\end{cases} | \begin{matrix}a&b\end{matrix}
-\begin{aligned}a&=b\\&=c+d\end{aligned} | \begin{aligned}x&=1&y&=2\\&=3&z&=4\end{aligned} | \begin{array}{cc}1&2\\3&4\end{array}
-\begin{array}{c|c}1&2\\\hline 3&4\end{array} | \begin{gathered}a=b\\c\end{gathered} | \begin{vmatrix}a&b\\c&d\end{vmatrix} | \begin{array}{@{}l@{}}x\end{array}
+\begin{vmatrix}a&b\\c&d\end{vmatrix}
 \begin{bmatrix}1\\2\\3\end{bmatrix} | \begin{bmatrix}1\\2\\3\\4\\5\end{bmatrix} | \begin{pmatrix}1\\2\\3\\4\\5\\6\end{pmatrix} | \begin{Bmatrix}1\\2\\3\\4\end{Bmatrix}
-\begin{bmatrix}1&0\\[4pt]0&1\end{bmatrix} | \begin{bmatrix}\frac{a}{b}\\\pd{L}{w}\end{bmatrix} | \prod_{i=1}^{n}x_i | \int_0^1 x\,dx | \int f | \bigcup_i A_i
+\begin{bmatrix}\frac{a}{b}\\\pd{L}{w}\end{bmatrix} | \prod_{i=1}^{n}x_i | \int_0^1 x\,dx | \int f | \bigcup_i A_i
 \underbrace{x}_{a} | \underbrace{x+y+z+w}_{\text{sum}} | \overbrace{a+b+c}^{n} | \underbrace{x}_{\text{a long label}} | \overbrace{x+y}
 \fac{fOne}{\pd{L}{\hat y}}{loss} | \fac{fOne}{x}{in} | \fac{fTwo}{\hat y(1-\hat y)}{sigmoid} | \hl{fOne}{x_1}^2 | \hl{fTwo}{-}x | \hl{fOne}{+}
-\textcolor{red}{x+y} | \textcolor{fOne}{f}_1 | \color{red}x+y | {\color{fOne}x} | a\mk{1} | \mk{12} | x\quad y | x\qquad y | x\,y | x\;y | x\!y | x\:y | x\ y | x~y
+\textcolor{red}{x+y} | \textcolor{fOne}{f}_1 | x\quad y | x\qquad y | x\,y | x\;y | x\!y | x\:y | x\ y | x~y
 \mathbf{-1.1244} | \mathbf{W}\mathbf{x}+\mathbf{b} | \boldsymbol{\delta} | \bm{x} | \bm{\theta}_1 | \boldsymbol{x}^{\top} | \mathbf 1[j=k] | \mathbf{W}^{(1)}
 a\odot b | A\otimes B | A^{\top}B | x\times y | x\in\mathbb{R} | x\to y | x\mapsto y | x\approx y | x\sim y | x\propto y | x\pm y | \nabla_w L | \lnot p | x\notin A | x\iff y | x\implies y
 x_{i_j} | x^{y^z} | x_{i_{j_k}} | e^{-\frac{x^2}{2}} | e^{-(x-\mu)^2/2\sigma^2} | \frac{\frac{a}{b}}{c} | \frac{a}{b}/\frac{c}{d} | \ldots | x_1,\ldots,x_n | x_1+\cdots+x_n | a\dots b
-\sum x | \sum\limits_i x | \sum\nolimits_{i} x | \textstyle\sum_{i}x_i | \frac{\sum_i x_i}{n} | \sum_{\substack{i=1\\j=2}}x | \sum_{i=1}^{\text{width of it}} x_i | \min_{w\in\mathbb{R}^{n}} L
-\overline{x} | \overline{x+y} | \underline{x} | \overset{!}{=} | a\overset{\text{def}}{=}b | a\stackrel{a}{=}b | \underset{x}{y} | \boxed{x=1} | \phantom{xyz} | \vphantom{\frac12}x | \mathclap{xyz} | x\mathrel{R}y | x\mathbin{R}y
+\sum x | \textstyle\sum_{i}x_i | \frac{\sum_i x_i}{n} | \sum_{i=1}^{\text{width of it}} x_i | \min_{w\in\mathbb{R}^{n}} L
 \text{if } x | \text{for all $i$ in } A | \text{sum of the products} | \text{AVAW} | \text{average of keys} | \textbf{b} | \text{\small x} | x_{\text{max}} | x_{\mathrm{out}} | L_{\mathrm{val}} | x\text{--}y
 \beta_1\cdot0+(1-\beta_1)\,g_1 | m_1/(1-\beta_1),\ \ v_1/(1-\beta_2) | \theta_0-\eta\,\hat m_1/(\sqrt{\hat v_1}+\varepsilon) | x! | n!/k! | a:b | a;b | \{x\} | \partial x | x\cdot(-y) | x\cdot-y | -(-x) | =-1 | (+) | a\cup b | x*y
 -\bigl[y\ln\hat y+(1-y)\ln(1-\hat y)\bigr] | (0.4378-1)\cdot 2.0=\mathbf{-1.1244} | -s_k+\ln\sum_{i}e^{s_i} | -\mathbf 1[j=k]+\frac{e^{s_j}}{\sum_i e^{s_i}} | \eta\,(1-\beta_1)/\sqrt{1-\beta_2}\approx3.16\,\eta
@@ -150,12 +146,12 @@ def formulas() -> list[str]:
 
 
 def blocks() -> list[str]:
-    """What is several lines high: matrices, cases, aligned lines, alone, in fences, over braces."""
+    """What is several lines high: matrices, cases, alone, in fences, over braces."""
     r = random.Random(7)
     cells = [lambda: str(r.randint(0, 9)), lambda: f"{r.uniform(-9, 9):.4f}", lambda: rf"\pd{{L}}{{w_{r.randint(1, 9)}}}",
              lambda: r"\hat y_1^{(2)}", lambda: r"\frac{1}{n}", lambda: r"\sum_{i=1}^{n} x_i"]
     out = []
-    for kind in ("bmatrix", "pmatrix", "cases", "aligned"):
+    for kind in ("bmatrix", "pmatrix", "cases"):
         for rows in range(1, 7):
             for cell in r.sample(cells, 3):
                 body = r"\\".join(f"{cell()}&{cell()}" for _ in range(rows))
@@ -300,8 +296,8 @@ def test_every_single_wrong_width_is_noticed(measured, mutant) -> None:
 @pytest.mark.parametrize("formula, position", [
     ("a{b", 3), ("a}", 1), (r"\frac{a}", 0), ("x^", 1), (r"\begin{bmatrix}x", 16), (r"\left(x", 0), (r"x\right)", 1),
     ("x $y$", 2), ("x%y", 1), ("a&b", 1), (r"a\\b", 1), ("x^2^3", 3), ("x_1_2", 3), (r"x'^{2}'", 6), (r"\hat", 0),
-    ("σ", 0), ("x#", 1), (r"\left x y", 6), (r"\begin{foo}a\end{foo}", 0), (r"\sqrt[3{x}", 5), (r"\pd{L}", 0), ("x^_", 2),
-    (r"\fac{a}{b}", 0), (r"\begin{array}x\end{array}", 13), (r"\text{a $x^$}", 10), (r"\limits", 0)])
+    ("σ", 0), ("x#", 1), (r"\left x y", 6), (r"\begin{foo}a\end{foo}", 0), (r"\pd{L}", 0), ("x^_", 2),
+    (r"\fac{a}{b}", 0), (r"\text{a $x^$}", 10)])
 def test_malformed(formula: str, position: int) -> None:
     with pytest.raises(ValueError, match=f"at position {position}:"):
         check(formula)

@@ -103,10 +103,6 @@ def _tikz(part: Part, laid: Layout, style: Style, repeated: Collection[str]) -> 
 def _tikz_node(node: Node, box: Box, repeated: bool) -> str:
     text = rf"\cgtwo{{{node.tex}}}{{{node.sub}}}" if node.sub else f"${node.tex}$"
     options = f"cg {node.kind}"
-    if not node.plain:
-        corner = box.up if node.kind == "gate" else 1.4
-        options += (f",rounded corners={corner:g}mm,minimum width={box.width:g}mm"
-                    f",minimum height={2 * box.up:g}mm")
-    elif repeated:
-        options += f",rounded corners=1mm,minimum width={box.width:g}mm,minimum height={2 * box.up:g}mm"
+    if repeated or not node.plain:
+        options += f",rounded corners={1 if node.plain else 1.4}mm,minimum width={box.width:g}mm,minimum height={2 * box.up:g}mm"
     return rf"\node[{options}{',cg repeated' if repeated else ''}] at ({box.x:g},{box.y:g}) {{{text}}};"

@@ -27,7 +27,7 @@ class Node:
 
     id: str
     tex: str
-    kind: str  # input, parameter, value, gate or loss
+    kind: str  # input, parameter, value or loss
     sub: str = ""
 
     @property
@@ -53,7 +53,7 @@ class Style:
     node_pt: int
     leaf_pt: int
     label_pt: int
-    box: float  # height of a box, diameter of a gate
+    box: float  # height of a box
     gap: float  # least free height between neighbours of a column
     lane: float  # least free width between columns
     slope: float  # wires may climb this many mm per mm where width is plenty
@@ -327,13 +327,13 @@ def layout(nodes: Sequence[Node], edges: Sequence[Edge], style: Style = ROOMY, *
         leaf = index < len(nodes) and nodes[index].plain  # leaves end where their column ends
         x = right - vertex.width / 2 if leaf else (left + right) / 2
         boxes.append(Box(*(round(size, 2) for size in (x, used - vertex.y, vertex.width, vertex.up, vertex.down))))
-    wires = tuple(_wire(edge, chain, nodes, boxes, vertices, columns, borders) for edge, chain in zip(edges, chains, strict=False))
+    wires = tuple(_wire(edge, chain, boxes, vertices, columns, borders) for edge, chain in zip(edges, chains, strict=False))
     labels = tuple(boxes[mark] if edge.above or edge.below else None for edge, mark in zip(edges, marks, strict=False))
     ends = [borders[-1][1], *(wire[-1][0] for wire in wires)]
     return Layout({node.id: box for node, box in zip(nodes, boxes, strict=False)}, labels, wires, round(max(ends), 2), round(used, 2))
 
 
-def _wire(edge: Edge, chain: Sequence[int], nodes: Sequence[Node], boxes: Sequence[Box],
+def _wire(edge: Edge, chain: Sequence[int], boxes: Sequence[Box],
           vertices: Sequence[_Vertex], columns: Sequence[Sequence[int]],
           borders: Sequence[tuple[float, float]]) -> tuple[Point, ...]:
     """Level through each column, slanting only between columns, where there are no boxes."""
@@ -345,10 +345,10 @@ def _wire(edge: Edge, chain: Sequence[int], nodes: Sequence[Node], boxes: Sequen
         at = 0 if end == chain[0] else -1
         column = vertices[end].column
         others = [boxes[i] for i in columns[column] if i != end]
-        start = _rim(boxes[end], nodes[end], points[at])
+        start = _side(boxes[end], points[at])
         if any(box.meets(start, points[at]) for box in others):  # first level to the border
             stub = (borders[column][1 + at], boxes[end].y)
-            start = _rim(boxes[end], nodes[end], stub)
+            start = _side(boxes[end], stub)
             points.insert(0 if at == 0 else len(points), stub)
         points.insert(0 if at == 0 else len(points), start)
     if not edge.target:
@@ -356,13 +356,9 @@ def _wire(edge: Edge, chain: Sequence[int], nodes: Sequence[Node], boxes: Sequen
     return tuple(_straightened((round(x, 2), round(y, 2)) for x, y in points))
 
 
-def _rim(box: Box, node: Node, to: Point) -> Point:
-    """Where a wire to or from `to` leaves the box: on the rim of a circle, else at the side."""
-    side = 1 if to[0] > box.x else -1
-    if node.plain or node.kind != "gate" or box.width > 2.02 * box.up:
-        return box.x + side * box.width / 2, box.y
-    far = math.hypot(to[0] - box.x, to[1] - box.y)
-    return box.x + box.up * (to[0] - box.x) / far, box.y + box.up * (to[1] - box.y) / far
+def _side(box: Box, to: Point) -> Point:
+    """Where a wire to or from `to` leaves the box."""
+    return (box.right if to[0] > box.x else box.left), box.y
 
 
 def _straightened(points: Iterable[Point]) -> list[Point]:

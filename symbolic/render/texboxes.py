@@ -11,7 +11,7 @@ True
 from __future__ import annotations
 
 from functools import lru_cache
-from math import ceil, inf
+from math import ceil
 from typing import NamedTuple, cast
 
 from .texmetrics import BIN, CLOSE, DESIGNS, GAPS, GLYPHS, GROWN, KERNS, OP, OPEN, ORD, PUNCT, REL, SCRIPTS, SIGMA, SYMBOLS
@@ -92,12 +92,12 @@ class Sizes:
         least = 6.0 if GROWN[name][0] == GROWN[name][4] else 24.0 if name == "surd" else 36.0
         return self.centred(GROWN[name][4], least + 6 * ceil(max(0.0, total - least) / 6), level)
 
-    def enclose(self, segments: list[Box], fences: list[str], level: int) -> Box:
+    def enclose(self, inner: Box, fences: list[str], level: int) -> Box:
         """\\left ... \\right around its content."""
         axis = 0.25 * self.sizes[level]
-        reach = max(max(s.h - axis, s.d + axis) for s in segments) + 0.06  # on the edge, take the larger one
+        reach = max(inner.h - axis, inner.d + axis) + 0.06  # on the edge, take the larger one
         need = max(reach / 500 * 901, 2 * reach - 5)
-        boxes = segments + [self.delimiter(f, need, level) for f in fences]
+        boxes = [inner, *(self.delimiter(f, need, level) for f in fences)]
         return Box(sum(b.w for b in boxes), max(b.h for b in boxes), max(b.d for b in boxes))
 
     def fraction(self, num: Box, den: Box, style: int) -> Box:
@@ -109,31 +109,18 @@ class Sizes:
         down = max(down, clear + den.h - axis + 0.2)
         return Box(max(num.w, den.w) + 2.4, up + num.h, down + den.d)
 
-    def radical(self, inner: Box, root: Box | None, style: int) -> Box:
+    def radical(self, inner: Box, style: int) -> Box:
         """A root sign over a box."""
         level = max(0, style // 2 - 1)
         clear = 0.4 + (0.4306 * self.sizes[level] if style < 2 else 0.4) / 4
         sign = self.delimiter("surd", inner.h + inner.d + clear + 0.4, level)
         total = sign.h + sign.d - 0.4
         clear = max(clear, (clear + total - inner.h - inner.d) / 2)
-        w = sign.w + inner.w
-        if root is not None:
-            w += max(0.0, root.w - 5 * self.sigma[level][0] / 18)
-        return Box(w, inner.h + clear + 0.8, max(inner.d, total - inner.h - clear))
+        return Box(sign.w + inner.w, inner.h + clear + 0.8, max(inner.d, total - inner.h - clear))
 
-    def stack(self, rows: list[Box], strut: float, skip: float = 0.0, least: float = inf, apart: float = 0.0) -> Box:
-        r"""Rows, each with its strut, centred on the axis.
-
-        Their baselines are `skip` apart, but where less than `least` would be left between two boxes,
-        it is `apart` (TeX's \baselineskip, \lineskiplimit and \lineskip).  By default boxes touch.
-        """
-        total, before = 0.0, None
-        for row in rows:
-            h, d = max(row.h, 0.7 * strut), max(row.d, 0.3 * strut)
-            if before is not None:
-                gap = skip - before - h
-                total += gap if gap > least - 1e-3 else apart
-            total, before = total + h + d, d
+    def stack(self, rows: list[Box], strut: float) -> Box:
+        """Rows that touch, each with its strut, centred on the axis."""
+        total = sum(max(row.h, 0.7 * strut) + max(row.d, 0.3 * strut) for row in rows)
         return self.centred(max(b.w for b in rows), total, 0)
 
     def pack(self, atoms: list[Atom | float], style: int) -> Box:

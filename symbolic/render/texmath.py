@@ -54,10 +54,6 @@ class Setter(Sizes):
                 out.append(self.environment(value))
             elif value in tm.STYLES:
                 style = tm.STYLES[value] + (style & 1)
-            elif value in ("limits", "nolimits"):
-                if not out or not isinstance(out[-1], Atom) or out[-1].kind != tm.OP:
-                    raise bad(pos, f"\\{value} must follow an operator")
-                out[-1].limits = value == "limits"
             else:
                 out += self.macro(value, r, style, font, pos)
         return out, style
@@ -107,7 +103,7 @@ class Setter(Sizes):
             return [Atom(tm.INNER, Box(w, rise * self.sizes[level]))]
         if name == "left":
             return [self.fenced(r, style, font, pos)]
-        if name in ("right", "middle", "\\", "begin", "end", "#", "verb"):
+        if name in ("right", "\\", "begin", "end", "#", "verb"):
             raise bad(pos, f"\\{name} outside its place")
         if found := tm.FENCED.match(name):
             fence = r.fence(pos, f"\\{name}")
@@ -124,24 +120,15 @@ class Setter(Sizes):
     def construct(self, name: str, r: Reader, style: int, font: str, pos: int) -> list[Atom | float]:
         """A macro with arguments."""
         what, tight, level = f"\\{name}", style | 1, max(0, style // 2 - 1)
-        option = r.bracket() if name in ("sqrt", "color", "textcolor", "smash") else None
-        if name in ("operatorname", "underbrace", "overbrace") and r.next_is("*"):
-            r.i += 1
-            option = []
-        if name in ("text", "mbox", "textrm", "textbf", "textit", "mk"):
+        below = name == "operatorname" and r.next_is("*")  # its scripts stand above and below it
+        r.i += below
+        if name in ("text", "mbox", "textrm", "textbf", "textit"):
             item = r.take(pos, what)
             if item.kind != "g":
                 raise bad(item.pos, f"{what} needs braces")
-            bold = "lmbx" if name in ("textbf", "mk") else "lmr"
-            if name == "mk":
-                size = tm.TEXT_SIZES["footnotesize"]
-                box = self.text(item.value, size, bold)
-                return [Atom(tm.ORD, Box(box.w + 0.9 * size + 8.0, box.h + 3.0, box.d + 3.0))]
-            return [Atom(tm.ORD, self.text(item.value, self.sizes[level], bold))]
+            return [Atom(tm.ORD, self.text(item.value, self.sizes[level], "lmbx" if name == "textbf" else "lmr"))]
         args = [r.argument(pos, what) for _ in range(min(2, tm.ARITY[name]))]
         a, b = args[0], args[-1]
-        if name == "color":
-            return [0.0]
         if name in ("hl", "textcolor"):
             return [Atom(tm.ORD, self.hlist(b, style, font))]
         if name == "pd":
@@ -157,43 +144,24 @@ class Setter(Sizes):
             accented.char = atom.char
             return [accented]
         if name == "operatorname":
-            return [Atom(tm.OP, self.hlist(a, style, "lmr"), limits=option is not None and style < 2)]
+            return [Atom(tm.OP, self.hlist(a, style, "lmr"), limits=below and style < 2)]
         if name in tm.ALPHABETS:
             return [self.group(a, style, tm.ALPHABETS[name])]
         if name == "sqrt":
-            return [Atom(tm.ORD, self.radical(self.hlist(a, tight, font), self.hlist(option, 6) if option else None, style))]
-        if name in ("underbrace", "overbrace", "fac"):
-            inner = self.hlist(args[1] if name == "fac" else a, 0, font)
-            if name == "fac":
-                strut = self.hlist(tokens(parse(r"\pd{\hat y}{z_1^{(2)}}")), 0)
-                inner = Box(inner.w, max(inner.h, strut.h), max(inner.d, strut.d))
-            tall = 0.66 + 0.57 * self.sizes[0]
-            up, down = (tall, 0.0) if name == "overbrace" else (0.0, tall)
-            brace = Atom(tm.OP, Box(max(inner.w, 18.0), inner.h + up, inner.d + down), limits=True)
-            if name == "fac":
-                label, small = r.take(pos, what), tm.TEXT_SIZES["scriptsize"]
-                words = self.text(label.value, small, "lmr")
-                brace.sub = words._replace(w=words.w + 0.334 * small)  # a thin space on either side
-                return [Atom(tm.ORD, self.pack([brace], 0))]
+            return [Atom(tm.ORD, self.radical(self.hlist(a, tight, font), style))]
+        inner = self.hlist(args[1] if name == "fac" else a, 0, font)
+        if name == "fac":
+            strut = self.hlist(tokens(parse(r"\pd{\hat y}{z_1^{(2)}}")), 0)
+            inner = Box(inner.w, max(inner.h, strut.h), max(inner.d, strut.d))
+        tall = 0.66 + 0.57 * self.sizes[0]
+        up, down = (tall, 0.0) if name == "overbrace" else (0.0, tall)
+        brace = Atom(tm.OP, Box(max(inner.w, 18.0), inner.h + up, inner.d + down), limits=True)
+        if name != "fac":
             return [brace]
-        if name in ("overset", "underset", "stackrel"):
-            atoms, end = self.atoms(b, style, font)
-            single = atoms[0] if len(atoms) == 1 else None
-            kind = tm.REL if name == "stackrel" else single.kind if isinstance(single, Atom) else tm.ORD
-            op = Atom(tm.OP, self.pack(atoms, end), limits=True)
-            script = self.hlist(a, 2 * (style // 4) + 4, font)
-            op.sup, op.sub = (None, script) if name == "underset" else (script, None)
-            return [Atom(kind, self.pack([op], style))]
-        if name == "substack":
-            rows = [self.hlist(row[0], 4, font) for row in rows_of(a)[0]]
-            return [Atom(tm.ORD, self.stack(rows, 0.0, 0.83 * self.sizes[1], 1.2, 1.2))]
-        inner = self.hlist(a, tight if name == "overline" else style, font)
-        if name.startswith("math") and name[4:].capitalize() in tm.CLASSES:
-            return [Atom(tm.CLASSES.index(name[4:].capitalize()), inner)]
-        w, h, d = inner
-        return [Atom(tm.ORD, {"overline": Box(w, h + 2, d), "underline": Box(w, h, d + 2), "phantom": inner,
-                             "hphantom": Box(w), "vphantom": Box(0, h, d), "smash": Box(w),
-                             "boxed": Box(w + 6.8, h + 3.4, d + 3.4)}.get(name, Box(0, h, d)))]
+        label, small = r.take(pos, what), tm.TEXT_SIZES["scriptsize"]
+        words = self.text(label.value, small, "lmr")
+        brace.sub = words._replace(w=words.w + 0.334 * small)  # a thin space on either side
+        return [Atom(tm.ORD, self.pack([brace], 0))]
 
     def over(self, top: list[Item], bottom: list[Item], style: int, font: str) -> Box:
         """A fraction of two token lists, in the styles of TeX."""
@@ -201,60 +169,32 @@ class Setter(Sizes):
         return self.fraction(self.hlist(top, style + step, font), self.hlist(bottom, 2 * (style // 2) + 1 + step, font), style)
 
     def fenced(self, r: Reader, style: int, font: str, pos: int) -> Atom:
-        """\\left with its \\right, and \\middle between them."""
+        """\\left with its \\right."""
         fences, depth = [r.fence(pos, "\\left")], 1
-        parts: list[list[Item]] = [[]]
+        part: list[Item] = []
         while True:
             item = r.take(pos, "\\left that closes it (no \\right)")
             depth += (item.value == "left") - (item.value == "right") if item.kind == "m" else 0
-            if item.kind == "m" and (depth == 0 or depth == 1 and item.value == "middle"):
-                fences.append(r.fence(item.pos, f"\\{item.value}"))
-                if depth == 0:
-                    break
-                parts.append([])
-            else:
-                parts[-1].append(item)
-        boxes = []
-        for part in parts:
-            atoms, end = self.atoms(part, style, font)
-            boxes.append(self.pack([Atom(tm.OPEN, Box()), *atoms, Atom(tm.CLOSE, Box())], end))
-        return Atom(tm.INNER, self.enclose(boxes, fences, max(0, style // 2 - 1)))
+            if not depth:
+                break
+            part.append(item)
+        fences.append(r.fence(item.pos, "\\right"))
+        atoms, end = self.atoms(part, style, font)
+        inner = self.pack([Atom(tm.OPEN, Box()), *atoms, Atom(tm.CLOSE, Box())], end)
+        return Atom(tm.INNER, self.enclose(inner, fences, max(0, style // 2 - 1)))
 
     def environment(self, node: Any) -> Atom:
-        """A matrix, cases, array or aligned block; its rows are centred on the axis."""
+        """A matrix or cases; its rows are centred on the axis."""
         name = node.environmentname
         if name not in tm.MATRICES:
             raise bad(node.pos, f"unknown environment {name}")
-        items, skip, gap, edges, style = tokens(node.nodelist), self.skip, 10.0, 0.0, 2
-        if name == "array":
-            r = Reader(items)
-            r.bracket()
-            spec = items[r.i] if r.i < len(items) else Item("c", "", node.pos)
-            if spec.kind != "g":
-                raise bad(spec.pos, "array needs its columns")
-            letters = tokens(spec.value)
-            items, edges = items[r.i + 1:], 10.0 + 0.4 * sum(i.value == "|" for i in letters)
-            at = [i for i, item in enumerate(letters) if item.value == "@"]
-            edges -= 5.0 * sum(i in (0, len(letters) - 2) for i in at)  # @{} at an end takes its space away
-            edges += sum(self.hlist(tokens(i.value), 2).w for i in letters if i.kind == "g")
-        elif name == "cases":
-            skip, gap = 1.2 * skip, self.em
-        elif name in ("aligned", "gathered", "split"):
-            style, gap = 0, 0.0
-        table, leads = rows_of(items)
-        prefix = [Item("g", [], 0)] if style == 0 else []  # amsmath's {} that makes a relation keep its space
-        boxes = [[self.hlist(prefix * (j % 2) + cell, style) for j, cell in enumerate(row)] for row in table]
+        skip, gap = (1.2 * self.skip, self.em) if name == "cases" else (self.skip, 10.0)
+        boxes = [[self.hlist(cell, 2) for cell in row] for row in rows_of(tokens(node.nodelist))]
         columns = [max((row[j].w for row in boxes if j < len(row)), default=0.0) for j in range(max(map(len, boxes)))]
-        rows = [Box(0, max(b.h for b in row), max(b.d for b in row)) for row in boxes]
-        block = self.stack(rows, skip, skip + 3, 3, 4) if style == 0 else self.stack(rows, skip)
-        w = sum(columns) + gap * max(name == "cases", len(columns) - 1) + edges
-        if style == 0:
-            w += 10 * ((len(columns) - (len(rows) > 1)) // 2)  # one row alone keeps the space after it
-        block = Box(w, block.h + leads / 2, block.d + leads / 2)
+        w = sum(columns) + gap * max(name == "cases", len(columns) - 1)
+        block = self.stack([Box(w, max(b.h for b in row), max(b.d for b in row)) for row in boxes], skip)
         fences = tm.MATRICES[name]
-        if not fences[0]:
-            return Atom(tm.ORD, block)
-        return Atom(tm.INNER, self.enclose([block], [f.rstrip(".") for f in fences], 0))
+        return Atom(tm.INNER, self.enclose(block, [f.rstrip(".") for f in fences], 0)) if fences[0] else Atom(tm.ORD, block)
 
     def text(self, nodes: Iterable[Any], size: float, font: str) -> Box:
         """Upright text."""

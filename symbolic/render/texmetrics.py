@@ -61,18 +61,13 @@ SPACES = {",": 3, "thinspace": 3, "!": -3, "negthinspace": -3, ":": 4, ">": 4, "
 EMS = {" ": 1 / 3, "~": 1 / 3, "nobreakspace": 1 / 3, "enspace": 0.5, "quad": 1.0, "qquad": 2.0}
 STYLES = {"displaystyle": 0, "textstyle": 2, "scriptstyle": 4, "scriptscriptstyle": 6}
 MATRICES = {"matrix": ("", ""), "pmatrix": ("(", ")"), "bmatrix": ("[", "]"), "Bmatrix": ("lbrace", "rbrace"),
-            "vmatrix": ("|", "|"), "Vmatrix": ("Vert", "Vert"), "cases": ("lbrace", "."), "array": ("", ""),
-            "aligned": ("", ""), "gathered": ("", ""), "split": ("", "")}
+            "vmatrix": ("|", "|"), "Vmatrix": ("Vert", "Vert"), "cases": ("lbrace", ".")}
 SCRIPTS = ((19, 14.4, 12), (16, 12, 10), (13, 10, 7), (10.5, 8, 6), (9.5, 7, 5), (7.5, 6, 5), (0, 5, 5))
 TEXT_SIZES = {"tiny": 6, "scriptsize": 8, "footnotesize": 9, "small": 10, "normalsize": 10.95}  # of an 11pt document
 IGNORED = set("nonumber notag hline relax strut mathstrut allowbreak nobreak".split())
-ARITY = dict.fromkeys((*ACCENTS, *ALPHABETS, *"""sqrt text mbox textrm textbf textit overline underline underbrace
-    overbrace phantom hphantom vphantom smash mathclap mathrlap mathllap boxed mk color substack mathop mathbin
-    mathrel mathord mathopen mathclose mathpunct mathinner""".split()), 1) | dict.fromkeys(
-    "frac tfrac dfrac pd hl textcolor overset underset stackrel".split(), 2) | {"fac": 3}
+ARITY = dict.fromkeys((*ACCENTS, *ALPHABETS, *"sqrt text mbox textrm textbf textit underbrace overbrace".split()), 1) | dict.fromkeys(
+    "frac tfrac dfrac pd hl textcolor".split(), 2) | {"fac": 3}
 FENCED = re.compile(r"(big|Big|bigg|Bigg)([lrm]?)$")
-UNITS = {"pt": 1.0, "mm": 2.845, "cm": 28.45, "em": 10.95, "ex": 4.72, "bp": 1.004, "in": 72.27}
-LENGTH = re.compile(r"(-?\d*\.?\d+)(pt|mm|cm|em|ex|bp|in)")
 
 
 def _read_metrics() -> tuple[dict[tuple[str, str], tuple[int, ...]], dict[str, tuple[int, str]]]:
