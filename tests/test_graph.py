@@ -35,9 +35,9 @@ def dag(seed: int) -> tuple[list[Node], list[Edge]]:
     nodes, edges = [], []
     for i in range(r.randint(1, 30)):
         sources = r.sample(range(i), min(i, r.choice([0, 1, 1, 2, 2, 3]))) * r.choice([1, 1, 1, 2])
-        kind = r.choice(["value", "value", "loss"]) if sources else r.choice(["input", "parameter"])
-        name = r.choice([r"\times", "+", rf"v^{{({i})}}_{{{i}}}"])
-        nodes.append(Node(f"n{i}", name, kind, r.choice(["", "", r"\tanh(u_1)"])))
+        kind = r.choice(["sign", "value", "loss"]) if sources else r.choice(["input", "parameter"])
+        name = r.choice([r"\times", "+", r"\exp"]) if kind == "sign" else rf"v^{{({i})}}_{{{i}}}"
+        nodes.append(Node(f"n{i}", name, "value" if kind == "sign" else kind, r.choice(["", "", r"\tanh(u_1)"])))
         edges += [Edge(f"n{s}", f"n{i}", number(r), number(r)) for s in sources]
     return nodes, edges + [Edge(nodes[-1].id, "", number(r), "1")]
 
