@@ -123,4 +123,4 @@ def network_code(network: Network, wrt: Sequence[str] | None = None, upstream: s
     made = listing(network, derive(network), wrt, update=False)
     left = {made.output, made.program.slopes[upstream]} if upstream else set()
     tables = [f"{name} = np.array({cells})" for name, cells in made.tables.items()]
-    return (*tables, *dict.fromkeys(f"{x.target} = {written(x.code)}" for f in made.functions for x in f.lines if x.target not in left))
+    return (*tables, *dict.fromkeys(f"{x.name} = {written(x.code)}" for f in made.functions for x in f.lines if x.name not in left))

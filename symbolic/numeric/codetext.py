@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..expr import Shape
-from .listing import Function, Line, Listing
-from .passes import called, parsed, placed
+from .listing import Function, Listing
+from .passes import Line, called, parsed, placed
 from .spelling import WIDTH, folded
 from .targets import Target, said, target
 
@@ -58,7 +58,7 @@ def _renamed(found: Listing, to: Target) -> Listing:
         return found
 
     def line(x: Line) -> Line:
-        return replace(x, target=new.get(x.target, x.target), code=placed(x.code, new))
+        return replace(x, name=new.get(x.name, x.name), code=placed(x.code, new))
 
     def function(f: Function | None) -> Any:
         return f and replace(f, takes=names(f.takes), gives=names(f.gives), lines=tuple(map(line, f.lines)))
@@ -105,7 +105,7 @@ class _Writer:
         every = (*self.found.helpers, *self.found.functions)
         calls = {called(n) for f in every for x in f.lines for n in ast.walk(x.code) if isinstance(n, ast.Call)}
         forms = {form.partition("(")[0] for name in calls if isinstance(form := self.to.calls.get(name), str)}
-        lacking = [Function(name, ("z",), (Line("result", parsed(body), own=True),), ("result",), "log(1 + exp(z)), without overflow.")
+        lacking = [Function(name, ("z",), (Line("result", parsed(body)),), ("result",), "log(1 + exp(z)), without overflow.")
                    for name, body in self.to.support.items() if name in forms]
         return [*lacking, *self.found.helpers]
 
@@ -138,7 +138,7 @@ class _Writer:
         return self.body(replace(f, lines=tuple(first))) + [self.indent + x.replace("return = ", "return ", 1) for x in returned]
 
     def line(self, x: Line, f: Function) -> list[str]:
-        return self.assigned(x.target, said(x.code, self.to))
+        return self.assigned(x.name, said(x.code, self.to))
 
     def assigned(self, name: str, value: str) -> list[str]:
         """name = value, in as many lines as it takes."""
@@ -273,7 +273,7 @@ class _JavaScript(_Writer):
         return ERF if any("erf(" in x or "erfc(" in x for block in blocks for x in block) else []
 
     def line(self, x: Line, f: Function) -> list[str]:
-        return self.assigned(x.target if x.target in f.takes else f"const {x.target}", said(x.code, self.to))
+        return self.assigned(x.name if x.name in f.takes else f"const {x.name}", said(x.code, self.to))
 
     def functions(self, f: Function) -> list[str]:
         head = [*folded(f"function {f.name}({', '.join(f.takes)}) {{"), *(self.indent + x for x in self.remark(f.said))]
@@ -322,7 +322,7 @@ class _C(_Writer):
             out += [x for remark in start.said for x in self.remark(remark)]
             for name, value in given.items():
                 out += self.assigned(f"static double {self.declared(name)}", _braces(value))
-        lines = [x.target for f in self.found.functions for x in f.lines if x.target in self.found.shapes]
+        lines = [x.name for f in self.found.functions for x in f.lines if x.name in self.found.shapes]
         names = self.found.program.names
         rest = [n for n in dict.fromkeys([*(names[n] for n in self.found.program.leaves), *self.found.states, *lines]) if n not in given]
         out += textwrap.wrap(f"static double {', '.join(map(self.declared, rest))};", WIDTH, subsequent_indent=" " * 14)
@@ -337,10 +337,10 @@ class _C(_Writer):
             cells: list[str] = []
             for i, part in enumerate(x.code.elts):
                 inner = part.elts if isinstance(part, ast.List) else [part]
-                places = [f"{x.target}[{i}][{j}]" for j in range(len(inner))] if isinstance(part, ast.List) else [f"{x.target}[{i}]"]
+                places = [f"{x.name}[{i}][{j}]" for j in range(len(inner))] if isinstance(part, ast.List) else [f"{x.name}[{i}]"]
                 cells += [line for place, code in zip(places, inner, strict=True) for line in self.assigned(place, said(code, self.to))]
             return cells
-        return self.assigned(x.target if x.target in self.found.shapes else f"double {x.target}", said(x.code, self.to))
+        return self.assigned(x.name if x.name in self.found.shapes else f"double {x.name}", said(x.code, self.to))
 
     def functions(self, f: Function) -> list[str]:
         if f.gives == ("result",):

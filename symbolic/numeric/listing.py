@@ -7,7 +7,7 @@ A line is Python's own syntax tree of NumPy, as everywhere here; ``targets`` say
 >>> from ..network import LayerPlan
 >>> net = stack(("x", 2), "y", [LayerPlan(1, "sigmoid")], "half_squared_error")
 >>> found = listing(net, derive(net))
->>> for line in found.backward.lines: print(line.target, "=", written(line.code), "#", line.said)
+>>> for line in found.backward.lines: print(line.name, "=", written(line.code), "#", line.said)
 da1 = a1 - y # constant multiple, power rule
 dz1 = da1 * a1 * (1 - a1) # chain rule, slope of sigmoid
 dW1 = dz1 * x.T # product: factor on the right, transposed
@@ -21,7 +21,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from .. import expr as ex
@@ -34,27 +34,17 @@ from ..language.rows import definition
 from ..network import Network
 from ..numpytree import Index, Names, tree_code
 from ..optimizers import AFTER, BEFORE, OPTIMIZERS, Optimizer
-from .passes import Line as Shared, changed, parsed, placed, shared, written
+from .passes import Line, changed, parsed, placed, shared, written
 from .program import Program, Statement, program
 from .scalar import grid, grids, places
 
-__all__ = ["Function", "Line", "Listing", "derive", "listing", "written"]
+__all__ = ["Function", "Listing", "derive", "listing", "written"]
 
 # What a rule is called behind a line; {f} is the function whose slope it is. Any other rule by its own name.
 SAID = {
     "local-slope": "chain rule, slope of {f}", "vector-function": "chain rule, slopes of {f}", "power": "power rule", "product": "product rule", "quotient": "quotient rule",
     "linear-in-W": "product: factor on the right, transposed", "linear-in-x": "product: factor on the left, transposed",
     "broadcast-to-sum": "sum over the examples"}
-
-
-@dataclass(frozen=True)
-class Line:
-    """target = code; said: the rule behind it; own: whether the value is of this function alone."""
-
-    target: str
-    code: ast.expr
-    said: str = ""
-    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,21 +156,20 @@ def _after(forward: Sequence[Statement], targets: set[str], layered: bool) -> li
 
 def _function(name: str, lines: Sequence[Line], gives: Sequence[str], said: str, made: Program, sizes: Mapping[str, tuple[str, int]]) -> Function:
     """A function takes what its lines read and do not set, in the order of the network; a size is read from an array."""
-    inside = {line.target for line in lines}
+    inside = {line.name for line in lines}
     read = [n.id for line in lines for n in ast.walk(line.code) if isinstance(n, ast.Name) and n.id not in inside]
     read += [g for g in gives if g not in inside]
     wanted = {sizes[n][0] if n in sizes else n for n in read}
     order = [*(made.names[n] for n in made.data), *(s.name for s in made.forward), *(made.names[n] for n in made.parameters)]
-    opened = [Line(d, parsed(f"{value}.shape[{axis}]"), own=True) for d, (value, axis) in sizes.items() if d in read]
+    opened = [Line(d, parsed(f"{value}.shape[{axis}]")) for d, (value, axis) in sizes.items() if d in read]
     takes = sorted((n for n in dict.fromkeys(order) if n in wanted and n not in inside), key=order.index)
     return Function(name, tuple(takes), (*opened, *lines), tuple(gives), said)
 
 
 def _helper(name: str, arguments: tuple[str, ...], body: str) -> Function:
-    lines = [Line(x.name, x.code, own=True) for x in shared([Shared("result", parsed(body))])]
     row = FUNCTIONS.get(name)
     said = f"{ex.text(row_formula)}, without overflow." if row and (row_formula := _formula(name)) is not None else f"{name.replace('_', ' ').capitalize()}, without overflow."
-    return Function(name, arguments, tuple(lines), ("result",), said)
+    return Function(name, arguments, tuple(shared([Line("result", parsed(body))])), ("result",), said)
 
 
 def _formula(name: str) -> Expr | None:
@@ -199,10 +188,10 @@ class _Whole:
     def lines(self, statements: Sequence[tuple[str, Expr, str, str]]) -> list[Line]:
         return [Line(name, parsed(tree_code(e, self.names)), said) for name, e, _, said in statements]
 
-    def update(self, steps: Sequence[tuple[str, Expr, str]]) -> list[Line]:
+    def update(self, steps: Sequence[tuple[str, Expr]]) -> list[Line]:
         """Lines of an optimizer, whose trees name arrays as the code does."""
         names = Names(tables=self.names.tables, helpers=self.names.helpers)
-        return [Line(name, parsed(tree_code(e, names)), own=own == "own") for name, e, own in steps]
+        return [Line(name, parsed(tree_code(e, names))) for name, e in steps]
 
 
 # ---------------------------------------------------------------- entry by entry
@@ -237,30 +226,29 @@ class _Apart:
             said[name] = words
         return self.gathered(cells, said)
 
-    def update(self, steps: Sequence[tuple[str, Expr, str]]) -> list[Line]:
+    def update(self, steps: Sequence[tuple[str, Expr]]) -> list[Line]:
         cells = []
-        own = {name for name, _, kind in steps if kind == "own"}
-        for name, e, _ in steps:
+        for name, e in steps:
             env = {n: grid(n, s.shape, self.entry) for s in ex.walk(e) if s.op == "sym" for n in [s.data]}
             cells.append((name, spread_out(entries(e, env, TREES), e.shape)))
             self.dims[name] = e.shape
-        return [replace(line, own=line.own or line.target in own) for line in self.gathered(cells, {})]
+        return self.gathered(cells, {})
 
     def gathered(self, cells: Sequence[tuple[str, Any]], said: Mapping[str, str]) -> list[Line]:
         """One line a value; a call that occurs twice gets a name in front."""
-        flat = [Shared(f"{name}__at_{i}_{j}", parsed(tree_code(row[j], self.names))) for name, rows in cells for i, row in enumerate(rows) for j in range(len(row))]
+        flat = [Line(f"{name}__at_{i}_{j}", parsed(tree_code(row[j], self.names))) for name, rows in cells for i, row in enumerate(rows) for j in range(len(row))]
         lines = _without_cheap(shared(flat))
         own, out, found = [], [], {}
         same: dict[str, ast.expr] = {}
         for line in lines:
             at = _AT.match(line.name)
-            line = Shared(line.name, placed(line.code, same), line.kind)
+            code = placed(line.code, same)
             if at is None:
-                own.append(Line(line.name, self.subscripts(line.code), own=True))
+                own.append(Line(line.name, self.subscripts(code)))
                 continue
             name, i, j = at[1], int(at[2]), int(at[3])
-            found[i, j] = self.subscripts(line.code)
-            same[line.name] = line.code  # an entry cannot be read before its list is there
+            found[i, j] = self.subscripts(code)
+            same[line.name] = code  # an entry cannot be read before its list is there
             if len(found) == len(places(self.dims[name])):
                 out += [*own, Line(name, _nested(found, self.dims[name]), said.get(name, ""))]
                 own, found, same = [], {}, {}
@@ -286,7 +274,7 @@ def _nested(cells: Mapping[tuple[int, int], ast.expr], shape: Shape) -> ast.expr
     return ast.List([ast.List([cells[i, j] for j in range(int(shape[1]))], ast.Load()) for i in range(int(shape[0]))], ast.Load())
 
 
-def _without_cheap(lines: Sequence[Shared]) -> list[Shared]:
+def _without_cheap(lines: Sequence[Line]) -> list[Line]:
     """Names given to shared parts are taken back where the part calls nothing."""
     cheap: dict[str, ast.expr] = {}
     out = []
@@ -295,7 +283,7 @@ def _without_cheap(lines: Sequence[Shared]) -> list[Shared]:
         if re.fullmatch(r"t\d+", line.name) and not any(isinstance(n, ast.Call) for n in ast.walk(code)):
             cheap[line.name] = code
         else:
-            out.append(Shared(line.name, code, line.kind))
+            out.append(Line(line.name, code))
     return out
 
 
@@ -304,8 +292,8 @@ def _without_cheap(lines: Sequence[Shared]) -> list[Shared]:
 def _moved(made: Program, row: Optimizer, options: Mapping[str, Any], reading: _Whole | _Apart, shapes: dict[str, Shape]) -> tuple[Function, Function | None, dict[str, float]]:
     """update_parameters from the equations of an optimizer, where it looks for its gradient, and its states."""
     pairs = [(made.names[n], made.slopes[n], made.network.symbols[n].shape) for n in made.gradients]
-    steps: list[tuple[str, Expr, str]] = []
-    ahead: list[tuple[str, Expr, str]] = []
+    steps: list[tuple[str, Expr]] = []
+    ahead: list[tuple[str, Expr]] = []
     states: dict[str, float] = {}
     read: dict[str, None] = {}
     for name, slope, shape in pairs:
@@ -314,19 +302,18 @@ def _moved(made: Program, row: Optimizer, options: Mapping[str, Any], reading: _
         shapes |= {called[n]: shape for n in (*row.states, *row.equations) if n != "w"}
         put = _putting(called, shape)
         for target, rhs in row.trees:
-            bare = target.removesuffix(AFTER)
-            steps.append((called[bare], put(rhs), "" if bare == "w" or bare in row.states else "own"))
+            steps.append((called[target.removesuffix(AFTER)], put(rhs)))
         if row.point.op != "sym":
-            ahead.append((name, put(row.point), ""))
-        read |= dict.fromkeys(n.data for _, e, _ in steps for n in ex.walk(e) if n.op == "sym")
-    fixed = [Line(n, ast.Constant(float(options[n] if n in options else (row.options[n].default or 0))), own=True) for n in row.options if n in read]
+            ahead.append((name, put(row.point)))
+        read |= dict.fromkeys(n.data for _, e in steps for n in ex.walk(e) if n.op == "sym")
+    fixed = [Line(n, ast.Constant(float(options[n] if n in options else (row.options[n].default or 0)))) for n in row.options if n in read]
     parameters, slopes = tuple(p for p, _, _ in pairs), tuple(g for _, g, _ in pairs)
     takes = (*parameters, *slopes, *states, "learning_rate", *(("t",) if "t" in read else ()))
     update = Function("update_parameters", takes, (*fixed, *reading.update(steps)), (*parameters, *states), f"One step ({row.title}).")
     look = None
     if ahead:
-        used = {n.data for _, e, _ in ahead for n in ex.walk(e) if n.op == "sym"}
-        look = Function("look_ahead", tuple(n for n in (*parameters, *states) if n in used), (*(f for f in fixed if f.target in used), *reading.update(ahead)), parameters,
+        used = {n.data for _, e in ahead for n in ex.walk(e) if n.op == "sym"}
+        look = Function("look_ahead", tuple(n for n in (*parameters, *states) if n in used), (*(f for f in fixed if f.name in used), *reading.update(ahead)), parameters,
                         "Where the gradient of the next step is taken.")
     return update, look, states
 

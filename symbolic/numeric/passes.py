@@ -22,11 +22,11 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Line:
-    """name = code; kind: 'forward' or 'gradient'."""
+    """name = code; said: the rule behind it, where a reader is told."""
 
     name: str
     code: ast.expr
-    kind: str = "forward"
+    said: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} = {written(self.code)}"
@@ -200,14 +200,14 @@ def shared(lines: Sequence[Line], cheap: frozenset[str] = frozenset()) -> list[L
         return isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Call, ast.Compare, ast.IfExp)) and \
             any(isinstance(n, ast.Name) and n.id not in cheap and n.id != "np" for n in ast.walk(node))
 
-    def build(k: int, kind: str, top: bool = False) -> Any:  # a syntax tree
+    def build(k: int, top: bool = False) -> Any:  # a syntax tree
         nonlocal counter
         if k in names:
             return ast.Name(names[k], ast.Load())
         made: Any = type(values.nodes[k])(**{name: value for name, value in ast.iter_fields(values.nodes[k])})
         for name, value in values.parts[k]:
             if isinstance(value, tuple):
-                parts = [build(c, kind) for c in value]
+                parts = [build(c) for c in value]
                 setattr(made, name, parts if isinstance(getattr(values.nodes[k], name), list) else parts[0])
         if top or values.uses[k] < 2 or not worth(values.nodes[k]):
             return made
@@ -215,14 +215,14 @@ def shared(lines: Sequence[Line], cheap: frozenset[str] = frozenset()) -> list[L
         while f"t{counter}" in taken:
             counter += 1
         names[k] = f"t{counter}"
-        out.append(Line(names[k], made, kind))
+        out.append(Line(names[k], made))
         return ast.Name(names[k], ast.Load())
 
     for line, root in zip(lines, roots, strict=True):
-        code = build(root, line.kind, top=True)
+        code = build(root, top=True)
         if root not in names and not isinstance(code, (ast.Name, ast.Constant)):
             names[root] = line.name
-        out.append(Line(line.name, code, line.kind))
+        out.append(Line(line.name, code))
     return out
 
 
@@ -235,5 +235,5 @@ def without_aliases(lines: Sequence[Line]) -> tuple[list[Line], dict[str, str]]:
         if isinstance(code, ast.Name):
             same[line.name] = code.id
         else:
-            out.append(Line(line.name, code, line.kind))
+            out.append(Line(line.name, code))
     return out, same

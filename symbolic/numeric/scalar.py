@@ -84,14 +84,14 @@ class Entries:
             raise SpecError(f"plain floats need sizes that are numbers, and {made.network.sizes[0]} is a letter", hint="give the batch")
         self.shapes: dict[Any, Shape] = {s.name: s.shape for s in made.network.symbols.values()}
         env = grids(made, entry)
-        self.lines: list[tuple[str, Expr, str]] = []
+        self.lines: list[tuple[str, Expr]] = []
         for s in made.statements:
             try:
                 cells = spread_out(entries(s.expr, env, TREES), self.shapes[s.of])
             except (ValueError, NotImplementedError) as error:
                 raise SpecError(f"{s.name} cannot be computed entry by entry: {error}", hint="use arrays") from None
             flat = [cell for row in cells for cell in row]
-            self.lines += [(entry(s.name, self.shapes[s.of], i, j), e, s.kind) for (i, j), e in zip(places(self.shapes[s.of]), flat, strict=True)]
+            self.lines += [(entry(s.name, self.shapes[s.of], i, j), e) for (i, j), e in zip(places(self.shapes[s.of]), flat, strict=True)]
 
     def of(self, name: str, value: str) -> list[str]:
         """The names of all entries of a value that the code calls so."""
@@ -112,13 +112,12 @@ class _Plain:
     """Turns the NumPy of single numbers into plain Python, with a name for what is read twice."""
 
     def __init__(self, taken: set[str]) -> None:
-        self.taken, self.out, self.kind, self.count = taken, list[Line](), "forward", 0
+        self.taken, self.out, self.count = taken, list[Line](), 0
 
     def line(self, line: Line) -> None:
         """Add one line, and what it needs in front of it."""
-        self.kind = line.kind
         code = changed(line.code, self.change)
-        self.out.append(Line(line.name, changed(code, _all_floats), line.kind))
+        self.out.append(Line(line.name, changed(code, _all_floats)))
 
     def atom(self, node: ast.expr) -> ast.expr:
         """A name for an expression that is read more than once."""
@@ -127,7 +126,7 @@ class _Plain:
         self.count += 1
         while f"s{self.count}" in self.taken:
             self.count += 1
-        self.out.append(Line(f"s{self.count}", node, self.kind))
+        self.out.append(Line(f"s{self.count}", node))
         return ast.Name(f"s{self.count}", ast.Load())
 
     def change(self, node: ast.expr) -> ast.expr | None:
@@ -181,7 +180,7 @@ def _read(source: str, **parts: ast.expr) -> ast.expr:
 def plain_lines(made: Entries) -> tuple[list[Line], dict[str, str]]:
     """Lines of plain Python, and the names that are only other names of a line."""
     names = Names(gradient=lambda of, wrt: wrt)
-    raw = [Line(name, quick(typed_for(parsed(tree_code(e, names)), "float64")), kind) for name, e, kind in made.lines]
+    raw = [Line(name, quick(typed_for(parsed(tree_code(e, names)), "float64"))) for name, e in made.lines]
     lines, same = without_aliases(raw)
     plain = _Plain({*made.arguments, *(line.name for line in lines)} | set(SPACE))
     for line in shared(lines):

@@ -46,7 +46,7 @@ def copying(runner: Runner, leaves: Arrays, data: int, into: Arrays) -> Callable
 
 def lines_of(program: Program, dtype: str = "float64") -> list[Line]:
     """The statements of a program as lines: quick forms, typed numbers, nothing computed twice."""
-    lines = [Line(s.name, typed_for(quick(parsed(s.code)), dtype), s.kind) for s in program.statements]
+    lines = [Line(s.name, typed_for(quick(parsed(s.code)), dtype)) for s in program.statements]
     return shared(lines, frozenset(program.sizes()))
 
 
