@@ -45,7 +45,7 @@ x^2 | x_1 | x_1^2 | x^{2}_{1} | f^2 | f_1 | f_1^2 | x' | f'(x) | x'^2 | \sigma'(
 \begin{cases}x&x>0\\0&\text{otherwise}\end{cases} | \begin{cases}1&\text{if }x>0\\0.01&\text{if }x\le 0\end{cases} | \begin{matrix}a&b\end{matrix}
 \begin{vmatrix}a&b\\c&d\end{vmatrix}
 \begin{bmatrix}1\\2\\3\end{bmatrix} | \begin{bmatrix}1\\2\\3\\4\\5\end{bmatrix} | \begin{pmatrix}1\\2\\3\\4\\5\\6\end{pmatrix} | \begin{Bmatrix}1\\2\\3\\4\end{Bmatrix}
-\begin{bmatrix}\frac{a}{b}\\\pd{L}{w}\end{bmatrix} | \prod_{i=1}^{n}x_i | \int_0^1 x\,dx | \int f | \bigcup_i A_i
+\begin{bmatrix}1&0\\[4pt]0&1\end{bmatrix} | \begin{bmatrix}\frac{a}{b}\\\pd{L}{w}\end{bmatrix} | \prod_{i=1}^{n}x_i | \int_0^1 x\,dx | \int f | \bigcup_i A_i
 \underbrace{x}_{a} | \underbrace{x+y+z+w}_{\text{sum}} | \overbrace{a+b+c}^{n} | \underbrace{x}_{\text{a long label}} | \overbrace{x+y}
 \fac{fOne}{\pd{L}{\hat y}}{loss} | \fac{fOne}{x}{in} | \fac{fTwo}{\hat y(1-\hat y)}{sigmoid} | \hl{fOne}{x_1}^2 | \hl{fTwo}{-}x | \hl{fOne}{+}
 \textcolor{red}{x+y} | \textcolor{fOne}{f}_1 | x\quad y | x\qquad y | x\,y | x\;y | x\!y | x\:y | x\ y | x~y

@@ -120,7 +120,7 @@ class Sizes:
 
     def stack(self, rows: list[Box], strut: float) -> Box:
         """Rows that touch, each with its strut, centred on the axis."""
-        total = sum(max(row.h, 0.7 * strut) + max(row.d, 0.3 * strut) for row in rows)
+        total = sum(part for row in rows for part in (max(row.h, 0.7 * strut), max(row.d, 0.3 * strut)))
         return self.centred(max(b.w for b in rows), total, 0)
 
     def pack(self, atoms: list[Atom | float], style: int) -> Box:

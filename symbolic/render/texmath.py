@@ -189,10 +189,12 @@ class Setter(Sizes):
         if name not in tm.MATRICES:
             raise bad(node.pos, f"unknown environment {name}")
         skip, gap = (1.2 * self.skip, self.em) if name == "cases" else (self.skip, 10.0)
-        boxes = [[self.hlist(cell, 2) for cell in row] for row in rows_of(tokens(node.nodelist))]
+        table, leads = rows_of(tokens(node.nodelist))
+        boxes = [[self.hlist(cell, 2) for cell in row] for row in table]
         columns = [max((row[j].w for row in boxes if j < len(row)), default=0.0) for j in range(max(map(len, boxes)))]
         w = sum(columns) + gap * max(name == "cases", len(columns) - 1)
         block = self.stack([Box(w, max(b.h for b in row), max(b.d for b in row)) for row in boxes], skip)
+        block = Box(w, block.h + leads / 2, block.d + leads / 2)
         fences = tm.MATRICES[name]
         return Atom(tm.INNER, self.enclose(block, [f.rstrip(".") for f in fences], 0)) if fences[0] else Atom(tm.ORD, block)
 

@@ -68,6 +68,8 @@ IGNORED = set("nonumber notag hline relax strut mathstrut allowbreak nobreak".sp
 ARITY = dict.fromkeys((*ACCENTS, *ALPHABETS, *"sqrt text mbox textrm textbf textit underbrace overbrace".split()), 1) | dict.fromkeys(
     "frac tfrac dfrac pd hl textcolor".split(), 2) | {"fac": 3}
 FENCED = re.compile(r"(big|Big|bigg|Bigg)([lrm]?)$")
+UNITS = {"pt": 1.0, "mm": 2.845, "cm": 28.45, "em": 10.95, "ex": 4.72, "bp": 1.004, "in": 72.27}
+LENGTH = re.compile(r"(-?\d*\.?\d+)(pt|mm|cm|em|ex|bp|in)")
 
 
 def _read_metrics() -> tuple[dict[tuple[str, str], tuple[int, ...]], dict[str, tuple[int, str]]]:

@@ -2,8 +2,9 @@
 
 >>> [item.value for item in tokens(parse(r"a+\\hat y"))]
 ['a', '+', 'hat', 'y']
->>> [len(row) for row in rows_of(tokens(parse(r"1&2\\\\3&4")))]
-[2, 2]
+>>> table, points_added = rows_of(tokens(parse(r"1&2\\\\[4pt]3&4")))
+>>> [len(row) for row in table], points_added
+([2, 2], 4.0)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 from pylatexenc.latexwalker import LatexWalker, LatexWalkerParseError  # type: ignore[import-untyped]
 from pylatexenc.macrospec import EnvironmentSpec, LatexContextDb, MacroSpec  # type: ignore[import-untyped]
 
-from .texmetrics import ALIAS, ARITY, GROWN
+from .texmetrics import ALIAS, ARITY, GROWN, LENGTH, UNITS
 
 CONTEXT = LatexContextDb()  # every macro and environment without arguments: we take those ourselves
 CONTEXT.set_unknown_macro_spec(MacroSpec(""))
@@ -77,6 +78,16 @@ class Reader:
         more = ARITY.get(item.value, 0) if item.kind == "m" else 0
         return [item, *(self.take(item.pos, f"\\{item.value}") for _ in range(more))]
 
+    def bracket(self) -> list[Item] | None:
+        """An optional argument, if one follows."""
+        if not self.next_is("["):
+            return None
+        start = self.i + 1
+        while not self.next_is("]"):
+            self.take(self.items[start - 1].pos, "[")
+        self.i += 1
+        return self.items[start:self.i - 1]
+
     def fence(self, pos: int, what: str) -> str:
         """The delimiter after \\left, \\right, \\big and the like; "" for none."""
         item = self.take(pos, what)
@@ -88,17 +99,24 @@ class Reader:
         raise bad(item.pos, f"no delimiter follows {what}")
 
 
-def rows_of(items: list[Item]) -> list[list[list[Item]]]:
-    """Tokens split into rows and cells, an empty last row being none."""
+def rows_of(items: list[Item]) -> tuple[list[list[list[Item]]], float]:
+    """Tokens split into rows and cells, an empty last row being none, and the points added by \\\\[4pt]."""
     table: list[list[list[Item]]] = [[[]]]
-    for item in items:
+    leads, r = 0.0, Reader(items)
+    while r.i < len(items):
+        item = r.take(0, "")
         if item.kind == "m" and item.value == "\\":
+            if r.i < len(items) and items[r.i].pos == item.pos + 2 and (option := r.bracket()):
+                text = "".join(str(i.value) for i in option)
+                if not (found := LENGTH.fullmatch(text)):
+                    raise bad(item.pos, f"no length: {text}")
+                leads += float(found[1]) * UNITS[found[2]]
             table.append([[]])
         elif item.kind == "c" and item.value == "&":
             table[-1].append([])
         else:
             table[-1][-1].append(item)
-    return table[:-1] if len(table) > 1 and table[-1] == [[]] else table
+    return (table[:-1] if len(table) > 1 and table[-1] == [[]] else table), leads
 
 
 @lru_cache(maxsize=64)
