@@ -40,14 +40,13 @@ def _opened(folders: tuple[Path, ...]) -> Any:
 
 
 def _maker(folders: tuple[Path, ...], name: str) -> Any:
-    """One problem, by its name or its file, without reading the others where it is found."""
+    """One problem, by its name or its file, without reading the others."""
     from ..problems.library import Bank
 
     file = Path(name)
     if file.suffix in (".yaml", ".yml") and file.is_file():
         folders, name = (*folders, file.parent), file.stem
-    alone = Bank(folders, name)
-    return (alone if name in alone.makers else Bank(folders))[name]
+    return Bank(folders, name)[name]
 
 
 @click.group()

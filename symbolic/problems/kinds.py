@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -188,7 +188,7 @@ def _formula(a: Asking) -> Made:
 
 def _choose_formula(a: Asking) -> Made:
     of, wrt = _gradient(a)
-    printer = Printer(a.work.network)
+    printer = Printer(replace(a.work.network, layers=()))  # the options do not say what a delta is
 
     def shown(derivation: Derivation) -> str:
         step = derivation.steps.get(wrt)
@@ -353,10 +353,10 @@ def _none(ask: Ask, network: Network, problem: Any) -> list[Key]:
 ROWS: dict[str, Row] = {
     "find": Row("Compute `{target}`.", _target, _find),
     "choose": Row("Which of these is `{target}`?", _target, _choose),
-    "formula": Row("Derive `{target}` in symbols.", _target, _formula),
+    "formula": Row("Derive `{target}` in symbols, without the numbers.", _target, _formula),
     "choose_formula": Row("Which formula gives `{target}`?", _target, _choose_formula),
-    "select": Row("Which of these statements are true?", _select_keys, _select),
-    "order": Row("Put the steps that lead to `{target}` in order.", _unworked, _order),
+    "select": Row("Which of these statements are true? Tick all of them.", _select_keys, _select),
+    "order": Row("Put the steps that lead to `{target}` in order: write down their letters.", _unworked, _order),
     "error_in": Row("One line of this derivation is wrong, and those below follow from it. Which line is the first wrong one, and what should it say?", _target, _error_in, reasons=True),
     "count": Row("Count the {target}.", _none, _count),
     "shape": Row("Give the shape of `{target}` as rows and columns.", _unworked, _shape),

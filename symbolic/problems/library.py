@@ -25,16 +25,18 @@ OWN = Path(__file__).parent / "bank"
 class Bank:
     """The problems of some folders by name; those of the package come first.
 
-    only: the name of the one problem that is wanted. broken: the sentences for files that cannot be used. Raises SpecError for a folder that does not exist.
+    only: the name of the one problem that is wanted. names: of all files. broken: the sentences for files that cannot be used. Raises SpecError for a folder that does not exist.
     """
 
     def __init__(self, folders: Sequence[Path] = (), only: str = "") -> None:
         self.makers: dict[str, Maker] = {}
         self.broken: list[str] = []
+        self.names: list[str] = []
         for folder in (OWN, *folders):
             if not folder.is_dir():
                 raise SpecError("no such folder of problems", where=str(folder))
             for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+                self.names.append(path.stem)
                 if only in ("", path.stem):
                     self._add(path)
         self._twins()
@@ -63,7 +65,7 @@ class Bank:
     def __getitem__(self, name: str) -> Maker:
         if name not in self.makers:
             told = next((b for b in self.broken if f"{name}." in b), "")
-            near = nearest(Path(name).stem, self.makers)
+            near = nearest(Path(name).stem, self.names)
             own = "'chainrule bank list' prints the names; a problem of your own needs its folder: --bank FOLDER, in an exam the line bank: FOLDER"
             raise SpecError(told or f"no problem is called {name!r}", hint="" if told else near if near.startswith("did") else own)
         return self.makers[name]

@@ -121,15 +121,13 @@ class Maker:
 
     @cached_property
     def reference(self) -> Figures:
-        """How hard the first draw that passes is: the others are as hard."""
+        """How hard the first draw that meets the conditions is: the others are as hard."""
         for tried, index in enumerate(self.variants.walk(0)):
             if tried == MOST_DRAWS:
                 break
             try:
                 found = self._worked(index)
-                hard = figures(found[0], found[2])
-                self._question(index, 0, *found, hard)
-                return hard
+                return figures(found[0], found[2])
             except Rejected as e:
                 last = e.reason
         raise SpecError(f"no draw makes a question; the last one: {last}", where=self.file.where_is("parameters"), hint="widen the spaces or drop a condition")

@@ -241,6 +241,8 @@ def _not_saturated(work: Work) -> None:
     """Activations with pieces may be off; smooth ones may not be flat."""
     for eq in work.network.equations if work.values else ():
         call = eq.rhs
+        if call.op == "over" and any(0 < 1 - v < FLAT for row in work.values.get(eq.name, ()) for v in row):  # shares, one of which is all but 1
+            raise Rejected("an activation is saturated")
         if call.op != "call" or not FUNCTIONS[call.data].activation or FUNCTIONS[call.data].kinks or call.data in ("step", "identity"):
             continue
         slopes = entries(ex.Expr("slope", call.args, (call.data, 0), call.shape), work.values, HighPrecision())

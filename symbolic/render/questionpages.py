@@ -96,7 +96,7 @@ def _part(p: Part, room: float, write: Callable[[Part, list[Row]], int] | None) 
         "stub": _code(a.stub), "code": _code(function_of(a)) if a.type == "code" else [], "solution": solution,
         "answer": Tex(r"\text{" + ", ".join(order) + "}" if order else a.latex), "tolerance": Tex(tolerance_of(p)),
         **_errors(() if choice else p.errors, room),
-        "room": write(p, solution) if write else 0, "line": not choice and a.type != "code",
+        "form": Tex(rf"{p.digits} significant digits\quad " if tolerance_of(p) else ""), "room": write(p, solution) if write else 0, "line": not choice and a.type != "code",
     }
 
 
