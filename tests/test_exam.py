@@ -100,7 +100,7 @@ def test_a_line_that_cannot_be_used_is_named(content: str, sentence: str) -> Non
 
 @pytest.mark.parametrize(("content", "sentence"), [
     (b"", "the roster is empty"), (b"who,name\n1,X\n", "no column is called 'id'; the first line names the columns, as in id,name; here it is 'who', 'name'"), (b"id,id\n1,2\n", "two columns hold the id"),
-    ("id,name\n1,Zoë\n".encode("latin-1"), "not UTF-8"),
+    ("id,name\n1,Zoë\n".encode("latin-1"), "not UTF-8"), ("id,name\n1,Ann\n".encode("utf-16-le"), "bytes that are 0: is it UTF-16 without its mark?"),
 ])
 def test_what_is_no_roster_is_said(content: bytes, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
@@ -123,6 +123,7 @@ def test_what_is_no_roster_is_said(content: bytes, sentence: str, tmp_path: Path
     ({"secret": {"file": None}}, "secret: expected a text, {file: NAME} or {env: NAME}"),
     ({"secret": ["a long enough word"]}, "secret: expected a text, {file: NAME} or {env: NAME}"),
     ({"large_print": [["1001"]]}, "large_print, entry 1: expected an identifier"),
+    ({"secret": {"file": "/dev/zero"}}, "no text of at most 10,000 letters"),
     ({"secret": {"env": "NO_SUCH_VARIABLE"}}, "secret: the environment variable 'NO_SUCH_VARIABLE' is not set"),
     ({"bank": "nowhere"}, "bank, entry 1: no such folder"),
     ({"large_print": "perhaps"}, "large_print: expected true or false"),
@@ -313,6 +314,16 @@ def test_a_letter_that_no_font_has_is_a_box_and_is_told_until_a_font_has_it(monk
     assert all("U+12000" in text(tmp_path / kind / "5.pdf") for kind in ("papers",)) and "U+1F393" not in text(tmp_path / "papers" / "5.pdf")
     again = produce(job, people, tmp_path)
     assert (again.made, again.kept, again.failures) == (2, 0, out.failures)
+
+
+@pytest.mark.parametrize("word", ["Сила", r"\u0421\u0438\u043b\u0430"])
+def test_problems_in_any_script_are_printed(word: str, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "p.yaml").write_text('title: A\ntopics: [b]\nparameters: {a: {integers: [2, 9]}}\nspec: {equations: {y: "x**2"}, at: {x: "{a}"}}\n'
+                                              f'text: "%s {{{{ a }}}}"\nask: [{{find: dy/dx}}]\n' % word)
+    exam = spec.build({"title": "Quiz", "secret": "not for students", "bank": "mine", "problems": ["p"]}, tmp_path)
+    out = produce(work.Job(exam, ("pdf",)), [PLAIN[0]], tmp_path / "o", Here())
+    assert out.made == 1 and not out.failures and "Сила" in text(tmp_path / "o" / "papers" / "17.pdf")
 
 
 # ---------------------------------------------------------------- the same bytes

@@ -111,6 +111,7 @@ def document(bodies: Iterable[str], *, unicode: bool = False, letters: str = "",
     return wrapped(environment(templates), "\n".join(bodies), unicode=unicode, letters=letters, glyphs=glyphs)
 
 
+@lru_cache(maxsize=8)
 def letters_of(exam: Exam) -> str:
     """Every letter beyond ASCII that papers of an exam print, whoever they are for."""
     return "".join(sorted({c for c in clean(exam.words() + " ".join(e.text for e in exam.entries)) if ord(c) > 127}))
@@ -118,4 +119,4 @@ def letters_of(exam: Exam) -> str:
 
 def alone(exam: Exam, student: Student) -> bool:
     """Whether a paper needs LuaLaTeX, and so a run of its own."""
-    return needs_unicode(student.name + student.id + exam.words())
+    return needs_unicode(student.name + student.id + letters_of(exam))

@@ -63,6 +63,8 @@ def _together(sheets: Sequence[Sheets], letters: str, templates: Path | None) ->
         made = compile_pdf(source, engine=engine, timeout=SECONDS)
         pieces, foreign = cut(made.pdf, made.log, sum(len(s.bodies) for s in sheets), glyphs=True)
     except TexError as e:
+        if len(sheets) == 1 and isinstance(e, NoLetter):  # in the words of a question
+            return [_alone(sheets[0], templates)]
         if len(sheets) == 1:
             return [Printed(sheets[0].student, failure=str(e))]
         half = len(sheets) // 2

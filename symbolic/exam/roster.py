@@ -56,6 +56,8 @@ def read(path: Path) -> Roster:
         raise SpecError(f"the roster cannot be read ({(e.strerror or str(e)).lower()})", where=str(path)) from None
     if len(raw) > MAX_BYTES:
         raise SpecError("the roster is larger than 20 MB", where=str(path), hint="is it the right file?")
+    if b"\0" in raw and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SpecError("the roster holds bytes that are 0: is it UTF-16 without its mark?", where=f"{path}:{raw[:raw.index(0)].count(10) + 1}", hint="save it as 'CSV UTF-8'")
     encoding = "utf-16" if raw.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         found = parse(raw.decode(encoding), str(path))

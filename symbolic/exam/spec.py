@@ -234,6 +234,8 @@ def _secret(given: str | Mapping[str, str], folder: Path) -> bytes:
             text = at_most(folder / given["file"], MOST_SECRET).decode("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError):
             raise ValueProblem(f"the file {short(given['file'])} cannot be read") from None
+        if len(text) > MOST_SECRET or "\0" in text:
+            raise ValueProblem(f"the file {short(given['file'])} is no text of at most {MOST_SECRET:,} letters")
     if len(text) < LEAST_SECRET:
         raise ValueProblem(f"expected at least {LEAST_SECRET} letters", hint="whoever knows it can work out every paper")
     return text.encode()
