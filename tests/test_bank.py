@@ -260,9 +260,22 @@ def test_a_program_is_tried_on_further_points_and_copied_numbers_are_found_out(n
     lines = "".join(f"    {n} = np.array({[[float(v) for v in row] for row in rows]})\n" for n, rows in answer.hidden[0]["returns"].items())
     told = programs.judged(answer.stub.replace("    ...\n", lines), answer)
     assert len(told) == 3 and all("they were copied" in sentence for sentence in told)
+
+
+def test_what_is_wrong_with_a_program_is_told() -> None:
+    answer = next(p.answer for p in question("batch-numpy", 0).parts if p.answer.type == "code")
     turned = programs.judged(answer.text.replace("dW1 = dz1", "dW1 = -dz1"), answer)
     assert turned[0] == "at the numbers of the paper dW1 is wrong" and len(turned) == 4
-    assert "did not run" in programs.judged(answer.stub, answer)[0] and "did not run" in programs.judged("def", answer)[0]
+    assert programs.judged(answer.stub, answer) == ["the program did not run: line 25 of student.py: NameError: name 'dW1' is not defined"]
+
+
+def test_a_mistake_of_a_value_is_one_that_can_be_made_there() -> None:
+    """No factor 1/2 stands before a mean of three squares, and no sign before a square; the slope of a square has a factor 2."""
+    first, second, *_ = question("regression-mse", 0).parts
+    assert not {"sign", "factor-doubled", "factor-halved"} & {e.slip for e in first.errors} and first.errors
+    assert "factor-doubled" not in {e.slip for e in second.errors} and "factor-halved" in {e.slip for e in second.errors}
+    logarithm = Maker(read_text((library.OWN / "bce-cancels.yaml").read_text().replace("find: dL/dz1, points: 2, mistakes: [slope-twice, sign]", "find: L, points: 2"), "b.yaml")).make(0)
+    assert "sign" in {e.slip for e in logarithm.parts[1].errors}
 
 
 def test_symbolic_answers_are_the_gradient() -> None:

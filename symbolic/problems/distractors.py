@@ -178,8 +178,27 @@ def _divides(work: Work, key: Key) -> bool:
     return any(x.op == "div" or (x.op == "num" and isinstance(x.data, Fraction) and x.data.denominator > 1) for eq in work.network.equations for x in ex.walk(eq.rhs))
 
 
+def _halves(work: Work, key: Key) -> bool:
+    """Whether a factor 1/2 stands there that a mistake could have forgotten."""
+    return any(_whole(x.args[1]) % 2 == 0 if x.op == "div" else x.op == "num" and Fraction(x.data).denominator % 2 == 0
+               for eq in work.network.equations for x in ex.walk(eq.rhs))
+
+
+def _whole(e: ex.Expr) -> int:
+    return int(e.data) if e.op == "num" and e.data == int(e.data) else 1
+
+
 def _squares(work: Work, key: Key) -> bool:
-    return any(x.op == "pow" or x.data == "norm" for eq in work.network.equations for x in ex.walk(eq.rhs))
+    """Whether the slope of a square brings a factor 2."""
+    return not isinstance(key, str) and any(x.op == "pow" or x.data == "norm" for eq in work.network.equations for x in ex.walk(eq.rhs))
+
+
+def _signed(work: Work, key: Key) -> bool:
+    """Whether a sign can be lost: of a value only where a minus stands before it."""
+    e = work.network.equations[-1].rhs
+    while e.op in ("mul", "div"):
+        e = e.args[0]
+    return not isinstance(key, str) or e.op == "neg" or (e.op == "num" and e.data < 0)
 
 
 def _in_a_matrix(work: Work, key: Key) -> bool:
@@ -188,7 +207,7 @@ def _in_a_matrix(work: Work, key: Key) -> bool:
 
 
 # Where the sentence of a mistake makes sense.
-FITS: dict[str, Callable[[Work, Key], bool]] = {"factor-doubled": _divides, "mean-forgotten": _divides, "mean-twice": _divides, "factor-halved": _squares, "transposed": _in_a_matrix}
+FITS: dict[str, Callable[[Work, Key], bool]] = {"sign": _signed, "factor-doubled": _halves, "mean-forgotten": _divides, "mean-twice": _divides, "factor-halved": _squares, "transposed": _in_a_matrix}
 
 
 def _kinds(network: Network, key: Key, *, named: bool) -> tuple[tuple[str, ...], ...]:
