@@ -1,4 +1,4 @@
-"""``chainrule exam`` and ``chainrule exam reprint``: papers and keys from the problem bank."""
+"""``chainrule exam``, ``exam reprint`` and ``exam code``: papers and keys from the problem bank."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from ..errors import SpecError, nearest
 
+MOST_BYTES = 20_000_000
 FILE = click.argument("file", type=click.Path(path_type=Path))
 ROSTER = click.option("--roster", type=click.Path(path_type=Path), default=None, help="CSV file with the columns id and name (default: the one in FILE).")
 TEMPLATES = click.option("--templates", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder with templates of your own; they come first.")
@@ -108,6 +109,39 @@ def reprint(file: Path, student: str, roster: Path | None, first: Path | None, d
         click.echo("byte for byte what was printed first")
     elif made.same is False:
         sys.exit(1)
+
+
+@exam.command()
+@click.argument("key", type=click.Path(path_type=Path))
+@click.argument("program", type=click.Path(path_type=Path))
+@click.option("--part", default="", help="Which part, as in 5b, where the paper asks for several programs.")
+def code(key: Path, program: Path, part: str) -> None:
+    """Try a student's PROGRAM on the hidden points of KEY, the JSON of a paper's key. Exit status 1 if it is wrong. It runs in the locked child process."""
+    import json
+
+    from ..errors import SpecError, nearest
+    from ..files import at_most
+    from ..problems.programs import judged
+    from ..problems.question import Answer
+
+    try:
+        questions = json.loads(at_most(key, MOST_BYTES))["questions"]
+        asked = {f"{n}{p['label']}": Answer("code", text=p["answer"]["text"], hidden=tuple(p["answer"]["hidden"]))
+                 for n, q in enumerate(questions, 1) for p in q["parts"] if p["answer"]["type"] == "code"}
+        source = at_most(program, MOST_BYTES).decode()
+    except OSError as e:
+        raise SpecError(f"the file cannot be read ({(e.strerror or str(e)).lower()})", where=str(e.filename)) from None
+    except UnicodeDecodeError:
+        raise SpecError("the program is not UTF-8", where=str(program)) from None
+    except (ValueError, KeyError, TypeError):
+        raise SpecError("this is no key of a paper", where=str(key), hint="print the exam with --to json") from None
+    if part not in asked and (part or len(asked) != 1):
+        raise SpecError(f"--part {part}: no program is asked for there" if part else "which program is it?" if asked else "the paper asks for no program",
+                        where=str(key), hint=nearest(part, asked) if asked else "")
+    told = judged(source, asked[part or next(iter(asked))])
+    for sentence in told or ["right at the numbers of the paper and at the others"]:
+        click.echo(sentence)
+    sys.exit(bool(told))
 
 
 def _cluster(address: str) -> Any:
