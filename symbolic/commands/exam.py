@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 from ..errors import SpecError, nearest
+from ..files import at_most
 
 MOST_BYTES = 20_000_000
 FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -117,10 +119,6 @@ def reprint(file: Path, student: str, roster: Path | None, first: Path | None, d
 @click.option("--part", default="", help="Which part, as in 5b, where the paper asks for several programs.")
 def code(key: Path, program: Path, part: str) -> None:
     """Try a student's PROGRAM on the hidden points of KEY, the JSON of a paper's key. Exit status 1 if it is wrong. It runs in the locked child process."""
-    import json
-
-    from ..errors import SpecError, nearest
-    from ..files import at_most
     from ..problems.programs import judged
     from ..problems.question import Answer
 

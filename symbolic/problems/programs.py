@@ -53,7 +53,8 @@ def _point(function: Function, keys: Mapping[str, Key], values: Mapping[Any, Mat
 
 def _further(a: Asking) -> list[Mapping[Any, Matrix]]:
     """All values at random numbers of three decimals, which the seed of the draw decides; labels stay labels. A program that knows only the paper's numbers is found out."""
-    network, out = a.work.network, []
+    network = a.work.network
+    out: list[Mapping[Any, Matrix]] = []
     for k in range(FURTHER):
         with mp.workdps(DIGITS):
             point, draw = random_point(network, a.seed + k), Draw(f"labels/{a.seed}/{k}")
@@ -84,7 +85,7 @@ def judged(source: str, answer: Answer) -> list[str]:
 
     name = function_of(answer).partition("(")[0].removeprefix("def ")
     steps: list[dict[str, Any]] = [{"do": "load"}]
-    inputs = {}
+    inputs: dict[str, Any] = {}
     for k, point in enumerate(answer.hidden):
         inputs |= {f"{k}/{n}": np.array(rows, dtype=float) for n, rows in point["given"].items()}
         one = len(point["returns"]) == 1
