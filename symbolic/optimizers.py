@@ -70,14 +70,18 @@ class Optimizer:
         done = frozenset[str]()
         out = []
         for target, source in self.equations.items():
-            out.append((target + AFTER, read(self, source, done)))
+            out.append((target + AFTER, self.tree(source, done)))
             done |= {target}
         return tuple(out)
 
     @cached_property
     def point(self) -> Expr:
         """Where the gradient of the step is taken, in the values before it."""
-        return read(self, self.at, frozenset())
+        return self.tree(self.at)
+
+    def tree(self, source: str, done: frozenset[str] = frozenset()) -> Expr:
+        """A right-hand side in which every name says whether it is meant before or after the step; done: the names that this step has computed already."""
+        return _read(frozenset(self.states), source, done)
 
 
 ZERO = Fraction(0)
@@ -171,15 +175,12 @@ SCHEDULES: dict[str, Schedule] = {row.name: row for row in (
              {"least": Option(ZERO), "period": Option(None, least=Fraction(1), whole=True)}),
 )}  # fmt: skip
 
-def read(row: Optimizer, source: str, done: frozenset[str]) -> Expr:
-    """A right-hand side in which every name says whether it is meant before or after the step.
-
-    done: the names that this step has computed already.
-    """
+@cache
+def _read(states: frozenset[str], source: str, done: frozenset[str]) -> Expr:
     def timed(name: str) -> str:
         if name == "g" or name in done:
             return name + AFTER
-        return name + BEFORE if name == "w" or name in row.states else name
+        return name + BEFORE if name == "w" or name in states else name
 
     return parse(source, {n: ex.sym(timed(n)) for n in names_in(source)})
 

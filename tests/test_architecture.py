@@ -86,7 +86,7 @@ doctor produce
 claims.errata
 catalogue.reference
 check.names check.reading check.rewriting check.helpers check.layouts check.presets check.shortnet check.routines check.calls check.setting
-check.ways check.stepping check.layerobjects check.layerfunctions check.frameworks check.scripts check.shapes check.subject check.readback check.engines
+check.ways check.steppers check.stepping check.layerobjects check.layerfunctions check.frameworks check.scripts check.shapes check.subject check.readback check.engines
 check.interfaces
 commands.shared commands.study commands.trace commands.train commands.bank commands.new commands.code commands.exam
 check.report check.graphs check.mending check.findings check.session check.folder check.formats check.api check.fixture

@@ -6,6 +6,7 @@ script. It runs through the steps of the child in this process: the sandbox has 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -196,8 +197,57 @@ def test_what_is_left_from_before_is_named(slip: str, tmp_path: Path) -> None:
 
 
 def test_every_slip_that_shows_in_code_is_planted() -> None:
-    """Updates and optimizers are judged by their steps (test_check_why.py); engines and forward passes stand below."""
+    """Updates and optimizers are judged by their steps (test_check_update.py); engines and forward passes stand below."""
     assert set(SLIPS) == set(BACKWARDS) | set(LOST) | set(FORWARD) | {n for n, s in SLIPS.items() if s.kind in ("update", "optimizer")}
+
+
+TOLD = {  # mistakes that leave no wrong numbers to be explained: what is changed, and what the report says instead of a cause
+    "gradients an example": (r"dW2 = A1\.T @ dZ2", "dW2 = A1[:, :, None] * dZ2[:, None, :]", "SHAPE one gradient an example"),
+    "two names for one array": (r"^( *)(db1 = .*)$", r"\1\2\n\1X[X < 0] = 0", "changes its inputs in place: X"),
+    "a misspelt name": (r"^( *)dW1 = (.*)$", r"\1dW1 = 0 * W1\n\1dw_1 = \2", "ZERO never computed, or stored under another name")}
+
+
+@pytest.mark.parametrize("mistake", TOLD)
+def test_mistakes_that_are_no_wrong_formula_are_told(mistake: str, tmp_path: Path) -> None:
+    """In three interfaces, by a verdict or a note."""
+    pattern, by, says = TOLD[mistake]
+    for interface in ("function", "dictionaries", "class"):
+        text = re.sub(pattern, by, written(interface, NETWORKS["two"].network), flags=re.MULTILINE)
+        report = checked("two", text, tmp_path)
+        told = " ".join([report.text(), *report.notes]).replace("\n", " ")
+        verdict, _, sentence = says.partition(" ") if says.split(" ")[0].isupper() else ("", "", says)
+        assert sentence in told and (not verdict or verdict in {r.verdict.verdict for r in report.rows}), text + report.text()
+
+
+def test_a_bias_without_a_gradient_is_missing(tmp_path: Path) -> None:
+    for interface in ("function", "dictionaries", "class"):
+        text = written(interface, NETWORKS["two"].network).replace("return L, dW1, db1,", "return L, dW1,").replace("'db1': db1, ", "")
+        report = checked("two", text, tmp_path)
+        assert [r.verdict.name for r in report.rows if r.verdict.verdict == "MISSING"] == ["b1"], text + report.text()
+
+
+# What is written of mistakes in course notes, threads and textbooks, and what names each: rows of the catalogue, all planted in three interfaces or more.
+PUBLISHED: dict[str, str] = {
+    "no 1/m": "mean-forgotten", "1/m twice": "mean-twice", "factor 2 or 1/2": "factor-doubled factor-halved", "mean over m and K": "mean-forgotten mean-twice",
+    "loss without its 1/n": "mean-forgotten", "mean for a bias": "bias-mean mean-on-some", "bias not summed": "bias-unsummed bias-axis", "bias missing": "not-stored",
+    "first batch's size": "batch-cached", "clipped inside": "clipped", "a - y with a sigmoid and MSE": "output-slope other-loss", "slope with cross-entropy": "other-loss",
+    "output slope twice": "slope-twice", "diagonal of a softmax": "diagonal", "softmax over the batch": "softmax-flattened", "loss of another output": "other-loss",
+    "true class only": "other-loss", "log forgotten": "log-forgotten", "epsilon in the log": "log-epsilon", "sign": "sign uphill step-backwards", "n by n": "all-pairs",
+    "error clipped": "error-clipped", "raw error": "raw-error", "dA for dZ": "raw-error hidden-slope", "no hidden slope": "hidden-slope",
+    "slope of another function": "slope-of-another", "slope at the wrong place": "slope-elsewhere", "slope of another layer": "slope-of-layer",
+    "function for its slope": "function-for-slope", "wrong mask": "mask-of-gradient slope-of-layer", "inner derivative": "chain-broken own-factor exponent-left exponent-kept",
+    "upside down": "slope-inverted", "* for @": "elementwise", "transposes and order": "untransposed transposed factors-swapped", "inverse": "inverse",
+    "wrong index": "wrong-input wrong-error operand", "not carried through time": "not-carried", "statistics as constants": "statistics-constant", "dropout": "mask-forgotten",
+    "kernels and pools": "kernel-turned kernel-flipped pool-spread", "updated first": "updated-first", "sent again": "resent", "= for +=": "assigned overwritten path-forgotten",
+    "not set back": "not-reset backward-twice", "upstream ignored": "upstream-ignored", "L2": "penalty-forgotten penalty-scaled penalty-sign penalty-on-bias",
+    "optimizers": " ".join(n for n, s in SLIPS.items() if s.kind == "optimizer")}
+
+
+def test_every_published_mistake_is_a_row_that_is_planted() -> None:
+    named = {n for slips in PUBLISHED.values() for n in slips.split()}
+    assert named <= set(SLIPS)
+    extra = set(SLIPS) - named
+    assert extra == {"slope-incomplete", "other-leak", "quotient-sign", "one-example", "term-left-out", "not-applied", "no-rate", "bias-fixed", "one-by-one"}, extra
 
 
 # ---------------------------------------------------------------- the forward pass

@@ -13,12 +13,10 @@ import pytest
 from symbolic.check.judge import Case, fitted
 from symbolic.check.points import Blueprint, Point, points
 from symbolic.check.suspects import BACKWARD, Claims, Suspect, Trial, calls_of, field_of
-from symbolic.check.updates import explain_steps, rows, walk
 from symbolic.check.why import Diagnosis, diagnose, recover
 from symbolic.layers import stack
 from symbolic.losses import regularized
 from symbolic.network import LayerPlan, Network, from_equations
-from symbolic.optimizers import OPTIMIZERS
 from symbolic.slips import SLIPS
 
 LIMIT = 1e-9
@@ -354,37 +352,3 @@ def test_suspects_are_the_same_in_networks_of_other_sizes() -> None:
     one, other = field_of(first.network), field_of(square.network)
     assert one is not other and {s.key for s in one.suspects} <= {s.key for s in other.suspects}
     assert len({s.key for s in other.suspects}) == len(other.suspects) and isinstance(one.suspects[0], Suspect) and isinstance(first.network, Network)
-
-
-# ---------------------------------------------------------------- optimizers
-
-def adam(gradients: list[Any], w: Any, slip: str = "") -> list[Any]:
-    """Adam as a person writes it, beta1 = 0.9, beta2 = 0.999, eta = 0.01."""
-    m = v = 0 * w
-    path = []
-    for t, g in enumerate(gradients, 1):
-        m, v = (0 * w, 0 * w) if slip == "memory-lost" else (m, v)
-        m = 0.9 * m + (1.0 if slip == "share-forgotten" else 0.1) * g
-        v = 0.999 * v + (1.0 if slip == "share-forgotten" else 0.001) * g ** 2
-        a, b = 1 - 0.9 ** t, 1 - 0.999 ** t
-        mh, vh = (m, v) if slip == "no-correction" else (m * a, v * b) if slip == "correction-upside-down" else (m / a, v / b)
-        step = 0.01 * mh / (vh + 1e-8 if slip == "root-forgotten" else (vh + 1e-8) ** 0.5 if slip == "epsilon-moved" else vh ** 0.5 + 1e-8)
-        step = step * g if slip == "gradient-again" else -step if slip == "step-backwards" else step
-        w = w - step
-        path.append(w)
-    return path
-
-
-@pytest.mark.parametrize("slip", ["", *(slip.name for slip, _ in rows(OPTIMIZERS["adam"]))])
-def test_mistakes_in_an_optimizer_are_named(slip: str) -> None:
-    generator = numpy.random.default_rng(1)
-    w, gradients = generator.normal(size=(2, 3)), [generator.normal(size=(2, 3)) for _ in range(3)]
-    said = explain_steps(OPTIMIZERS["adam"], {}, 0.01, w, gradients, adam(gradients, w, slip))
-    assert said == ([SLIPS[slip].sentence] if slip else [])
-
-
-def test_another_optimizer_is_named() -> None:
-    generator = numpy.random.default_rng(2)
-    w, gradients = generator.normal(size=(2, 3)), [generator.normal(size=(2, 3)) for _ in range(3)]
-    path = walk(OPTIMIZERS["momentum_average"], {}, 0.01, w, gradients)
-    assert explain_steps(OPTIMIZERS["momentum"], {}, 0.01, w, gradients, path)[-1] == "This is the step of Momentum, averaged form, not of Momentum."

@@ -12,15 +12,15 @@ from .. import expr as ex
 from ..network import Network
 from .engines import Engine, EngineReached
 from .judge import Case, TensorVerdict
-from .layouts import Plain, role_of
+from .layouts import Plain
 from .mending import Again, mended
 from .names import parts
 from .points import Point
 from .readback import Found, PointRead, Read
 from .reading import Code
-from .report import Reason, Report, Row, Source, counted
-from .routines import moves
+from .report import CAUSE, FORMULA, WHERE, Reason, Report, Row, Source, counted
 from .sandbox import CLOSED, TRUST, Outcome
+from .stepping import Stepped
 from .suspects import field_of
 from .updates import judged
 from .why import Cause, Diagnosis, diagnose
@@ -69,15 +69,14 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
     if mend:
         causes = mended(causes, found, again)
         causes = tuple(both for both in causes if not any(_as_written(r) for r in both)) or causes
-    update = _update(found)
-    status = "right" if d.right and (update is None or not update[0]) and not (strict and (found.left or any(r.failure for _, r in used))) else "wrong"
+    moves = updates(found.code, found.got.moved, strict)
+    status = "right" if d.right and moves["updates"] is not False and not (strict and (found.left or any(r.failure for _, r in used))) else "wrong"
     if all(v.verdict == "UNTESTED" for v in d.verdicts):
         status = "could not run"
     first = next((r for r in rows if r.verdict.name == d.first_wrong), None)
-    message = _message(d, rows, status) + (" The update is wrong." if update and update[0] else "")
+    message = _message(d, rows, status) + (" The update is wrong." if moves["updates"] is False else "")
     return Report(name, title, status, message, forward=_forward(d, found), equals=_equals(d, found), rows=rows, causes=causes, where=_where(first, found.at[0].network),
-                  first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes,
-                  update=update[1] if update else (), updates=not update[0] if update else None, **facts)
+                  first=first.source if first else Source(), recovered=_recovered(d, found.at[0].network.output), warnings=warnings, notes=notes, **moves, **facts)
 
 
 def _of_one_size(cases: Sequence[Case]) -> bool:
@@ -95,19 +94,26 @@ def _as_written(r: Reason) -> bool:
         return False
 
 
-def _update(found: Found) -> tuple[list[str], tuple[str, ...]] | None:
-    """What the function that applies the gradients moves wrongly, and sentences about it; None where there is none, or it did not run."""
-    if not found.got.moved:
-        return None
-    routine = found.way.updater  # type: ignore[attr-defined]
-    wrong, said = judged(found.at[0].network, found.got.moved)
-    if not wrong:
-        return wrong, (f"The update is right: {routine.name}() takes the step of {said[0]}, with any gradients and learning rate.",)
-    names = found.way.here.names
-    lines = {str(role_of(n.target if isinstance(n, ast.AugAssign) else n.targets[0], names)): n.lineno for n in moves(routine.node, names)}  # type: ignore[attr-defined]
-    at = source(found.code, next((lines[k] for n in wrong for k in (n, f"{n[0]}*") if k in lines), routine.node.lineno))
-    where = f"The update is wrong for {', '.join(f'`{n}`' for n in wrong)}: the learning rate times the gradient is to be taken off ({at.where}: `{at.text}`)."
-    return wrong, (where, *said)
+def updates(code: Code, moved: Sequence[Stepped], strict: bool) -> dict[str, Any]:
+    """The fields of a report on everything that applies gradients: whether it is right (None where nothing of it could be judged), and sentences."""
+    right: list[bool | None] = []
+    told: list[tuple[int, str]] = []
+    for s in (s for s in moved if s.moved):
+        j, name = judged(s.moved, s.stepper.meant, lenient=s.stepper.lenient, keeps=s.stepper.keeps), s.stepper.spoken
+        if j.wrong and (s.stepper.unknown or s.stepper.keeps and not j.said):
+            told.append((WHERE, f"The update is not judged: {name} takes no step of an optimizer that is known here, nor one with a known mistake."))
+            right.append(False if strict else None)
+            continue
+        right.append(not j.wrong and not (strict and j.may))
+        if not j.wrong:
+            told.append((WHERE, f"The update is right: {name} takes the step of {j.title}, with any gradients{' and learning rate' * s.rated}."))
+            told += [(CAUSE, f"{said} That may be meant, so it passes; with --strict it does not.") for said in j.said]
+            continue
+        at = source(code, s.stepper.line(j.targets, j.wrong))
+        ruled = f"this is not the step of {j.title}" if s.stepper.keeps and j.title else "the learning rate times the gradient is to be taken off"
+        told.append((WHERE, f"The update is wrong for {', '.join(f'`{n}`' for n in j.wrong)}: {ruled} ({at.where}: `{at.text}`)."))
+        told += [*((CAUSE, said) for said in j.said), *((FORMULA, said) for said in j.formulas)]
+    return {"steps": tuple(told), "updates": False if False in right else None if None in right or not right else True}
 
 
 def _not_run(found: Found, used: Sequence[tuple[Point, PointRead]]) -> tuple[str, str]:
@@ -179,14 +185,18 @@ def _warnings(found: Found, used: Sequence[tuple[Point, PointRead]], d: Diagnosi
         if v.verdict in ("KINK", "UNTESTED") and v.said:
             said.setdefault(v.said, []).append(f"`d{found.at[0].network.output}/d{v.name}`")
     out += [f"{', '.join(names)}: {_lower(s)}" for s, names in said.items()]
-    if found.got.stopped is not None:
-        out.append(f"The update does not run with gradients of ours, so it is not judged: {failure_sentence(found.code, found.got.stopped, found.outcome)}.")
+    out += stopped(found.code, found.got.moved, found.outcome)
     out += found.left
     if found.fixed_sizes:
         out.append("Only the sizes of the spec were tried: the file holds them as numbers.")
     if found.singles:
         out.append("Only single examples were tried: the file does not run with more at once.")
     return tuple(dict.fromkeys(out))
+
+
+def stopped(code: Code, moved: Sequence[Stepped], outcome: Outcome) -> list[str]:
+    """Sentences about updates that do not run."""
+    return [f"The update does not run with gradients of ours, so it is not judged: {failure_sentence(code, s.stopped, outcome)}." for s in moved if s.stopped is not None]
 
 
 def _spoken(label: str) -> str:
@@ -293,7 +303,17 @@ def reason(cause: Cause, network: Network, at: Source, assigned: str = "") -> Re
     return Reason(cause.slip, cause.said, cause.value, cause.step, steps, cause.equation, cause.yours_tree, cause.right_tree, network, at, assigned or cause.value)
 
 
-# ---------------------------------------------------------------- scalar engines
+# ---------------------------------------------------------------- optimizers and scalar engines by themselves
+
+def steps_report(code: Code, got: Read, outcome: Outcome, strict: bool) -> Report:
+    """The report on a file that only applies gradients."""
+    moves, warnings = updates(code, got.moved, strict), stopped(code, got.moved, outcome)
+    judged, facts = moves["updates"], {**run_facts(outcome), "notes": (*got.notes, *run_notes(outcome)), "warnings": tuple(warnings)}
+    status = "limit hit" if outcome.kind == "limit" else "could not run" if judged is None else "right" if judged else "wrong"
+    message = f"{code.name}: {outcome.message}" if status == "limit hit" else "The update is wrong." if judged is False else "The update is right." if judged else \
+        " ".join([*warnings, *(s for _, s in moves["steps"] if "not judged" in s), *(f"{n[:1].upper()}{n[1:]}." for n in got.notes)][:1])
+    return Report(code.name, "what applies gradients", status, message, **moves, **facts)
+
 
 def engine_report(engine: Engine, reached: EngineReached, outcome: Outcome, got: Read, cases: Mapping[str, Sequence[Case]], title: str, strict: bool) -> Report:
     """The report on a scalar engine: one group of verdicts a graph; causes that explain every graph that is wrong."""

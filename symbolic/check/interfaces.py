@@ -28,7 +28,7 @@ from .frameworks import TENSOR, autograd_functions, losses, modules, prepared
 from .layerfunctions import layer_functions
 from .layerobjects import layers
 from .layouts import WORDS, Plain
-from .names import Names, counts_from_zero
+from .names import Names, counts_from_zero, plain
 from .presets import merged, recognised
 from .readback import Read, read_back
 from .reading import Code
@@ -36,8 +36,8 @@ from .routines import stores
 from .sandbox import Outcome
 from .scripts import scripts, trainers
 from .setting import Interface, Setting
-from .stepping import add
-from .ways import applied, functions, objects
+from .stepping import Stepped, add, results
+from .ways import Calls, applied, functions, objects
 
 WAYS: list[Callable[[Setting], Interface | None]] = [  # in the order in which they are tried
     modules, autograd_functions, losses, layers, functions, objects, applied, trainers, scripts, layer_functions]
@@ -75,7 +75,9 @@ def setting(code: Code, network: Network, adapter: Adapter | None = None) -> Set
     written |= {a.arg for a in ast.walk(code.tree) if isinstance(a, ast.arg)}
     depth = len(network.layers) if network.plain_stack else 0
     known = () if network.plain_stack else tuple(n for n in network.symbols if network.symbols[n].kind != "size")
-    names = Names(depth, counts_from_zero(p.strip(".%") for p in written), adapter.renames, known)
+    words = {p.strip(".%") for p in written}
+    betas = {w: "option" for w in words if plain(w) in ("beta", "beta1", "beta2")} if any(re.fullmatch(r"(b|bias|biases)_?\d*", w) for w in words) else {}  # of an optimizer
+    names = Names(depth, counts_from_zero(words), {**betas, **adapter.renames}, known)
     return Setting(code, network, names, adapter)
 
 
@@ -142,6 +144,7 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
     script = Script(tensors=way.tensors)
     way.load(script)
     supplies: dict[tuple[int, int], Supply] = {}
+    stepped: list[Stepped] = []
     for v, layout in enumerate(way.layouts):
         for p, point in enumerate(points):
             if (way.needs.one_example or layout.vectors) and not way.each and not layout.as_is and _examples(point) > 1:
@@ -158,28 +161,25 @@ def reach(code: Code, network: Network, points: Sequence[Point], adapter: Adapte
             if p in twice and not way.update and not way.preload and not any(s["do"] == "load" for s in mine):
                 place = len(points) + twice.index(p)
                 supplies[v, place] = _again(script, mine, supply, place, len(way.layouts) * place + v)
-            if (p == 0 or p in twice) and not way.preload and getattr(way, "updater", None) is not None:
-                _moved(script, way, supply)
+            if not stepped and not way.preload and not way.update:
+                stepped = add(way if isinstance(way, Calls) else Calls(way.here, way.layouts, way.notes), script, supply)
     used = way
 
     def read(outcome: Outcome, places: Sequence[int] | None = None) -> Read:
         chosen = supplies if places is None else {(v, places.index(p)): s for (v, p), s in supplies.items() if p in places}
-        return read_back(used, script, chosen, outcome)
+        return replace(read_back(used, script, chosen, outcome), moved=results(script, outcome, stepped))
 
     return Reached({"steps": script.steps}, script.inputs, way.preload, read, way)
 
 
-def _moved(script: Script, way: Any, supply: Supply) -> None:
-    """The update, called with gradients of ours; not at all where it takes what is not known here."""
-    before = len(script.steps)
-    try:
-        add(way, script, supply)
-    except SpecError as e:
-        del script.steps[before:]
-        note = f"the update is not judged: {e.sentence}" if hasattr(e, "sentence") else str(e)
-        way.notes += [note] * (note not in way.notes)
-    for step in script.steps[before:]:
-        step["point"] = f"{supply.point} moved"
+def optimizers(code: Code, network: Network, point: Point) -> Reached | None:
+    """The plan for a file that has no gradients of a network but applies some that it is given; None where it does not."""
+    here = setting(code, network)
+    way, script = Calls(here, here.layouts()), Script()
+    stepped = add(way, script, Supply(script, "alone", Plain(point.network), point.leaves, way.layouts[0], 0))
+    if not stepped and not way.notes:
+        return None
+    return Reached({"steps": script.steps}, script.inputs, (), lambda outcome: Read((), None, tuple(way.notes), moved=results(script, outcome, stepped)), way)
 
 
 def _again(script: Script, steps: Sequence[dict[str, Any]], supply: Supply, p: int, point: int) -> Supply:

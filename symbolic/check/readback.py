@@ -14,7 +14,6 @@ from typing import Any
 import numpy
 
 from ..errors import SpecError
-from . import stepping
 from .calls import Script, Supply
 from .judge import Case
 from .layouts import Layout
@@ -24,8 +23,8 @@ from .reading import Code
 from .sandbox import Outcome
 from .setting import Interface
 from .shapes import Tensor, all_differ, bias_of, reduces_by_mean, tensor, value_of
+from .stepping import Stepped
 from .subject import Subject
-from .updates import Moved
 
 PLACES = ("rows", "in_out")
 SURE = {"ypred", "yhat", "pred", "preds", "prediction", "predictions", "predicted", "yprob", "probs", "probabilities", "al", "ypredicted"}
@@ -49,8 +48,7 @@ class Read:
     layout: Layout | None
     notes: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
-    moved: tuple[Moved, ...] = ()
-    stopped: Mapping[str, Any] | None = None  # why the update did not run
+    moved: tuple[Stepped, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,12 +103,7 @@ def read_back(way: Interface, script: Script, supplies: Mapping[tuple[int, int],
     changed = sorted({c for r in chosen if r for c in r.changed})
     if changed:
         notes.append(f"the file changes its inputs in place: {', '.join(changed)}")
-    first = supplies.get((best, 0))
-    if first is None or getattr(way, "updater", None) is None:
-        return Read(chosen, layout, tuple(notes), used)
-    stopped = next((r for s, r in reports.get(f"{first.point} moved", ()) if r["status"] == "failed" and not s.get("optional")), None)
-    moved = stepping.read(way, first, outcome.arrays) if stopped is None else ()  # type: ignore[arg-type]
-    return Read(chosen, layout, tuple(notes), used, moved, stopped)
+    return Read(chosen, layout, tuple(notes), used)
 
 
 def _best(way: Interface, supplies: Mapping[tuple[int, int], Supply], reads: Mapping[tuple[int, int], PointRead], count: int) -> int | None:

@@ -78,7 +78,7 @@ class Report:
     message: one sentence of what it comes to; forward: sentences about the forward pass and the loss, the first thing to read; equals: which loss
     the claimed loss, and the claimed gradients, belong to;
     causes: alternatives that give the same numbers, each one mistake or two; where: the first wrong gradient from the output, in a sentence;
-    update: sentences about the function that applies the gradients, updates: whether it is right (None: there is none);
+    steps: sentences about what applies the gradients, each with its least hint; updates: whether that is right (None: there is none);
     recovered: the error signal behind it, where there is no cause; notes: what was supplied, found and assumed; warnings: what is no mistake
     but should be known; layers: the sandbox, as (name, active, note); printed: what the code printed.
     """
@@ -95,7 +95,7 @@ class Report:
     where: str = ""
     first: Source = Source()
     recovered: tuple[str, ...] = ()
-    update: tuple[str, ...] = ()
+    steps: tuple[tuple[int, str], ...] = ()
     updates: bool | None = None
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -118,10 +118,15 @@ class Report:
         return self.status == "right"
 
     @property
+    def update(self) -> tuple[str, ...]:
+        """All sentences about what applies the gradients."""
+        return tuple(said for _, said in self.steps)
+
+    @property
     def score(self) -> float:
         """The part of the gradients that are right, 0 where the code could not be run."""
         tested = [r.verdict.passed for r in self.rows if r.verdict.verdict != "UNTESTED"]
-        tested += [self.updates] if tested and self.updates is not None else []
+        tested += [self.updates] if self.updates is not None else []
         return sum(tested) / len(tested) if tested else 0.0
 
     def told(self, hint: int = 4) -> dict[str, Any]:
@@ -168,7 +173,7 @@ def told(report: Report, hint: int = 4) -> dict[str, Any]:
                            "message": _message(report, level), "hint": level, "output": report.network.output if report.network is not None else "", "score": round(report.score, 4)}
     if level >= WHERE:
         out |= {"forward": list(report.forward), "gradients": [_row(r, level) for r in report.rows], **_place(report, level)}
-        out |= {"update": list(report.update if level >= CAUSE else report.update[:1]), "update_right": report.updates}
+        out |= {"update": [said for least, said in report.steps if least <= level], "update_right": report.updates}
         out |= {"warnings": list(report.warnings), "notes": list(report.notes)}
     if level >= CAUSE:
         causes, shown = _first_shown(report)

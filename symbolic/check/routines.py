@@ -309,24 +309,6 @@ def pick(found: Mapping[str, Routine], wanted: tuple[str, ...], names: Names, wo
 MORE = {"batch", "network", "model", "nn", "mlp", "2layer", "twolayer", "step", "pass", "net", "all", "vectorized", "numpy", "np", "s", "1", "2"}
 
 
-def updater(found: Mapping[str, Routine], names: Names, owner: Class | None = None) -> Routine | None:
-    """The routine that applies gradients: one that is given them, or a method that changes parameters by gradients that the object holds.
-
-    >>> found = routines(ast.parse("def update(W1, dW1, lr): return W1 - lr * dW1\\ndef step(x): return x"))
-    >>> updater({r.name: r for r in found}, Names(1)).name
-    'update'
-    """
-    routine = pick(found, UPDATE, names, "update")
-    if routine is None:
-        return None
-    takes = {names.role(p) or "" for p in routine.parameters}
-    if "x" in takes:
-        return None
-    given = "grads" in takes or any(t.startswith("d:") for t in takes)
-    held = owner is not None and any(gradient_at(names, path) for path in owner.attributes) and bool(moves(routine.node, names))
-    return routine if given or held else None
-
-
 def gradient_at(names: Names, path: Path) -> str:
     """What a path holds, if that is gradients: d:W1, d:W*, grads."""
     role = names.of([p for p in path if p != -1]) or ""

@@ -19,7 +19,7 @@ import numpy
 from ..errors import ChainruleError, SpecError
 from ..slips import SLIPS
 from . import engines, interfaces, sandbox, starting
-from .findings import engine_report, network_report
+from .findings import engine_report, network_report, steps_report
 from .graphs import graph_cases, own_graphs
 from .judge import LIMITS, Case, plain_array
 from .layouts import Layout
@@ -28,11 +28,12 @@ from .readback import Found, PointRead, Read
 from .reading import Code, read
 from .report import Report
 from .setting import Interface, Needs
-from .subject import Subject
+from .subject import Subject, subject
 from .why import diagnose, right
 
 SINGLES = ("one example", "another example", "a third example")
 MOST_SEED = 2**31
+OWN = "4-3-2 tanh identity"  # whose parameters an optimizer moves that comes without a network
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ class Session:
         plain = self.subject is None or not self.subject.network.layers
         if engine is not None and plain and (self.subject is None or own_graphs(engine, self.subject.network)):
             return self._engine(engine)
+        if self.subject is None and (own := self._optimizers(code)) is not None:
+            return own
         if self.subject is None:
             raise SpecError("a network is needed to check this file against", where=code.name, hint='say which: --spec net.yaml, or --net "4-3-2 relu sigmoid" --loss mse')
         try:
@@ -206,7 +209,15 @@ class Session:
     def _in_sandbox(self, code: Code, reached: interfaces.Reached | engines.EngineReached) -> sandbox.Outcome:
         return sandbox.run(code.text.encode(), reached.plan, reached.inputs, self.options.limits, require=self.options.require, name=code.name, preload=reached.preload)
 
-    # ------------------------------------------------------------ scalar engines
+    # ------------------------------------------------------------ optimizers and scalar engines by themselves
+
+    def _optimizers(self, code: Code) -> Report | None:
+        at = drawn(subject(OWN).blueprint, self.seed)[0]
+        reached = interfaces.optimizers(code, at.network, at)
+        if reached is None:
+            return None
+        outcome = self._in_sandbox(code, reached)
+        return steps_report(code, reached.read(outcome), outcome, self.options.strict)
 
     def _engine(self, engine: engines.Engine) -> Report:
         own = own_graphs(engine, self.subject.network) if self.subject is not None and not self.subject.network.layers else ()

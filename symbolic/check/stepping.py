@@ -1,116 +1,279 @@
-"""The update of a file: its function or method is called with gradients of ours, at two learning rates, and what it makes of the parameters is read back."""
+"""The steps of a file's optimizers: each is called with gradients of ours, at two learning rates, keeping what it remembers, and the parameters are read back."""
 
 from __future__ import annotations
 
-import ast
 import copy
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy
 
-from ..optimizers import OPTIMIZERS
+from ..errors import SpecError
 from .calls import Script, Supply, arguments, path_text
-from .names import Part, parts
-from .routines import Path, gradient_at
+from .names import plain
+from .routines import Path, Routine, gradient_at, routines
+from .steppers import COUNTERS, OPTIONS, ROLE_OF, Stepper, steppers
 from .updates import Moved
 from .ways import Calls
 
 RATES = (0.5, 0.125)
-ADAM = OPTIMIZERS["adam"].options
-OPTIONS = {"eps": float(ADAM["epsilon"].default or 0), "beta": float(ADAM["beta1"].default or 0), **{n: float(o.default or 0) for n, o in ADAM.items()}}
-STEPS = 2  # of an object, which may remember
+STEPS = 3
+
+@dataclass
+class Stepped:
+    """What was asked of one stepper: keys of the runs, and what came of them."""
+
+    stepper: Stepper
+    start: Mapping[str, Any]
+    gradients: list[list[dict[str, Any]]]
+    key: str
+    given: dict[str, float] = field(default_factory=dict)
+    rated: bool = False
+    point: str = ""
+    moved: tuple[Moved, ...] = ()
+    stopped: Mapping[str, Any] | None = None
+
+    def read(self, arrays: Mapping[str, Any]) -> tuple[Moved, ...]:
+        """What the parameters became; nothing where it did not come back."""
+        out = []
+        for k, (rate, every) in enumerate(zip(RATES, self.gradients, strict=True)):
+            claimed = tuple({n: numpy.asarray(arrays[key], dtype=float) for n in self.start if (key := f"{self.key}/{k}/{t}/{n}") in arrays} for t in range(len(every)))
+            out.append(Moved(rate if self.rated else None, self.start, tuple(every), claimed, self.given, self.stepper.constants))
+        return tuple(out) if all(any(c) for m in out for c in m.claimed) else ()
 
 
-def add(way: Calls, script: Script, supply: Supply) -> None:
-    """The steps of both learning rates. Raises SpecError for a parameter of the routine that is not known."""
-    routine, names = way.updater, way.here.names
-    assert routine is not None
-    for k, (rate, every) in enumerate(zip(RATES, _gradients(way, supply), strict=True)):
-        own = copy.copy(supply)
-        own.made = {"lr": rate}
+class Asking:
+    """Writes the steps that one stepper is to take. Raises SpecError for a parameter that is not known."""
+
+    def __init__(self, way: Calls, stepper: Stepper, script: Script, supply: Supply, key: str) -> None:
+        self.way, self.s, self.script, self.supply = way, stepper, script, copy.copy(supply)
+        generator = numpy.random.default_rng(len(key))
+        wanted = _parameters(supply)
+        self.out = Stepped(stepper, {n: numpy.asarray(supply.array(n), dtype=float) for n in wanted}, [
+            [{n: generator.uniform(0.03, 0.12, supply.shape(n)) * generator.choice([-1, 1], supply.shape(n)) for n in wanted} for _ in range(STEPS)] for _ in RATES], key)
+
+    def all(self) -> Stepped:
+        """Every run: each array by itself where one is moved at a time."""
+        for k, (rate, every) in enumerate(zip(RATES, self.out.gradients, strict=True)):
+            layers = [[n for n in self.out.start if n[1:] == w[1:]] for w in self.out.start if w[0] == "W"]
+            for unit in [[n] for n in self.out.start] if self.s.alone else layers if self.s.layer else [list(self.out.start)]:
+                self._run(f"{self.out.key}/{k}", rate, every, unit)
+        return self.out
+
+    def _run(self, key: str, rate: float, every: list[dict[str, Any]], unit: list[str]) -> None:
+        s, script, supply = self.s, self.script, self.supply
+        if not s.net:
+            script.add("load", save="moves", **self.way.loading([s.root]))  # anew: the module may remember
+        supply.made, supply.key = {"lr": rate}, f"{key}/start"
+        self.way._keep(supply)
+        self.kept: dict[str, str] = {}  # parameter of the routine -> where its value is kept
+        if s.net:
+            init = self.way.owner.init if self.way.owner else None
+            given = {p: s.kind(p, init) for p in init.parameters} if init is not None else {}
+            self.way._construct(script, supply, {p: self._value(p, kind, init, rate, 0, {}, unit) for p, kind in given.items() if init and (kind in OPTIONS or kind == "betas")})
+            self.out.rated |= "lr" in given.values() or "lr" in self.way._attributes(supply).values()
+        elif s.maker is not None:
+            self._call(s.maker, f"moves.{s.root}", "opt", rate, 0, {}, unit)
+        target = f"net.{s.routine.name}" if s.net else "opt" if s.maker is not None and not s.routine.owner else f"opt.{s.routine.name}" if s.maker is not None else f"moves.{s.routine.name}"
         for t, arrays in enumerate(every):
-            key = f"{supply.key}/u{k}/{t}"
-            if way.owner is None or t == 0:
-                own.made = {"lr": rate}
-                way._keep(own)
-                if way.owner is not None:
-                    own.key = key
-                    way._construct(script, own)
-            given = {n: script.input(f"{key}/d{n}", a) for n, a in arrays.items()}
-            own.made |= {f"d:{n}": v for n, v in given.items()} | {"grads": {"dict": {key_: given[r] for key_, r in _keys(way) if r in given}}}
-            own.made |= {f"d:{letter}*": {"list": [given[n] for n in sorted(given) if n[0] == letter]} for letter in "Wb"}
-            if way.owner is not None:
-                _hand(way, script, own)
-            extra = {p: way._value("parameters", own, p) if names.role(p) == "parameters" else OPTIONS[p] for p in routine.parameters if names.role(p) == "parameters" or p in OPTIONS}
-            args, kwargs = arguments(routine, names, own, way.here.where(routine.node), extra=extra)
-            for j, value in enumerate(args):
-                script.add("let", save=f"u{j}", value=value)
-            script.add("call", target=f"{'net' if routine.owner else 'file'}.{routine.name}", args=[{"saved": f"u{j}"} for j in range(len(args))], kwargs=kwargs or None, save="r_update")
-            script.add("gather", value={"saved": "r_update"}, optional=True, **{"as": f"{key}/out"})
-            for j, p in enumerate(routine.parameters[:len(args)]):
-                role = names.role(p) or ""
-                if p not in OPTIONS and (role == "parameters" or role[:1] in ("W", "b") or role in names.known):
-                    script.add("gather", value={"saved": f"u{j}"}, **{"as": f"{key}/{p}"})
-            if way.owner is not None:
-                script.add("gather", value={"saved": "net"}, **{"as": f"{key}/net"})
+            given = {n: script.input(f"{key}/{t}/d{n}", arrays[n]) for n in unit}
+            if s.net:
+                self._hand(given)
+            for name in (n for n in s.around if n.startswith("pre")):
+                script.add("call", target=f"opt.{name}", args=[])
+            self._call(s.routine, target, "moved", rate, t, given, unit)
+            for name in (n for n in s.around if n.startswith("post")):
+                script.add("call", target=f"opt.{name}", args=[])
+            for n in unit:
+                if (place := self._place(n)) is not None:
+                    script.add("get", value={"saved": place}, optional=True, **{"as": f"{key}/{t}/{n}"})
+
+    def _call(self, routine: Routine, target: str, save: str, rate: float, t: int, given: Mapping[str, Any], unit: list[str]) -> None:
+        extra: dict[str, Any] = {}
+        for p in routine.parameters:
+            value = self._value(p, self.s.kind(p, routine), routine, rate, t, given, unit)
+            if value is not None:
+                extra[p] = value
+        args, kwargs = arguments(routine, self.s.names, self.supply, self.way.here.where(routine.node) if hasattr(routine.node, "lineno") else "", extra=extra)
+        self.script.add("call", target=target, args=args, kwargs=kwargs or None, save=save)
+        for p in self.kept if save == "moved" else ():
+            moving = self.s.kind(p) not in ("state", "count", "layer")
+            path = self.s.moved(p) if moving else self.s.after(p)
+            if path is not None:
+                self.script.add("let", save=self.kept[p], value={"saved": path_text(("moved", *path))})
+
+    def _value(self, p: str, kind: str, routine: Routine, rate: float, t: int, given: Mapping[str, Any], unit: list[str]) -> Any:
+        """The value of a parameter; None where it is left to its default, or to what is known elsewhere."""
+        if kind in OPTIONS and not (kind == "decay" and p in routine.optional):
+            self.out.given[kind] = OPTIONS[kind][1]
+            return OPTIONS[kind][1]
+        if kind == "betas":
+            self.out.given |= {n: OPTIONS[n][1] for n in ("beta1", "beta2")}
+            return {"tuple": [OPTIONS["beta1"][1], OPTIONS["beta2"][1]]}
+        if kind == "lr":
+            self.out.rated = True
+            return rate
+        if kind == "slope":
+            return given[unit[0]]
+        if kind == "grads":
+            return self._container(given, grads=p)
+        if kind.startswith("d:"):
+            return {"list": [given[n] for n in sorted(given) if n[0] == kind[2]]} if kind[-1] == "*" else given.get(kind[2:])
+        if kind == "name":
+            return unit[0]
+        if kind == "count" and self.s.after(p) is None:
+            return t + (not self.s.counts_itself)
+        if kind == "layer" and p in self.kept:
+            for attribute, role in self.s.layer.items():
+                if role[:2] == "d:" and f"{role[2]}{unit[0][1:]}" in given:
+                    self.script.add("set", path=f"{self.kept[p]}.{attribute}", value=given[f"{role[2]}{unit[0][1:]}"])
+        if p in self.kept:
+            return {"saved": self.kept[p]}
+        first = self._first(p, kind, unit, rate, given)
+        if first is not None or kind == "state" and self.s.after(p) is not None:  # what may be left out at first is given from then on
+            self.kept[p] = f"kept_{p}"
+        if first is None:
+            return None
+        self.script.add("let", save=self.kept[p], value=first)
+        return {"saved": self.kept[p]}
+
+    def _first(self, p: str, kind: str, unit: list[str], rate: float, given: Mapping[str, Any]) -> Any:
+        """What a parameter that is moved, or that remembers, is at the first step."""
+        if kind == "array":
+            return self.supply.leaf(unit[0])
+        if kind == "layer":  # a class of its own stands in for an object: its attributes can be read and set
+            values = {a: given[n] if r[0] == "d" else self.supply.leaf(n) for a, r in self.s.layer.items() if (n := f"{r[-1]}{unit[0][1:]}") in unit}
+            return {"call": "builtins.type", "args": ["Layer", {"tuple": []}, {"dict": values}]}
+        if kind == "parameters":
+            return self._container({n: self.supply.leaf(n) for n in unit})
+        if re.fullmatch(r"[Wb](\d+|\*)", kind) or kind in self.s.names.known:
+            return self.supply.known(kind)
+        if kind == "count":
+            return 0 if self.s.counts_itself else 1
+        if kind != "state" or p in self.s.routine.optional and not (self.s.alone and self.s.stems(p)):
+            return None
+        if not self.s.alone and (made := self._initial(p)) is not None:
+            return made
+        stems, zeros = self.s.stems(p), {n: self._zeros(n) for n in unit}
+        if self.s.alone and stems:
+            return {"dict": self._settings(p, stems, zeros[unit[0]], rate)}
+        if self.s.alone:
+            return zeros[unit[0]]
+        role = next((r for m in (re.fullmatch(r"(?:v|m|s|vel|velocity|cache|r|mom|sq|h)_?(d?[Wb]\w*)", p), re.fullmatch(r"(d?[Wb]\d+)_?\w+", p)) if m and (r := self.s.names.role(m[1]))), "")
+        if role.removeprefix("d:") in zeros:
+            return zeros[role.removeprefix("d:")]
+        nested = [k for k in stems if k and not (self.s.names.role(f"{k}1") or k.startswith("d"))]
+        if nested:
+            return {"dict": {k: (0 if k in COUNTERS else self._zeroed(zeros, [""])) for k in nested}}
+        return self._zeroed(zeros, stems)
+
+    def _zeroed(self, zeros: Mapping[str, Any], stems: list[str]) -> Any:
+        """A container of zeros by the keys of parameters, of gradients, or by place."""
+        if self.s.lists:
+            return {"list": list(zeros.values())}
+        keyed = {key: zeros[r] for key, r in self.way._keys if r in zeros}
+        own = {} if stems and all(k.startswith("d") for k in stems) else keyed
+        return {"dict": {**own, **({f"d{k}": v for k, v in keyed.items()} if any(k.startswith("d") or not k for k in stems) else {})}}
+
+    def _settings(self, p: str, stems: list[str], zeros: Any, rate: float) -> dict[str, Any]:
+        """A dictionary of options and of what is remembered, for one array: options in our numbers, and zeros for what the code does not begin itself."""
+        out: dict[str, Any] = {}
+        for key in stems:
+            option = ROLE_OF.get(plain(key), "")
+            begun = re.search(rf"(get|setdefault)\(['\"]{re.escape(key)}['\"]|['\"]{re.escape(key)}['\"] not in {p}", self.s.text)
+            if self.s.names.role(key) == "lr" or option:
+                out[key] = rate if not option or option == "share" and plain(key) == "alpha" else OPTIONS[option][1]
+                self.out.rated |= out[key] == rate
+                self.out.given |= {option: out[key]} if option and out[key] != rate else {}
+            elif not begun:
+                out[key] = 0 if plain(key) in COUNTERS else zeros
+        return out
+
+    def _zeros(self, n: str) -> Any:
+        return {"call": "np.zeros", "args": [list(self.supply.shape(n))]}
+
+    def _initial(self, p: str) -> Any:
+        """What a function of the file returns that prepares it: v, s = initialize_adam(parameters)."""
+        for r in routines(self.way.here.code.tree):
+            path = next((path for path, label in r.returns.items() if plain(label) == plain(p)), None)
+            prepares = r.name != self.s.routine.name and re.search("init|zero|creat|make|start", plain(r.name))
+            if path is not None and prepares and all(self.s.names.role(q) == "parameters" for q in r.parameters):
+                self.script.add("load", save="before", **self.way.loading([r.name]))
+                made = [self.way._value("parameters", self.supply, q) for q in r.parameters]
+                self.script.add("call", target=f"before.{r.name}", args=made, save="first")
+                return {"saved": path_text(("first", *path))}
+        return None
+
+    def _container(self, values: Mapping[str, Any], grads: str = "") -> Any:
+        """Parameters or gradients as one value: a list, pairs, or a dictionary with the keys of the file."""
+        if self.way.pairs[0]:
+            return {"list": [{"tuple": [values[n] for n in pair if n in values]} for pair in self.way.pairs[0]]}
+        if self.s.lists:
+            return {"list": list(values.values())}
+        before = "d" if grads and any(k.startswith("d") for k in self.s.stems(grads)) else ""
+        found = {before + key: values[r] for key, r in self.way._keys if r in values}
+        return {"tuple": list(found.values())} if not grads and self.way._unpacked() else {"dict": found}
+
+    def _place(self, n: str) -> str | None:
+        """Where a parameter is after a step."""
+        for p, at in self.kept.items():
+            kind = self.s.kind(p, self.s.routine if p in self.s.routine.parameters else self.s.maker)
+            if kind in ("array", n):
+                return at
+            if kind == "layer":
+                return next((f"{at}.{a}" for a, role in self.s.layer.items() if role == n[0]), None)
+            if kind == f"{n[0]}*":
+                return f"{at}[{int(n[1:]) - 1}]"
+            if kind == "parameters" and self.way.pairs[0]:
+                return next(f"{at}[{i}][{pair.index(n)}]" for i, pair in enumerate(self.way.pairs[0]) if n in pair)
+            if kind == "parameters":
+                return f"{at}[{list(self.out.start).index(n)}]" if self.s.lists else next((path_text((at, key)) for key, r in self.way._keys if r == n), None)
+        return next((path_text(("net", *path)) for path, r in self.way._attributes(self.supply).items() if r == n), None) if self.s.net else None
+
+    def _hand(self, given: Mapping[str, Any]) -> None:
+        """Put gradients where the object keeps its own."""
+        assert self.way.owner is not None
+        returned = [str(p[-1]) for p in (self.way.backward.returns if self.way.backward else {})]
+        before = "d" if any(r.startswith("d") for r in returned) or re.search(r"""["']d[Wb"'{%]""", self.s.text) else ""
+        made = {f"d:{n}": v for n, v in given.items()} | {"grads": {"dict": {before + key: given[r] for key, r in self.way._keys if r in given}}}
+        made |= {f"d:{letter}*": {"list": [given[n] for n in sorted(given) if n[0] == letter]} for letter in "Wb"}
+        done: list[Path] = []
+        for path in sorted(self.way.owner.attributes, key=len):
+            role = gradient_at(self.s.names, path)
+            if role in made and -1 not in path and not str(path[-1]).endswith("%") and not any(path[:len(d)] == d for d in done):
+                self.script.add("set", path=path_text(("net", *path)), value=made[role])
+                done.append(path)
 
 
-def _names(supply: Supply) -> list[str]:
+def _parameters(supply: Supply) -> list[str]:
     """The parameters that stand alone in the file's layout."""
     within = supply.plain.depth and supply.layout.bias in ("first", "last")
     return [n for n in supply.plain.network.names("parameter") if n in supply.leaves and not (within and n[0] == "b")]
 
 
-def _gradients(way: Calls, supply: Supply) -> list[list[dict[str, Any]]]:
-    """Gradients of unit size for every step at every learning rate, all different."""
-    generator = numpy.random.default_rng(len(supply.key))
-    return [[{n: generator.uniform(0.3, 1.2, supply.shape(n)) * generator.choice([-1, 1], supply.shape(n)) for n in _names(supply)} for _ in range(STEPS if way.owner else 1)]
-            for _ in RATES]
-
-
-def _keys(way: Calls) -> list[tuple[str, str]]:
-    """The keys of a dictionary of gradients: dW1, or W1 where no key of the routine, nor of what backward returns, begins with d."""
-    assert way.updater is not None
-    written = [c.value for c in ast.walk(way.updater.node) if isinstance(c, ast.Constant) and isinstance(c.value, str) and c.value != ast.get_docstring(way.updater.node, clean=False)]
-    returned = [str(p[-1]) for p in (way.backward.returns if way.backward else {}) if p and isinstance(p[-1], str)]
-    before = "d" if any(w.startswith("d") for w in [*written, *returned]) else ""
-    return [(before + key, role) for key, role in way._keys]
-
-
-def _hand(way: Calls, script: Script, supply: Supply) -> None:
-    """Put gradients where the object keeps its own."""
-    assert way.owner is not None
-    done: list[Path] = []
-    for path in sorted(way.owner.attributes, key=len):
-        role = gradient_at(way.here.names, path)
-        if role in supply.made and -1 not in path and not str(path[-1]).endswith("%") and not any(path[:len(d)] == d for d in done):
-            script.add("set", path=path_text(("net", *path)), value=supply.made[role])
-            done.append(path)
-
-
-def read(way: Calls, supply: Supply, arrays: Mapping[str, Any]) -> tuple[Moved, ...]:
-    """What the parameters became; nothing where the steps did not run."""
-    assert way.updater is not None
+def add(way: Calls, script: Script, supply: Supply) -> list[Stepped]:
+    """The steps of everything in a file that applies gradients; what takes a parameter that is not known is left out, with a note."""
+    taken = [r.name for r in (way.forward, way.loss, way.backward, way.after) if r is not None]
     out = []
-    start = {n: numpy.asarray(supply.array(n), dtype=float) for n in _names(supply)}
-    for k, (rate, every) in enumerate(zip(RATES, _gradients(way, supply), strict=True)):
-        claimed = tuple(_claimed(way, {key.removeprefix(before): a for key, a in arrays.items() if key.startswith(before)}, list(start))
-                        for before in (f"{supply.key}/u{k}/{t}/" for t in range(len(every))))
-        out.append(Moved(rate, start, tuple(every), claimed))
-    return tuple(out) if all(any(c) for m in out for c in m.claimed) else ()
+    for k, s in enumerate(steppers(way.here.code.tree, way.here.names, way.owner, taken)):
+        before = len(script.steps)
+        try:
+            out.append(replace(Asking(way, s, script, supply, f"{supply.key}/u{k}").all(), point=f"{supply.point} moved {k}"))
+        except SpecError as e:
+            del script.steps[before:]
+            note = f"the update is not judged: {e.sentence}"
+            way.notes += [note] * (note not in way.notes)
+        for step in script.steps[before:]:
+            step["point"] = f"{supply.point} moved {k}"
+    return out
 
 
-def _claimed(way: Calls, arrays: Mapping[str, Any], wanted: list[str]) -> dict[str, Any]:
-    """The parameters after a step: those returned first, then what was changed in place, then those of the object."""
-    assert way.updater is not None
-    found: dict[str, Any] = {}
-    for tag in ("out", *way.updater.parameters, "net"):
-        for key, array in arrays.items():
-            if key.startswith((f"{tag}[", f"{tag}.")) or key == tag:
-                path: tuple[Part, ...] = parts(key[len(tag):])
-                told = (way.updater.returns.get(path),) if tag == "out" and path in way.updater.returns else path if tag in ("out", "net") else (tag, *path)
-                role = way.here.names.of([p for p in told if p is not None]) if told and told[0] is not None else None
-                if role in wanted:
-                    found.setdefault(str(role), numpy.asarray(array, dtype=float))
-    return found
+def results(script: Script, outcome: Any, every: Sequence[Stepped]) -> tuple[Stepped, ...]:
+    """What came of all steps, or why one of them failed."""
+    failed: dict[Any, Mapping[str, Any]] = {}
+    for step, report in zip(script.steps, outcome.steps, strict=False):
+        if report["status"] == "failed" and not step.get("optional"):
+            failed.setdefault(step.get("point"), report)
+    return tuple(replace(s, stopped=failed.get(s.point), moved=() if s.point in failed else s.read(outcome.arrays)) for s in every)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,7 +16,7 @@ from .names import parts
 from .rewriting import bound, needs, one_pass
 from .routines import FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, called_for_each, calls, classes, counts, gives_gradients, gradient_labels, is_layer, moves, own
 from .routines import pairs as pairs_of
-from .routines import per_example, pick, routines, stores, updater
+from .routines import per_example, pick, routines, stores
 from .setting import Interface, Needs, Setting, fixed_rate
 
 
@@ -28,7 +29,6 @@ class Calls(Interface):
     loss: Routine | None = None
     backward: Routine | None = None
     after: Routine | None = None
-    updater: Routine | None = None  # applies gradients that it is given
     edits: list[tuple[ast.AST, str]] = field(default_factory=list)
     locals: tuple[str, ...] = ()
 
@@ -40,7 +40,7 @@ class Calls(Interface):
     @property
     def called(self) -> list[Routine]:
         """The functions that are called, one after another."""
-        return [r for r in (self.forward, self.loss, self.backward, self.after, self.updater) if r]
+        return [r for r in (self.forward, self.loss, self.backward, self.after) if r]
 
     def roots(self) -> list[str]:
         """What must be loaded."""
@@ -218,10 +218,10 @@ class Calls(Interface):
 
     # ------------------------------------------------------------ objects
 
-    def _construct(self, script: Script, supply: Supply) -> None:
+    def _construct(self, script: Script, supply: Supply, extra: Mapping[str, Any] | None = None) -> None:
         assert self.owner is not None
         init = self.owner.init
-        args, kwargs = arguments(init, self.here.names, supply, self.here.where(init.node)) if init else ([], {})
+        args, kwargs = arguments(init, self.here.names, supply, self.here.where(init.node), extra=extra) if init else ([], {})
         script.add("call", target=f"file.{self.owner.name}", args=args, kwargs=kwargs or None, save="net")
         for path, role in self._attributes(supply).items():
             at = path_text(("net", *path))
@@ -285,7 +285,6 @@ def functions(here: Setting) -> Interface | None:
     if way.forward is not None and way.loss is way.forward:
         way.loss = None
     way.each = called_for_each(here.code.tree, backward.name, names)
-    way.updater = updater(others, names)
     called = [r.name for r in (way.forward, backward) if r]
     way.spoken = f"function{'s' * (len(called) > 1)} " + " and ".join(f"{n}()" for n in called) + (f", which {outer.name}() returns" if outer else "")
     return way
@@ -320,7 +319,7 @@ def objects(here: Setting, *, trained: bool = False) -> Interface | None:
     way = Calls(here, here.layouts(), owner=owner, forward=pick(others, FORWARD, names, "forward"), loss=pick(others, LOSS, names, "loss"))
     if backward is not None and (gradient_labels(backward, names) or kept_gradients) and not here.adapter.recover_from_update:
         way.backward = backward
-        way.order, way.updater = ("backward", "net"), updater(others, names, owner)
+        way.order = ("backward", "net")
     else:
         way.update, way.order = True, ()
         moving = [m for m in methods.values() if moves(m.node, names)]

@@ -17,7 +17,7 @@ from mpmath import mp
 from ..derive import Derivation, derive
 from ..errors import CheckError
 from ..language.arithmetic import MP, Arithmetic, Matrix
-from ..optimizers import AFTER, BEFORE, Optimizer, Schedule, formula, read
+from ..optimizers import AFTER, BEFORE, Optimizer, Schedule, formula
 from ..problem import Problem
 from ..proof.probe import Draw, kinks
 from ..proof.prove import SYMPY
@@ -123,7 +123,7 @@ def check_first(row: Optimizer) -> None:
 
 def _first_agrees(row: Optimizer) -> bool:
     names, after = combined(row)
-    claim = SYMPY.scalar(read(row, row.first, frozenset()), {n: sp.Symbol(n, real=True) for n in names})
+    claim = SYMPY.scalar(row.tree(row.first), {n: sp.Symbol(n, real=True) for n in names})
     meaning: dict[Any, Any] = {sp.Symbol("t", real=True): 1}
     meaning |= {sp.Symbol(s + BEFORE, real=True): SYMPY.number(v) for s, v in row.states.items()}
     for name, option in row.options.items():

@@ -16,7 +16,7 @@ from ..latex import Printer, letter, number
 from ..lectures.descent import Comparison, Moment, Path, comparison, whole_path
 from ..lectures.quadratic import flat
 from ..network import Symbol, entry_symbols, from_equations
-from ..optimizers import AFTER, BEFORE, OPTIMIZERS, formula, read
+from ..optimizers import AFTER, BEFORE, OPTIMIZERS, formula
 from ..reading.plans import Plan, planned
 from ..values import DIGITS, as_data
 from .descentfigure import figure
@@ -109,7 +109,7 @@ def _equations(sheet: Sheet, plan: Plan) -> list[Section]:
     given = [TexLine(start[0].left, r",\quad ".join([start[0].right, *(f"{x.left}={x.right}" for x in start[1:])]))] if start else []
     if row.first == row.equations["w"]:  # nothing is remembered, so the first step is like every other
         return [Section(row.title, " ".join([*said, source]), (*lines, *given), checked="proved", data=data)]
-    one = TexLine(first.name("w" + AFTER), first(read(row, row.first, frozenset())))
+    one = TexLine(first.name("w" + AFTER), first(row.tree(row.first)))
     return [Section(row.title, " ".join(said), tuple(lines), checked="proved", data=data),
             Section(f"{row.title}: its convention", f"{source} The first step in one formula:", (*given, one), checked="proved")]
 

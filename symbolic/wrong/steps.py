@@ -1,87 +1,57 @@
-"""Optimizers with one wrong equation.
+"""Optimizers with one wrong equation: what is replaced in which of them.
 
 >>> from ..optimizers import OPTIMIZERS
->>> wrong = uncorrected(OPTIMIZERS["adam"])
->>> wrong.equations["m_hat"], uncorrected(OPTIMIZERS["momentum"])
+>>> wrong = edited(("hat", "/.*", ""))
+>>> wrong(OPTIMIZERS["adam"]).equations["m_hat"], wrong(OPTIMIZERS["momentum"])
 ('m', None)
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
 from ..network import Network
 from ..optimizers import Optimizer
 from .changes import Changed, RowChange, Ways
 
+Edit: TypeAlias = tuple[str, str, str]  # which equations (w, hat, state, the name of one, or all), a pattern, what stands there instead
+G = r"(?<!\w)g(?!\w)"  # the gradient
 
-def stepped(change: RowChange) -> Ways:
-    """Another equation of the optimizer, whatever the network."""
+
+def edited(*edits: Edit) -> RowChange:
+    """All replacements at once; nothing where the first of them finds nothing."""
+    def change(row: Optimizer) -> Optimizer | None:
+        equations = dict(row.equations)
+        for k, (which, pattern, by) in enumerate(edits):
+            found = {t: re.sub(pattern.replace("TARGET", t), by, s) for t, s in equations.items() if _meant(row, t, which)}
+            if not k and all(equations[t] == s for t, s in found.items()):
+                return None
+            equations |= found
+        return replace(row, equations=equations)
+
+    return change
+
+
+def _meant(row: Optimizer, target: str, which: str) -> bool:
+    return which in ("", target) or (which == "state" and target in row.states) or (which == "hat" and target.endswith("_hat"))
+
+
+def each(*edits: Edit) -> Ways:
+    """Every replacement by itself, whatever the network."""
+    return made(*(edited(e) for e in edits))
+
+
+def made(*changes: RowChange) -> Ways:
+    """Other equations of the optimizer, whatever the network."""
     def ways(network: Network) -> Iterator[Changed]:
-        yield Changed({}, row=change, equations=())
+        yield from (Changed({}, row=change, equations=()) for change in changes)
 
     return ways
 
 
-def _with(row: Optimizer, change: Callable[[str, str], str]) -> Optimizer | None:
-    """A row with other equations; None where none of them changes."""
-    equations = {target: change(target, source) for target, source in row.equations.items()}
-    return None if equations == dict(row.equations) else replace(row, equations=equations)
-
-
-def uncorrected(row: Optimizer) -> Optimizer | None:
-    """Running averages used as they are, though they start at 0."""
-    return _with(row, lambda target, source: source.split("/")[0] if target.endswith("_hat") else source)
-
-
-def corrected_upside_down(row: Optimizer) -> Optimizer | None:
-    """Averages multiplied by what they are to be divided by."""
-    return _with(row, lambda target, source: source.replace("/", "*") if target.endswith("_hat") else source)
-
-
-def gradient_again(row: Optimizer) -> Optimizer | None:
-    """The step multiplied by the gradient once more."""
-    return _with(row, lambda target, source: f"w + ({source} - w)*g" if target == "w" else source)
-
-
-def backwards(row: Optimizer) -> Optimizer | None:
-    """The step taken in the other direction."""
-    return _with(row, lambda target, source: f"w - ({source} - w)" if target == "w" else source)
-
-
-def epsilon_moved(row: Optimizer) -> Optimizer | None:
-    """Epsilon inside the root in place of beside it, or the other way round."""
-    def change(target: str, source: str) -> str:
-        inside = re.sub(r"sqrt\((\w+)\) \+ epsilon", r"sqrt(\1 + epsilon)", source)
-        return inside if inside != source else re.sub(r"sqrt\((\w+) \+ epsilon\)", r"(sqrt(\1) + epsilon)", source)
-
-    return _with(row, change)
-
-
-def root_forgotten(row: Optimizer) -> Optimizer | None:
-    """Divided by the average of the squares, not by its root."""
-    return _with(row, lambda target, source: re.sub(r"sqrt\((\w+)\)", r"\1", source) if target == "w" else source)
-
-
-def share_forgotten(row: Optimizer) -> Optimizer | None:
-    """The new gradient added whole to a running average."""
-    return _with(row, lambda target, source: re.sub(r"\(1 - (beta\d?|rho)\)\*", "", source) if target in row.states else source)
-
-
-def memory_lost(row: Optimizer) -> Optimizer | None:
-    """What the steps before have left is forgotten."""
-    return _with(row, lambda target, source: re.sub(rf"(?<!\w){target}(?!\w)", "0", source) if target in row.states else source)
-
-
-def decay_forgotten(row: Optimizer) -> Optimizer | None:
-    """Weights that do not shrink by themselves."""
-    return _with(row, lambda target, source: source.replace(" + lam*w", ""))
-
-
-def decay_in_gradient(row: Optimizer) -> Optimizer | None:
-    """What shrinks the weights added to the gradient, and so into the averages."""
-    if "lam" not in row.options:
-        return None
-    return _with(row, lambda target, source: re.sub(r"(?<!\w)g(?!\w)", "(g + lam*w)", source) if target in row.states else source.replace(" + lam*w", ""))
+def stale(row: Optimizer) -> Optimizer | None:
+    """The parameter moved before the memory takes in the gradient."""
+    return replace(row, equations=dict(sorted(row.equations.items(), key=lambda e: e[0] in row.states))) if row.states else None
