@@ -80,7 +80,7 @@ class Run:
 
 
 class Session:
-    """Checks files against one subject; the points are drawn once for all of them. Without a subject only scalar engines can be checked."""
+    """Checks files against one subject; the points are drawn once for all of them. Without a subject only scalar engines and optimizers can be checked."""
 
     def __init__(self, subject: Subject | None, options: Options | None = None) -> None:
         self.subject, self.options = subject, options or Options()
