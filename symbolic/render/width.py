@@ -37,7 +37,6 @@ def _setter(size: float) -> Setter:
     return Setter(size)
 
 
-@lru_cache(maxsize=512)
 def _of(formula: str, size: float, style: int = 0) -> Box:
     return _box(_DIGIT.sub("0", formula), size, style)
 
