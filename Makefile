@@ -5,7 +5,7 @@ BIN   := .venv/bin
 SETUP := sh .ci/setup.sh
 FILES := pyproject.toml .ci/setup.sh
 
-.PHONY: demo test clean
+.PHONY: demo test lint clean
 
 demo: .venv/demo.stamp
 	@$(SETUP) tex
@@ -16,6 +16,11 @@ demo: .venv/demo.stamp
 test: .venv/test.stamp
 	@$(SETUP) tex poppler letters
 	$(BIN)/python -m pytest -n auto
+
+# Style and types, for who changes the code: needs ruff and mypy (pip install ruff mypy); not a part of `make test`.
+lint:
+	ruff check symbolic tests benchmarks
+	mypy symbolic
 
 # Removes what was built, never what a person wrote: of output/ only what git ignores there.
 clean:

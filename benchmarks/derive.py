@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 
 from symbolic import expr as ex
-from symbolic.language.arithmetic import entries
 from symbolic.derive import Derivation, derive, passes
-from symbolic.lesson import plan
-from symbolic.rules import RULES
+from symbolic.language.arithmetic import entries
 from symbolic.layers import stack
+from symbolic.lesson import plan
 from symbolic.network import LayerPlan, Network, scalarize
+from symbolic.rules import RULES
 from symbolic.values import DIGITS
 from symbolic.verify import certify
 
@@ -96,7 +96,7 @@ def one_shot(depth: int, width: int = WIDTH) -> tuple[float, int]:
     return spent, sum(int(sp.count_ops(g)) for g in found) if depth < 4 else 0
 
 
-def _child(depth: int, out: "multiprocessing.Queue[tuple[float, int]]") -> None:
+def _child(depth: int, out: multiprocessing.Queue[tuple[float, int]]) -> None:
     out.put(one_shot(depth))
 
 

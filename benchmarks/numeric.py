@@ -322,8 +322,7 @@ print(W.grad)
 
 
 def deriving() -> Iterator[Row]:
-    from derive import bare, limited_one_shot, operations, recorded
-    from derive import network as deep
+    from derive import bare, limited_one_shot, network as deep, operations, recorded
 
     from symbolic.derive import derive
     from symbolic.network import scalarize
@@ -347,7 +346,7 @@ def crossover() -> None:
         for samples in (1, 2, 4, 8):
             _, net, values = model([units, units, units], "sigmoid", "sigmoid", "half_squared_error", samples)
             both = {b: compile(net, backend=b) for b in ("floats", "buffers")}
-            times = seconds(Row("", {b: lambda c=c: c(values) for b, c in both.items()}), 3)
+            times = seconds(Row("", {b: lambda c=c, values=values: c(values) for b, c in both.items()}), 3)
             print(f"{f'{units}-{units}-{units}, batch {samples}':<20} {work(both['floats'].program):>10} {times['floats'] * 1e6:>10.1f} {times['buffers'] * 1e6:>10.1f}")
 
 

@@ -199,8 +199,10 @@ def _slid(e: Expr, i: str | None, j: str | None, taken: frozenset[str]) -> Expr:
         over += [(letter, size)] if letter and not only else []
     at[over_role] = (letters[0], letters[1])
     at.update(_third(how, at))
-    parts = [entry(x, *(k if d != 1 else None for k, d in zip(at[role], how.shape(role), strict=True)), taken)
-             for x, role in zip(e.args, how.takes, strict=True)]
+    parts = []
+    for x, role in zip(e.args, how.takes, strict=True):
+        p, q = (k if d != 1 else None for k, d in zip(at[role], how.shape(role), strict=True))
+        parts.append(entry(x, p, q, taken))
     body = _times(parts[0], parts[1])
     return _sum(body, tuple(over)) if over else body
 

@@ -377,7 +377,8 @@ class Printer:
         if x.op == "sym":
             return self.name(x.data, e.data)
         if x.op == "grad":
-            return self.grad(*x.data, e.data)
+            of, wrt = x.data
+            return self.grad(of, wrt, e.data)
         if not e.data:  # a single value has no index
             return self.show(x, ATOM)
         body = self.show(x, 0)

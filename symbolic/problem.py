@@ -190,7 +190,8 @@ def _portion(spec: Spec, examples: tuple[int, ...]) -> Spec:
     def chosen(given: Mapping[str, Any]) -> dict[str, Any]:
         return {name: tuple(rows[k] for k in examples) for name, rows in given.items()}
 
-    every = len(next(iter(spec.inputs.values())))
+    (rows,) = list(spec.inputs.values())[:1]
+    every = len(rows) if isinstance(rows, tuple) else 1
     layers = [layer.model_copy(update=chosen({"mask": layer.mask})) if isinstance(layer.mask, tuple) and isinstance(layer.mask[0], tuple) and len(layer.mask) == every
               else layer for layer in spec.layers]  # a mask of one row an example
     return spec.model_copy(update={"inputs": chosen(spec.inputs), "targets": chosen(spec.targets), "layers": layers})

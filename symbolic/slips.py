@@ -299,8 +299,8 @@ class Suspects:
         turns = (_VALUE,) if isinstance(key, str) else (_UPDATE, _GRADIENT) if key[0] is None else (_GRADIENT,)
         for slip in (s for kinds in turns for s in SLIPS.values() if s.kind in kinds):
             for working in self._of(slip):
-                answers = takewhile(lambda m: m is not None, (self._agreeing(working, key, case) for case in cases))
-                if len(found := list(answers)) == len(cases) and any(not same(m, t) for m, t in zip(found, self._truth(key, cases), strict=True)):
+                found = [m for m in takewhile(lambda m: m is not None, (self._agreeing(working, key, case) for case in cases)) if m is not None]
+                if len(found) == len(cases) and any(not same(m, t) for m, t in zip(found, self._truth(key, cases), strict=True)):
                     return slip, working.said
         return None
 

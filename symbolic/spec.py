@@ -146,7 +146,11 @@ class Layer(_Part):
     vocabulary: Whole | None = Field(default=None, description="embedding: how many words there are.")
     causal: Truth = Field(default=False, description="attention: a position sees itself and those before it.")
     project: Truth = Field(default=False, description="attention: multiply the result by weights of its own, back to the size of the input.")
-    _with_alpha = model_validator(mode="before")(classmethod(lambda cls, data: choices.with_alpha(data)))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_alpha(cls, data: Any) -> Any:
+        return choices.with_alpha(data)
 
 
 _SAMPLES: list[Any] = [

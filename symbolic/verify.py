@@ -196,7 +196,8 @@ class _Checker:
             self._compare(self._directed(scene, line.rhs, local), expected, shown.of, shown.wrt, line.rhs)
         elif line.kind == "local" and line.lhs is not None and line.lhs.op == "partial":
             (got,), = entries(scene.resize(line.rhs), local.env, MP)
-            self._compare(got, local.env[line.lhs.data][0][0], *line.lhs.data[:2], line.rhs)
+            of, wrt = line.lhs.data[:2]
+            self._compare(got, local.env[line.lhs.data][0][0], of, wrt, line.rhs)
         elif line.kind == "jacobian" and line.lhs is not None:
             self._as_a_matrix(scene, line, line.lhs, local.env)
         elif line.kind == "local" and line.lhs is not None:
@@ -215,7 +216,8 @@ class _Checker:
         if line.over and line.lhs is not None:
             for places in itertools.product(*(range(int(d)) for _, d in line.over)):
                 at = {letter: p for (letter, _), p in zip(line.over, places, strict=True)}
-                self._compare(*(at_index(scene.resize(x), env, at, MP) for x in (line.rhs, line.lhs)), shown.of, shown.wrt, line.rhs)
+                right, left = (at_index(scene.resize(x), env, at, MP) for x in (line.rhs, line.lhs))
+                self._compare(right, left, shown.of, shown.wrt, line.rhs)
             return
         i, j = line.free
         if line.kind == "forward" and line.lhs is not None:

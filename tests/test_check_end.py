@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -82,7 +82,7 @@ PLANTED: dict[str, list[tuple[str, str, str]]] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def session(name: str, mend: bool = False) -> Session:
     file = FILES[name]
     made = Blueprint.of(network(file.net, file.loss, rows=file.rows, reduction=file.reduction), loss_of(file.loss), reduction=file.reduction)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy
@@ -46,7 +46,7 @@ NETWORKS = {"two": TWO, "labels": LABELS, "classes": CLASSES, "shares": SHARES, 
             "normed": NORMED, "recurrent": RECURRENT, "image": IMAGE, "shared": SHARED, "calculus": CALCULUS, "matrices": MATRICES}
 
 
-@lru_cache(maxsize=None)
+@cache
 def chosen(name: str) -> list[Point]:
     """Points that share one network: what a diagnosis is made from, with regularization on where there is any."""
     found = points(NETWORKS[name], 3)

@@ -179,7 +179,8 @@ def _gradescope(reports: Sequence[Data], paper: Paper) -> bytes:
     broken = d["exit_status"] > 1
     made = {"score": round(0.0 if broken else sum(each for _, passed, _ in found if passed), 4), "output": terminal(d), "output_format": "text", "visibility": "visible",
             "stdout_visibility": "hidden",
-            "tests": [{"name": name, "score": round(each if passed and not broken else 0.0, 4), "max_score": round(each, 4), "status": "passed" if passed and not broken else "failed", "output": said}
+            "tests": [{"name": name, "score": round(each if passed and not broken else 0.0, 4), "max_score": round(each, 4),
+                       "status": "passed" if passed and not broken else "failed", "output": said}
                       for name, passed, said in found]}
     return (json.dumps(made, indent=2, ensure_ascii=False) + "\n").encode()
 

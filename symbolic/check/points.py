@@ -245,7 +245,8 @@ def draw(b: Blueprint, network: Network, label: str, seed: int, lambdas: Mapping
         leaves.update({n: matrix([[float(v) for v in row] for row in cells]) for n, cells in network.constants.items()})
         leaves.update({n: numpy.array([[v]]) for n, v in lambdas.items()})
         for s in (s for s in network.symbols.values() if s.kind in ("input", "target", "parameter", "constant") and s.name not in leaves):
-            leaves[s.name] = _numbers(generator, s, tuple(examples if isinstance(d, str) else int(d) for d in s.shape) or (1, 1), b, attempt)
+            rows, columns = (examples if isinstance(d, str) else int(d) for d in s.shape or (1, 1))
+            leaves[s.name] = _numbers(generator, s, (rows, columns), b, attempt)
         missed = _misses(network, leaves)
         if missed is None:
             continue

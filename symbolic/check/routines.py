@@ -26,8 +26,8 @@ FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 FORWARD = ("forward", "forwardpropagation", "forwardprop", "forwardpass", "feedforward", "lmodelforward", "modelforward", "networkforward", "propagateforward",
            "fwd", "forwardpropagate", "predict", "nn", "network", "runforward", "forwardprob")
 BACKWARD = ("backward", "backpropagation", "backprop", "backwardpropagation", "backwardpass", "backpropagate", "backwardprop", "lmodelbackward", "modelbackward",
-            "computegradients", "computegradient", "gradients", "gradient", "getgradients", "grad", "grads", "bwd", "propagate", "lossandgrad", "lossandgradients", "lossandgrads", "lossgrad",
-            "costfunction", "nncostfunction", "lossfun", "calculategradients", "calcgradients", "computegrads", "backwards", "propagatebackward")
+            "computegradients", "computegradient", "gradients", "gradient", "getgradients", "grad", "grads", "bwd", "propagate", "lossandgrad", "lossandgradients", "lossandgrads",
+            "lossgrad", "costfunction", "nncostfunction", "lossfun", "calculategradients", "calcgradients", "computegrads", "backwards", "propagatebackward")
 LOSS = ("loss", "computeloss", "computecost", "cost", "lossfunction", "costfunction", "lossfn", "mse", "mseloss", "bce", "bceloss", "crossentropy", "crossentropyloss",
         "binarycrossentropy", "calculateloss", "calcloss", "j", "error", "meansquarederror", "getcost", "lossmse")
 UPDATE = ("update", "updateparameters", "updateparams", "updateweights", "step", "applygradients", "gradientdescent", "gradientdescentstep", "optimize", "updateparametersgd")

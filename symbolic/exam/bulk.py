@@ -125,7 +125,8 @@ class _Run:
 
     def _is_done(self, s: Student) -> bool:
         was, count = self.known.papers.get(s.id), len(self.job.exam.entries)
-        return was is not None and not was.lacking and {len(was.tries), len(was.first), len(was.prints)} == {count} and (was.name, was.large) == (s.name, s.large) and self.known.done(self.folder, s.id, list(paths(self.job, s).values()))
+        return was is not None and not was.lacking and {len(was.tries), len(was.first), len(was.prints)} == {count} and (was.name, was.large) == (s.name, s.large) \
+            and self.known.done(self.folder, s.id, list(paths(self.job, s).values()))
 
     def fail(self, s: Student, sentence: str) -> None:
         """One paper that cannot be made."""

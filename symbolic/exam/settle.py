@@ -69,7 +69,7 @@ def settle(first: Sequence[Sequence[Fingerprint] | None], fixed: Sequence[tuple[
         elif prints is None:
             out.tries.append(None)
         else:
-            found = [_choose(problems[place], f, before[place] if before else None, lambda t, place=place: redraw(k, place, t))  # type: ignore[misc]
+            found = [_choose(problems[place], f, before[place] if before else None, lambda t, k=k, place=place: redraw(k, place, t))  # type: ignore[misc]
                       for place, f in enumerate(prints)]
             out.twins += [(k, place) for place, (_, _, twin, _) in enumerate(found) if twin]
             out.alike += [(k, place) for place, (_, _, _, same) in enumerate(found) if same]

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
@@ -60,7 +60,7 @@ class Processes:
     def each(self, function: Callable[..., Any], tasks: Iterable[Task]) -> Iterator[Found]:
         """What a function makes of every task."""
         source = enumerate(tasks)
-        broken: list[tuple[int, Task]] | None = []
+        broken: list[tuple[int, Task]] | None = []  # None: there are no more tasks
         while broken is not None:
             broken = yield from self._pool(function, source, self.count)
             for k, task in broken or ():  # whichever of these killed its process is found by itself
@@ -71,7 +71,7 @@ class Processes:
     def close(self) -> None:
         """Nothing is left open: every pool ends with its tasks."""
 
-    def _pool(self, function: Callable[..., Any], source: Iterator[tuple[int, Task]], count: int) -> Iterator[Any]:
+    def _pool(self, function: Callable[..., Any], source: Iterator[tuple[int, Task]], count: int) -> Generator[Found, None, list[tuple[int, Task]] | None]:
         """Tasks in one pool, until there are no more (None) or a process dies: then those that were under way."""
         # A forked process has the proofs and tables of this one; where forking is not safe, each makes its own.
         context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")

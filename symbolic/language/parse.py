@@ -306,7 +306,7 @@ class _Reader:
             if k.arg != "axis" or name not in (*REDUCTIONS, *VECTOR_FUNCTIONS):
                 raise SpecError(f"{name} has no option {k.arg!r} in {shorten(self.source)!r}",
                                 hint=f"axis= belongs to sum, mean, max, min, {', '.join(list(VECTOR_FUNCTIONS)[:-1])} and {list(VECTOR_FUNCTIONS)[-1]}")
-            if not isinstance(k.value, ast.Constant) or k.value.value not in (0, 1) or isinstance(k.value.value, bool):
+            if not isinstance(k.value, ast.Constant) or not isinstance(k.value.value, int | float) or k.value.value not in (0, 1) or isinstance(k.value.value, bool):
                 raise SpecError(f"axis must be 0 (down the rows) or 1 (along the columns) in {shorten(self.source)!r}")
             return int(k.value.value)
         return None

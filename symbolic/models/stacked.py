@@ -27,7 +27,7 @@ def plan_of(layer: Layer, spec: Spec, index: int) -> LayerPlan:
     """The plan of a checked layer; an embedding takes its indices from the input."""
     options = {key: getattr(layer, key) for key in (*LAYERS[layer.type].options, "alpha") if key in layer.model_fields_set}
     if LAYERS[layer.type].reads == "indices" and index == 0:
-        (x,) = spec.inputs.values()
+        x: Any = next(iter(spec.inputs.values()))
         options["ids"] = [int(v) for v in x] if isinstance(x, tuple) and not isinstance(x[0], tuple) and all(v == int(v) for v in x) else None
     bias = layer.bias and not (layer.W is not None and layer.b is None)
     units = layer.units if layer.units is not None else 1

@@ -134,9 +134,9 @@ def listing(network: Network, derivation: Derivation, wrt: Iterable[str] | None 
         forward = function("forward", made.forward, [s.name for s in made.forward if s.name in read], forward.said)
     whole = "every parameter" if network.layers else ", ".join(made.names[n] for n in made.gradients)
     backward = function("backward", made.backward, tuple(made.gradients.values()), f"The gradient of {made.names[made.loss]} with respect to {whole}.")
-    moved = _moved(made, row, options or {}, reading, shapes) if update else (None, None, {})
+    step, look, states = _moved(made, row, options or {}, reading, shapes) if update else (None, None, {})
     helping = tuple(_helper(n, args, body) for n, (args, body) in helpers.items())
-    return Listing(made, apart, helping, tables, forward, loss, backward, *moved[:2], shapes, moved[2], row if update else None, sizes)
+    return Listing(made, apart, helping, tables, forward, loss, backward, step, look, shapes, states, row if update else None, sizes)
 
 
 def _after(forward: Sequence[Statement], targets: set[str], layered: bool) -> list[Statement]:

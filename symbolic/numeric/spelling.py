@@ -40,9 +40,9 @@ class Braces:
     def part(self, code: ast.expr) -> tuple[str, int]:
         """The text, and how tightly it binds: 1 a choice, 3 a comparison, 5 a sum, 6 a product, 7 a sign, 9 a name."""
         match code:
-            case ast.Constant(value): return (repr(float(value)) if self.floats else repr(value)), 9
+            case ast.Constant(int() | float() as value): return (repr(float(value)) if self.floats else repr(value)), 9
             case ast.Name(name): return name, 9
-            case ast.Subscript(value, ast.Constant(k)): return f"{self.write(value, 9)}[{k}]", 9
+            case ast.Subscript(value, ast.Constant(int() as k)): return f"{self.write(value, 9)}[{k}]", 9
             case ast.Call(function, arguments): return f"{ast.unparse(function)}({', '.join(self.write(a, 0) for a in arguments)})", 9
             case ast.UnaryOp(ast.USub(), operand): return f"-{self.write(operand, 7)}", 7
             case ast.BinOp(base, ast.Pow(), exponent):

@@ -84,7 +84,8 @@ _SCALED = {"u": "the direction at length 1"}
 QUANTITIES: dict[str, Quantity] = {
     "hessian": Quantity("Compute the Hessian matrix.", "H", "H", {}, (),
                         lambda p: [v for row in checked_hessian(p.twice, p.leaves) for v in row], {}),
-    "eigenvalues": Quantity("Compute the eigenvalues of the Hessian, the smaller one first.", r"\lambda", "H", {"m": "trace(H)/2", "d": "sqrt(m**2 - det(H))", "lambda1": "m - d", "lambda2": "m + d"},
+    "eigenvalues": Quantity("Compute the eigenvalues of the Hessian, the smaller one first.", r"\lambda", "H",
+                            {"m": "trace(H)/2", "d": "sqrt(m**2 - det(H))", "lambda1": "m - d", "lambda2": "m + d"},
                             ("lambda1", "lambda2"), Point.eigenvalues, {"m": "the mean of the eigenvalues", "d": "half their distance"},
                             (Wrong("root-of-eigenvalues", {"d": "m**2 - det(H)"}, "The root was not taken."),
                              Wrong("trace-whole", {"m": "trace(H)"}, "The trace was not halved."),

@@ -156,7 +156,7 @@ def _of_examples(work: Work, before: Moment, after: Moment) -> list[TexLine]:
         values = gradients(derivation, forward(portion.network, {**(portion.numbers() or {}), **before.values}))
         numbers = Numbers(printer, values, work.sheet.digits, widest=WIDEST)
         lines = [TexLine(printer.name(n), numbers.value(n), listed(after.examples)) for n in portion.network.names("input", "target")]
-        known = [(printer.name(eq.name), eq.rhs, eq.name) for eq in portion.network.equations[:-1]]
+        known: list[tuple[str, Any, Any]] = [(printer.name(eq.name), eq.rhs, eq.name) for eq in portion.network.equations[:-1]]
         known += [(printer.fraction(printer.name(s.of), printer.name(n)), s.result, (s.of, n)) for n, s in derivation.steps.items()
                   if s.terms and (n in work.problem.moved or portion.network.symbols[n].kind == "value")]
         for left, rhs, key in known:

@@ -50,12 +50,13 @@ def updated(problem: Problem, derivation: Derivation, env: Mapping[Any, Matrix],
         fixed = {**options, "eta": rate_at(plan, t, arithmetic), "t": arithmetic.number(mp.mpf(t))}
 
         def at(n: str, i: int, j: int, fixed: Mapping[str, Any] = fixed) -> dict[str, Any]:
-            return {**fixed, "w" + BEFORE: here[n][i][j], **{s + BEFORE: state[n][s][i][j] for s in row.states}}
+            return {**fixed, "w" + BEFORE: here[n][i][j], **{s + BEFORE: state[n][s][i][j] for s in row.states}}  # noqa: B023
 
         ahead = {n: _placed(lambda i, j, n=n: arithmetic.scalar(row.point, at(n, i, j)), m) for n, m in here.items()}  # type: ignore[misc]
         examples = plan.batches[t - 1] if plan.batches else ()
         slopes = _slopes(problem, derivation, {} if t > 1 or examples or row.point.op != "sym" else env, leaves, ahead, examples, arithmetic)
-        made = {n: _placed(lambda i, j, n=n: entry_step(row, {**at(n, i, j), "g" + AFTER: slopes[n][i][j]}, arithmetic), m) for n, m in here.items()}  # type: ignore[misc]
+        made = {n: _placed(lambda i, j, n=n: entry_step(row, {**at(n, i, j), "g" + AFTER: slopes[n][i][j]}, arithmetic), m)  # noqa: B023
+                for n, m in here.items()}
         here = {n: _each(lambda out: out["w" + AFTER], m) for n, m in made.items()}
         state = {n: {s: _each(lambda out, s=s: out[s + AFTER], m) for s in row.states} for n, m in made.items()}  # type: ignore[misc]
     return here

@@ -139,7 +139,8 @@ def _fate(a: Asking) -> Made:
         for k, (lam, factor) in enumerate(zip(found.curvatures, factors(found, rate, start), strict=True), 1):
             name = rf"\lambda_{{{k}}}" if several else r"\lambda"
             lines += [Line(name, decimal(lam, a.file.digits), "curvature"),
-                      Line(rf"1 - \eta\,{name}", rf"1 - {decimal(rate, a.file.digits)} \cdot {decimal(lam, a.file.digits)} = {decimal(factor, a.file.digits)}", "factor of the distance in every step")]
+                      Line(rf"1 - \eta\,{name}", rf"1 - {decimal(rate, a.file.digits)} \cdot {decimal(lam, a.file.digits)} = {decimal(factor, a.file.digits)}",
+                           "factor of the distance in every step")]
     *first, last = lines
     options = [Option(((WORDS, said.format(steps=steps)),), w == word, () if w == word else ((WORDS, when),)) for w, (said, when) in FATES.items()]
     return Made(kinds.choice(a, options), solution=(*first, Line(last.left, last.right, last.because, marks=a.ask.worth)))
@@ -182,7 +183,8 @@ def rate_line(plan: Plan, words: Words, digits: int) -> list[TexLine]:
     values = {n: [[MP.number(v)]] for n, v in options.items()} | {"t": [[mp.mpf(t)]]}
     values |= {n: [[mp.floor(MP.scalar(formula(source), {k: v[0][0] for k, v in values.items()}))]] for n, source in plan.schedule.whole.items()}
     numbers = Numbers(Timed(words.printer, table), values, digits)
-    lines = [TexLine(table[n], rf"\left\lfloor {numbers.line(formula(source), [[MP.scalar(formula(source), {k: v[0][0] for k, v in values.items()})]])[0]} \right\rfloor = {numbers.value(n)}")
+    lines = [TexLine(table[n],
+                     rf"\left\lfloor {numbers.line(formula(source), [[MP.scalar(formula(source), {k: v[0][0] for k, v in values.items()})]])[0]} \right\rfloor = {numbers.value(n)}")
              for n, source in plan.schedule.whole.items()]
     return [*lines, TexLine(rf"\eta_{{{t}}}", " = ".join(dict.fromkeys(numbers.line(formula(plan.schedule.rate), [[rate_at(plan, t)]]))))]
 

@@ -13,6 +13,7 @@ once every exponential (and any other function value) is a symbol of its own.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -118,7 +119,7 @@ def _proves(uses: Sequence[tuple[str, Expr]], output: str, direct: Collection[st
     if sum(n.op == "matmul" for tree in (*(r for _, r in uses), claim) for n in ex.walk(tree)) > MOST_PRODUCTS:
         return False  # written out, such a product has more terms than anybody waits for
     trees = [*(r for _, r in uses), claim]
-    if any(n.op in MOVES and (n.shape or (1, 1))[0] * (n.shape or (1, 1))[1] > MOST_MOVED for tree in trees for n in ex.walk(tree)):
+    if any(n.op in MOVES and math.prod(map(int, n.shape)) > MOST_MOVED for tree in trees for n in ex.walk(tree)):
         return False
     names = set().union(*(r.names for _, r in uses), claim.names, {wrt}, (n for n, _ in uses))
     env: dict[Any, Matrix] = {name: _symbols(name, shapes[name]) for name in sorted(names)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from .width import width
 
@@ -134,7 +135,9 @@ def _tallness(formula: str) -> int:
 
 def _groups(formula: str) -> list[tuple[int, int, str]]:
     """(start, end, kind) of every bracket, colour and fraction that stands in no other; unpaired ones do not count."""
-    out, stack, i = [], [], 0
+    out: list[tuple[int, int, str]] = []
+    stack: list[Any] = []
+    i = 0
     while i < len(formula):
         found = _TOKEN.match(formula, i)
         token = found[0] if found else formula[i]
