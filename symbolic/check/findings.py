@@ -14,7 +14,7 @@ from .engines import Engine, EngineReached
 from .judge import Case, TensorVerdict
 from .layouts import Plain
 from .mending import Again, mended
-from .names import Part, parts
+from .names import parts
 from .points import Point
 from .readback import Found, PointRead, Read
 from .reading import Code
@@ -145,11 +145,13 @@ def _returned(found: Found) -> dict[str, int]:
     """The lines of gradients that are worked out in the return statement itself."""
     routine: Routine | None = getattr(found.way, "backward", None)
     out: dict[str, int] = {}
+    if routine is None or routine.returned is None:
+        return out
     used = {name: t.path for r in found.got.points if r is not None for name, t in r.gradients.items()}
-    for name, path in used.items() if routine is not None and routine.returned is not None else ():
+    for name, path in used.items():
         e: Any = routine.returned
         for part in parts(path.removeprefix("backward")) if path.startswith("backward") else ():
-            inside: dict[Part, Any] = dict(enumerate(e.elts)) if isinstance(e, (ast.Tuple, ast.List)) else \
+            inside: dict[Any, Any] = dict(enumerate(e.elts)) if isinstance(e, (ast.Tuple, ast.List)) else \
                 {k.value: v for k, v in zip(e.keys, e.values, strict=True) if isinstance(k, ast.Constant)} if isinstance(e, ast.Dict) else {}
             e = inside.get(part, e)
         if path.startswith("backward") and not isinstance(e, (ast.Name, ast.Attribute)):

@@ -116,8 +116,8 @@ def _equations(sheet: Sheet, plan: Plan) -> list[Section]:
 
 def stated(plan: Plan, words: Words, digits: int) -> list[TexLine]:
     """The first values of the states, and the options."""
-    return [TexLine(timed(words.states[s], "0"), number(v)) for s, v in plan.optimizer.states.items()] + \
-        [TexLine(_plainly(o), _exactly(v, digits)) for o, v in {**plan.options, **plan.schedule_options}.items()]
+    start = [TexLine(timed(words.states[s], "0"), number(v)) for s, v in plan.optimizer.states.items()]
+    return start + [TexLine(_plainly(o), _exactly(v, digits)) for o, v in {**plan.options, **plan.schedule_options}.items()]
 
 
 def update_lines(plan: Plan, words: Words) -> list[TexLine]:

@@ -45,20 +45,20 @@ def updated(problem: Problem, derivation: Derivation, env: Mapping[Any, Matrix],
     row = plan.optimizer
     options = {n: arithmetic.number(v) for n, v in plan.options.items()}
     here: dict[str, Matrix] = {n: leaves[n] for n in problem.moved}
-    state = {n: {s: _each(lambda w, v=v: arithmetic.number(v), m) for s, v in row.states.items()} for n, m in here.items()}  # type: ignore[misc]
+    state = {n: {s: _each(lambda w, v=v: arithmetic.number(v), m) for s, v in row.states.items()} for n, m in here.items()}
     for t in range(1, count(plan) + 1):
         fixed = {**options, "eta": rate_at(plan, t, arithmetic), "t": arithmetic.number(mp.mpf(t))}
 
         def at(n: str, i: int, j: int, fixed: Mapping[str, Any] = fixed) -> dict[str, Any]:
             return {**fixed, "w" + BEFORE: here[n][i][j], **{s + BEFORE: state[n][s][i][j] for s in row.states}}  # noqa: B023
 
-        ahead = {n: _placed(lambda i, j, n=n: arithmetic.scalar(row.point, at(n, i, j)), m) for n, m in here.items()}  # type: ignore[misc]
+        ahead = {n: _placed(lambda i, j, n=n: arithmetic.scalar(row.point, at(n, i, j)), m) for n, m in here.items()}
         examples = plan.batches[t - 1] if plan.batches else ()
         slopes = _slopes(problem, derivation, {} if t > 1 or examples or row.point.op != "sym" else env, leaves, ahead, examples, arithmetic)
         made = {n: _placed(lambda i, j, n=n: entry_step(row, {**at(n, i, j), "g" + AFTER: slopes[n][i][j]}, arithmetic), m)  # noqa: B023
                 for n, m in here.items()}
         here = {n: _each(lambda out: out["w" + AFTER], m) for n, m in made.items()}
-        state = {n: {s: _each(lambda out, s=s: out[s + AFTER], m) for s in row.states} for n, m in made.items()}  # type: ignore[misc]
+        state = {n: {s: _each(lambda out, s=s: out[s + AFTER], m) for s in row.states} for n, m in made.items()}
     return here
 
 
