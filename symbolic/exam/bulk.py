@@ -44,7 +44,8 @@ Tell = Callable[[str, int, int], None]  # what is being done, how many are done,
 
 @dataclass
 class Outcome:
-    """How it went. made: papers of this run; kept: those that stood there; failures: a sentence for each that could not be made, or not with its whole name; notes: what else is to be said."""
+    """How it went. made: papers of this run; kept: those that stood there; failures: a sentence for each that could not be made, or not with its whole name;
+    notes: what else is to be said."""
 
     made: int = 0
     kept: int = 0

@@ -106,8 +106,7 @@ def reading(move: Take, fresh: Fresh) -> Reading | None:
         i, j = fresh(whole[0], ""), fresh(whole[1], "")
         place = row_by_row(whole, i, j)
         two, one = (i, j), at_kept(place, single)
-        at, of = (one, two) if 1 in move.shape else (two, one)
-        return Reading(tuple((x, d) for x, d in zip((i, j), whole, strict=True) if x), at, of)
+        return Reading(tuple((x, d) for x, d in zip((i, j), whole, strict=True) if x), *((one, two) if 1 in move.shape else (two, one)))
     rows = [c // move.source[1] for c in move.cells[::move.shape[1]]]
     columns = [c % move.source[1] for c in move.cells[:move.shape[1]]]
     straight = (rows == list(range(move.source[0])), columns == list(range(move.source[1])))
