@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, WithJsonSchema, WrapValidator, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, WithJsonSchema, WrapValidator, model_validator
 
 from .claims.claimtext import Claim, read_claims, schema as claims_schema
 from .language.parse import names_in
 from .reading import beyond, choices, training
 from .reading.choices import NAMED, braces, named
+from .reading.keys import LISTED, Keys, leaf_of
 from .reading.numbers import Number, Values, leaf, parse_values, whole
 from .reading.yamltext import Located, Step
 
@@ -25,10 +26,6 @@ def _batch(raw: object) -> int | str:
 def _value(raw: object, sizes: Callable[[object], Size]) -> Values | Size:
     """Numbers, or braces with sizes; nothing at all means that every size is to be found."""
     return sizes({} if raw is None else raw) if raw is None or isinstance(raw, (dict, Size)) else parse_values(raw)
-
-
-def _words(raw: object) -> object:
-    return [raw] if isinstance(raw, str) else raw  # `wrt: a` for `wrt: [a]`
 
 
 _NUMBER: dict[str, Any] = {
@@ -68,42 +65,26 @@ if TYPE_CHECKING:
     Moves = Named
     Words: TypeAlias = tuple[str, ...]
     Claims: TypeAlias = tuple[Claim, ...]
-else:  # as pydantic sees them; Any with one function each keeps its start-up short
-
-    def _leaf(function, schema):
-        return Annotated[Any, PlainValidator(function), WithJsonSchema(schema)]
-
-    Array, Scalar, Rate = _leaf(parse_values, _ARRAY), _leaf(leaf, _NUMBER), _leaf(choices.positive, _NUMBER)
-    Weight = _leaf(choices.weight, {"anyOf": [_NUMBER, {"type": "object", "maxProperties": 0}, {"type": "null"}]})
-    Whole, Batch = _leaf(whole, _WHOLE), _leaf(_batch, {"anyOf": [_WHOLE, _TEXT]})
-    Seed = _leaf(lambda raw: whole(raw, 0, 2**32 - 1), {"type": "integer", "minimum": 0})
-    Truth, Expression = _leaf(choices.truth, {"type": "boolean"}), _leaf(choices.expression, {"anyOf": [_TEXT, {"type": "number"}]})
-    Residual, Share = _leaf(choices.residual, {"anyOf": [{"type": "boolean"}, _WHOLE]}), _leaf(choices.share, _NUMBER)
-    Extent = _leaf(choices.extent, {"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]})
-    Count = _leaf(lambda raw: whole(raw, 0), {"type": "integer", "minimum": 0})
-    Named = _leaf(named, NAMED)
+else:  # as pydantic sees them
+    Array, Scalar, Rate = leaf_of(parse_values, _ARRAY), leaf_of(leaf, _NUMBER), leaf_of(choices.positive, _NUMBER)
+    Weight = leaf_of(choices.weight, {"anyOf": [_NUMBER, {"type": "object", "maxProperties": 0}, {"type": "null"}]})
+    Whole, Batch = leaf_of(whole, _WHOLE), leaf_of(_batch, {"anyOf": [_WHOLE, _TEXT]})
+    Seed = leaf_of(lambda raw: whole(raw, 0, 2**32 - 1), {"type": "integer", "minimum": 0})
+    Truth, Expression = leaf_of(choices.truth, {"type": "boolean"}), leaf_of(choices.expression, {"anyOf": [_TEXT, {"type": "number"}]})
+    Residual, Share = leaf_of(choices.residual, {"anyOf": [{"type": "boolean"}, _WHOLE]}), leaf_of(choices.share, _NUMBER)
+    Extent = leaf_of(choices.extent, {"anyOf": [_WHOLE, {"type": "array", "items": _WHOLE, "minItems": 2, "maxItems": 2}]})
+    Count = leaf_of(lambda raw: whole(raw, 0), {"type": "integer", "minimum": 0})
+    Named = leaf_of(named, NAMED)
     Activation = Annotated[str, WithJsonSchema({"anyOf": [_TEXT, {"type": "object", "additionalProperties": _NUMBER, "maxProperties": 1}]})]
-    Rivals, Moves = (_leaf(braces(x), {"type": "object"}) for x in ("{learning_rate: [0.1, 0.5], steps: 10}", "{by: [{scale: 0.5}, {rotate: 30}]}"))
+    Rivals, Moves = (leaf_of(braces(x), {"type": "object"}) for x in ("{learning_rate: [0.1, 0.5], steps: 10}", "{by: [{scale: 0.5}, {rotate: 30}]}"))
     Value = Annotated["Size", WrapValidator(_value), _OrNumbers()]
-    Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-    Claims = _leaf(read_claims, claims_schema(_NUMBER, _ARRAY))
+    Words = Annotated[tuple[str, ...], LISTED]
+    Claims = leaf_of(read_claims, claims_schema(_NUMBER, _ARRAY))
 
 # ------------------------------------------------------------------ the model
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
-        """`W:` with nothing after it says the same as no W."""
-        if not isinstance(data, Mapping):
-            return data
-        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
-
-
-class Size(_Part):
+class Size(Keys):
     """Sizes in place of numbers; what is left out is found from the other shapes."""
 
     size: Whole | None = Field(default=None, description="Number of features of one example.", examples=[2])
@@ -111,7 +92,7 @@ class Size(_Part):
         default=None, description="Number of examples, or a name for it; without it, one example.", examples=[4, "n"])
 
 
-class Init(_Part):
+class Init(Keys):
     """Draw the weights that are not given."""
 
     scheme: str = Field(description="How weights are drawn.", examples=["glorot_uniform", "he_normal", "zeros"])
@@ -119,7 +100,7 @@ class Init(_Part):
     seed: Seed = Field(default=0, description="The same seed draws the same weights.", examples=[0])
 
 
-class Layer(_Part):
+class Layer(Keys):
     """One layer: z = W a + b for the type dense, then the activation."""
 
     type: str = Field(default="dense", description="Kind of layer.", examples=["dense", "layer_norm", "conv2d", "rnn", "attention"])
@@ -163,7 +144,7 @@ _SAMPLES: list[Any] = [
 ]  # fmt: skip
 
 
-class Spec(_Part, beyond.Beyond, training.Trained):
+class Spec(Keys, beyond.Beyond, training.Trained):
     """One problem: a network (inputs, layers, loss, targets) or plain equations."""
 
     model_config = ConfigDict(extra="forbid", title="chainrule", json_schema_extra={"examples": _SAMPLES})

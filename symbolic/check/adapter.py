@@ -6,17 +6,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from ..reading.keys import Keys
 
 
 def _words(raw: object) -> object:
     return [w.strip() for w in raw.split(",")] if isinstance(raw, str) else raw
 
 
-class Adapter(BaseModel):
+class Adapter(Keys):
     """What the names, results and arrays of the students' files are."""
-
-    model_config = ConfigDict(extra="forbid")
 
     returns: list[str] = Field(default_factory=list, description="What the function of the gradients returns, in order.", examples=[["dW1", "db1", "dW2", "db2"]])
     attrs: dict[str, str] = Field(default_factory=dict, description="Where an object keeps a value: name of the network, path of attributes.",

@@ -16,13 +16,13 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..errors import SpecError, nearest, one_line
 from ..files import at_most
-from ..problems.format import Block, first_mistake
+from ..problems.format import first_mistake
 from ..problems.library import OWN
 from ..reading.choices import short, truth
 from ..reading.numbers import ValueProblem, whole
@@ -34,13 +34,13 @@ MOST_PROBLEMS = 40
 MOST_ROOM = 240     # millimetres of a page
 
 
-class Chosen(Block):
+class Chosen(Keys):
     """A problem of the exam, with what is different from its file."""
 
     name: str = Field(description="The problem's name: its file without the ending.", examples=["one-neuron"])
-    points: int | None = Field(default=None, description="Its points, shared out over its parts; without it those of its file.")
-    room: int | None = Field(default=None, description="Millimetres to write for each part; without it by the length of the key.")
-    new_page: bool = Field(default=False, description="Whether it begins a page.")
+    points: Annotated[int | None, within(1, 1000)] = Field(default=None, description="Its points, shared out over its parts; without it those of its file.")
+    room: Annotated[int | None, within(0, MOST_ROOM)] = Field(default=None, description="Millimetres to write for each part; without it by the length of the key.")
+    new_page: Annotated[bool, TRUTH] = Field(default=False, description="Whether it begins a page.")
     title: str = Field(default="", description="Another title.")
 
     @model_validator(mode="before")
@@ -48,23 +48,8 @@ class Chosen(Block):
     def _name_alone(cls, data: Any) -> Any:
         return {"name": data} if isinstance(data, str) else data
 
-    @field_validator("points", mode="before")
-    @classmethod
-    def _points(cls, raw: object) -> int:
-        return whole(raw, 1, 1000)
 
-    @field_validator("room", mode="before")
-    @classmethod
-    def _room(cls, raw: object) -> int:
-        return whole(raw, 0, MOST_ROOM)
-
-    @field_validator("new_page", mode="before")
-    @classmethod
-    def _new_page(cls, raw: object) -> bool:
-        return truth(raw)
-
-
-class ExamFile(Block):
+class ExamFile(Keys):
     """An exam as it is written down."""
 
     title: str = Field(description="The title of every paper.")
@@ -75,14 +60,9 @@ class ExamFile(Block):
     secret: str | dict[str, str] = Field(description="A secret, or {file: its file}, or {env: its environment variable}.", examples=[{"env": "EXAM_SECRET"}])
     cover: str = Field(default="", description="Words for the cover; an empty line begins a paragraph.")
     large_print: bool | list[str] = Field(default=False, description="Large print for everybody, or for these identifiers.")
-    bank: list[str] = Field(default_factory=list, description="Folders of problems of your own.")
+    bank: Annotated[list[str], LISTED] = Field(default_factory=list, description="Folders of problems of your own.")
     roster: str = Field(default="", description="The CSV file of the students, where --roster names none.")
     problems: list[Chosen] = Field(description="The problems in their order: names, or braces with a name and options.")
-
-    @field_validator("bank", mode="before")
-    @classmethod
-    def _bank(cls, raw: object) -> object:
-        return [raw] if isinstance(raw, str) else raw
 
     @field_validator("large_print", mode="before")
     @classmethod

@@ -17,9 +17,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from ..errors import SpecError, nearest, one_line
 from ..reading.choices import short, truth
@@ -34,24 +34,7 @@ MOST_OPTIONS = 8
 KINDS = ("find", "choose", "formula", "choose_formula", "select", "order", "error_in", "code", "count", "shape", "gate", "separable", "fate", "rate", "judge")
 
 
-class Block(BaseModel):
-    """Keys with values; an empty value is one that was left out."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
-
-
-def _names(raw: object) -> object:
-    return [raw] if isinstance(raw, str) else raw
-
-
-class Statement(Block):
+class Statement(Keys):
     """A sentence that is true or false of a variant: the condition decides."""
 
     say: str = Field(description="The sentence.", examples=["The first hidden unit is active."])
@@ -59,7 +42,7 @@ class Statement(Block):
     because: str = Field(default="", description="The reason, for the key.")
 
 
-class Ask(Block):
+class Ask(Keys):
     """One thing that is asked: exactly one of the keys of ``KINDS``."""
 
     find: str | None = Field(default=None, description="Numbers: a value, a gradient, a Jacobian, an updated parameter.", examples=["y_hat", "dL/dW1", "W1_new"])
@@ -78,10 +61,10 @@ class Ask(Block):
     rate: str | None = Field(default=None, description="The learning rate of the last step by the schedule.", examples=["last"])
     judge: str | None = Field(default=None, description="Lines on the way to this gradient, some of them wrong: which are right?", examples=["dL/dW1"])
     say: str = Field(default="", description="The question in words; without it a plain sentence.")
-    points: int | None = Field(default=None, description="Points of this part.")
+    points: Annotated[int | None, within(0, 100)] = Field(default=None, description="Points of this part.")
     marks: dict[str, int] = Field(default_factory=dict, description="Points for each step of the solution, in place of points.", examples=[{"z": 1, "dL/dz": 2, "dL/dw": 1}])
     mistakes: list[str] = Field(default_factory=list, description="Mistakes to list, by name; without it those that matter here.", examples=[["output-slope", "sign"]])
-    options: int = Field(default=4, description="How many options a single choice has.")
+    options: Annotated[int, within(2, MOST_OPTIONS)] = Field(default=4, description="How many options a single choice has.")
 
     @model_validator(mode="before")
     @classmethod
@@ -91,16 +74,6 @@ class Ask(Block):
             if len(kinds) != 1:
                 raise ValueProblem(f"expected one of {', '.join(KINDS)}" + (f", not {' and '.join(kinds)}" if kinds else ""))
         return data
-
-    @field_validator("points", mode="before")
-    @classmethod
-    def _points(cls, raw: object) -> int:
-        return whole(raw, 0, 100)
-
-    @field_validator("options", mode="before")
-    @classmethod
-    def _options(cls, raw: object) -> int:
-        return whole(raw, 2, MOST_OPTIONS)
 
     @field_validator("marks", mode="before")
     @classmethod
@@ -112,7 +85,7 @@ class Ask(Block):
     @field_validator("mistakes", mode="before")
     @classmethod
     def _mistakes(cls, raw: object) -> object:
-        names = _names(raw)
+        names = listed(raw)
         for k, name in enumerate(names if isinstance(names, list) else []):
             if name not in SLIPS:
                 raise ValueProblem(f"{short(name)} is no mistake known here", k, hint=nearest(str(name), SLIPS))
@@ -141,19 +114,19 @@ def _under(key: Any, reader: Callable[..., Any], raw: Any, *more: Any) -> Any:
         raise ValueProblem(e.sentence, key, *e.path, hint=e.hint) from None
 
 
-class ProblemFile(Block):
+class ProblemFile(Keys):
     """One problem of the bank, with its parameters still open."""
 
     title: str = Field(description="A short name for lists and keys.")
-    topics: list[str] = Field(description="What it is about.", examples=[["one neuron", "chain rule"]])
+    topics: Annotated[list[str], LISTED] = Field(description="What it is about.", examples=[["one neuron", "chain rule"]])
     parameters: dict[str, Any] = Field(default_factory=dict, description="Name and space of every parameter, or {is: an expression of those above}.")
-    where: list[str] = Field(default_factory=list, description="Comparisons that every draw must satisfy.", examples=[["{a} != {b}", "z1 <= 4"]])
+    where: Annotated[list[str], LISTED] = Field(default_factory=list, description="Comparisons that every draw must satisfy.", examples=[["{a} != {b}", "z1 <= 4"]])
     active: dict[str, list[int]] = Field(default_factory=dict, description="Which entries of a value are positive (1), which negative (0).", examples=[{"z1": [1, 0]}])
     spec: dict[str, Any] = Field(description="The network or the equations, as for 'chainrule derive', with {parameters} for numbers and names.")
     text: str = Field(default="{{ equations }}\n\n{{ numbers }}", description="The question: {{ parameter }}, {{ equations }}, {{ numbers }}, and `formulas` between backticks.")
     ask: list[Ask] = Field(description="What is asked.")
-    digits: int = Field(default=4, description="Significant digits of answers.")
-    zeros: bool = Field(default=False, description="Whether an answer may be zero.")
+    digits: Annotated[int, within(3, 12)] = Field(default=4, description="Significant digits of answers.")
+    zeros: Annotated[bool, TRUTH] = Field(default=False, description="Whether an answer may be zero.")
     level: str = Field(default="", description="Where it belongs in a course: first, second, advanced.")
     _located: Located | None = PrivateAttr(None)
     _name: str = PrivateAttr("")
@@ -183,27 +156,12 @@ class ProblemFile(Block):
                 out[str(name)] = {"values": value} if isinstance(value, (list, tuple)) else dict(value)
         return out
 
-    @field_validator("topics", "where", mode="before")
-    @classmethod
-    def _lists(cls, raw: object) -> object:
-        return _names(raw)
-
     @field_validator("active", mode="before")
     @classmethod
     def _active(cls, raw: object) -> object:
         if not isinstance(raw, Mapping):
             raise ValueProblem("expected names with 0 and 1", hint="as in {z1: [1, 0]}")
         return {k: [_under(k, whole, v, 0, 1) for v in (row if isinstance(row, (list, tuple)) else [row])] for k, row in raw.items()}
-
-    @field_validator("digits", mode="before")
-    @classmethod
-    def _digits(cls, raw: object) -> int:
-        return whole(raw, 3, 12)
-
-    @field_validator("zeros", mode="before")
-    @classmethod
-    def _zeros(cls, raw: object) -> bool:
-        return truth(raw)
 
     @model_validator(mode="after")
     def _complete(self) -> ProblemFile:
@@ -257,29 +215,13 @@ def _made(located: Located, name: str) -> ProblemFile:
     return made
 
 
-_EXPECTED = (("dict", "expected keys with values"), ("model", "expected keys with values"), ("list", "expected a list"),
-             ("string", "expected one word or text"), ("missing", "this key is missing"))
-
-
 def _model_at(path: tuple[Step, ...]) -> type[BaseModel]:
     return Ask if path[0] == "ask" and len(path) == 3 else Statement if path[0] == "ask" else ProblemFile
 
 
 def first_mistake(error: ValidationError, located: Located, model_at: Callable[[tuple[Step, ...]], type[BaseModel]]) -> SpecError:
-    """The mistake to report: a misspelt key first, then the uppermost. model_at: whose keys are valid at a path."""
-    found = []
-    for e in error.errors(include_url=False):
-        path, own = tuple(e["loc"]), e.get("ctx", {}).get("error")
-        if isinstance(own, ValueProblem):
-            found.append((False, (*path, *own.path), own.sentence, own.hint))
-        elif e["type"] == "extra_forbidden":
-            found.append((True, path, f"unknown key {short(path[-1])}", nearest(str(path[-1]), model_at(path).model_fields)))
-        else:
-            said = next((s for kind, s in _EXPECTED if e["type"].startswith(kind)), "this value is not understood")
-            found.append((False, path, said if e["type"] == "missing" else f"{said}, not {short(e['input'])}", ""))
-    misspelt, path, sentence, hint = min(found, key=lambda f: (not f[0], int(located.where(*f[1]).rpartition(":")[2])))
-    key = _spoken(path[:-1] if misspelt else path)
-    return SpecError(one_line(f"{key}: {sentence}" if key else sentence), where=located.where(*path), hint=one_line(hint))
+    """The mistake to report. model_at: whose keys are valid at a path."""
+    return first(mistakes(error, lambda path: nearest(str(path[-1]), model_at(path).model_fields)), located.where, _spoken)
 
 
 def _spoken(path: tuple[Step, ...]) -> str:

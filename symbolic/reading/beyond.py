@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from ..check.adapter import Adapter
 from .choices import expression
+from .keys import Keys, leaf_of
 from .numbers import Values, parse_values, whole
 
 EVERY = ["*"]  # `hessian: true`
@@ -21,10 +21,6 @@ def _names(raw: object) -> object:
     return [raw] if isinstance(raw, str) else list(dict.fromkeys(raw)) if isinstance(raw, list) and all(isinstance(x, str) for x in raw) else raw
 
 
-def _read(read: Callable[[Any], Any], schema: dict[str, Any]) -> Any:
-    return Annotated[Any, PlainValidator(read), WithJsonSchema(schema)]
-
-
 if TYPE_CHECKING:
     Names: TypeAlias = tuple[str, ...]
     Numbers: TypeAlias = Values
@@ -33,23 +29,19 @@ if TYPE_CHECKING:
 else:
     Names = Annotated[tuple[str, ...], BeforeValidator(_names), WithJsonSchema(
         {"anyOf": [{"type": "boolean"}, {"type": "string"}, {"type": "array", "items": {"type": "string"}}]})]
-    Numbers = _read(parse_values, {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "array", "minItems": 1}]})
-    Steps = _read(whole, {"type": "integer", "minimum": 1})
-    Constraint = _read(expression, {"type": "string"})
+    Numbers = leaf_of(parse_values, {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "array", "minItems": 1}]})
+    Steps = leaf_of(whole, {"type": "integer", "minimum": 1})
+    Constraint = leaf_of(expression, {"type": "string"})
 
 
-class Newton(BaseModel):
+class Newton(Keys):
     """Newton's method from the given point."""
-
-    model_config = ConfigDict(extra="forbid")
 
     steps: Steps = Field(default=3, description="How many steps.", examples=[3])
 
 
-class Lagrange(BaseModel):
+class Lagrange(Keys):
     """The last equation's largest and smallest values under a constraint."""
-
-    model_config = ConfigDict(extra="forbid")
 
     constraint: Constraint = Field(description="An expression that must be 0, or an equation.", examples=["x + y - 1", "x + y = 1"])
 

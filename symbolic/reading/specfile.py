@@ -15,8 +15,7 @@ symbolic.errors.SpecError: wrt, entry 1: 'u' is not known here; valid names: y, 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 from ..errors import SpecError, nearest, one_line
 from ..spec import Init, Layer, Size, Spec
 from . import beyond, training
-from .choices import short
+from .keys import first, mistakes
 from .numbers import ValueProblem, is_decimal
 from .speccheck import check
 from .yamltext import Located, Step, read, spoken

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from ..errors import nearest
 from .choices import positive, share, truth
+from .keys import LISTED, Keys, leaf_of
 from .numbers import Number, ValueProblem, leaf, whole
 
 MOST_EPOCHS, MOST_EXAMPLES = 1_000_000, 1_000_000
@@ -25,20 +26,12 @@ def source(raw: object) -> object:
     return raw
 
 
-def _columns(raw: object) -> object:
-    return [raw] if isinstance(raw, str) else raw
-
-
 def _amount(raw: object) -> Number:
     """A number that is not negative."""
     number = leaf(raw)
     if float(number) < 0:
         raise ValueProblem(f"expected a number that is not negative, not {str(raw)[:60]!r}")
     return number
-
-
-def _read(read: Callable[[Any], Any], kind: str, **more: Any) -> Any:
-    return Annotated[Any, PlainValidator(read), WithJsonSchema({"type": kind, **more})]
 
 
 if TYPE_CHECKING:
@@ -52,18 +45,16 @@ if TYPE_CHECKING:
     Truth: TypeAlias = bool
     Columns: TypeAlias = tuple[str, ...]
 else:
-    Count = _read(lambda raw: whole(raw, 1, MOST_EXAMPLES), "integer", minimum=1)
-    Epochs = _read(lambda raw: whole(raw, 1, MOST_EPOCHS), "integer", minimum=1)
-    Seed = _read(lambda raw: whole(raw, 0, 2**32 - 1), "integer", minimum=0)
-    Share, Amount, Level, Above = (_read(f, "number") for f in (share, _amount, leaf, positive))
-    Truth = _read(truth, "boolean")
-    Columns = Annotated[tuple[str, ...], BeforeValidator(_columns), WithJsonSchema({"type": "array", "items": {"type": "string"}})]
+    Count = leaf_of(lambda raw: whole(raw, 1, MOST_EXAMPLES), {"type": "integer", "minimum": 1})
+    Epochs = leaf_of(lambda raw: whole(raw, 1, MOST_EPOCHS), {"type": "integer", "minimum": 1})
+    Seed = leaf_of(lambda raw: whole(raw, 0, 2**32 - 1), {"type": "integer", "minimum": 0})
+    Share, Amount, Level, Above = (leaf_of(f, {"type": "number"}) for f in (share, _amount, leaf, positive))
+    Truth = leaf_of(truth, {"type": "boolean"})
+    Columns = Annotated[tuple[str, ...], LISTED, WithJsonSchema({"type": "array", "items": {"type": "string"}})]
 
 
-class Source(BaseModel):
+class Source(Keys):
     """Where the examples come from: the name of a data set, or a CSV file."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str | None = Field(default=None, description="A data set of the table.", examples=["moons", "digits", "mnist"])
     file: str | None = Field(default=None, description="A CSV file with column names, seen from the folder of this file.", examples=["scores.csv"])
@@ -81,10 +72,8 @@ class Source(BaseModel):
         return {k: v for k in ("examples", "noise", "seed", "folder") if (v := getattr(self, k)) is not None}
 
 
-class Train(BaseModel):
+class Train(Keys):
     """How long and with how many examples at once a network is trained."""
-
-    model_config = ConfigDict(extra="forbid")
 
     epochs: Epochs = Field(default=100, description="How often every example is used.", examples=[5])
     batch: Count | None = Field(default=None, description="Examples a step; 1 is stochastic gradient descent; default: all.", examples=[128])
