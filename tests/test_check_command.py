@@ -139,10 +139,10 @@ def test_the_engine_is_right_where_each_node_is_used_once(tmp_path: Path) -> Non
 
 # ---------------------------------------------------------------- formats and hints
 
-def test_the_sample_says_what_the_readme_says() -> None:
+def test_the_sample_says_what_its_readme_says() -> None:
     done = check(SAMPLE, "--spec", NET)
     assert done.exit_code == 1
-    shown = (ROOT / "README.md").read_text("utf-8").split("Why\n")[1].split("```")[0]
+    shown = (ROOT / "examples/check/README.md").read_text("utf-8").split("Why\n")[1].split("```")[0]
     assert shown.strip() in done.output
 
 
