@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from symbolic.models.theorems import applied
 from symbolic.network import LayerPlan, Network, scalarize
 from symbolic.pages.sheet import Sheet
 from symbolic.problem import build as problem_of
-from symbolic.reading.specfile import build
+from symbolic.reading.specfile import build, load
 from symbolic.rules import RULES, Rule
+from symbolic.spec import Layer
 from symbolic.values import DIGITS
 from symbolic.verify import certify
 
@@ -359,8 +361,6 @@ def test_a_single_entry_is_taken_at_the_index_level() -> None:
 
 
 def test_the_file_and_the_line_are_named(tmp_path: Path) -> None:
-    from symbolic.reading.specfile import load
-
     path = tmp_path / "net.yaml"
     path.write_text("inputs: {x: [[1, 2], [0, 1]]}\ntargets: {y: [[1], [0]]}\nloss: mse\nlayers:\n  - {units: 2}\n  - {type: dropout, mask: [1, 3]}\n  - {units: 1}\n")
     with pytest.raises(SpecError, match="net.yaml:6"):
@@ -368,8 +368,6 @@ def test_the_file_and_the_line_are_named(tmp_path: Path) -> None:
 
 
 def test_every_option_of_a_layer_is_a_key_of_the_spec() -> None:
-    from symbolic.spec import Layer
-
     for row in LAYERS.values():
         assert set(row.options) - {"ids"} <= set(Layer.model_fields), row.name
         assert row.because.endswith(".") and row.name.islower()
@@ -386,8 +384,6 @@ def test_no_gradient_is_taken_of_a_constant() -> None:
 @pytest.mark.parametrize("name", ["batch_norm", "layer_norm"])
 def test_the_whole_way_back_through_a_norm(name: str, rows: bool) -> None:
     """The short form gives what the steps through mean and variance give, and is checked; a wrong one stops."""
-    from dataclasses import replace
-
     net = network(CASES[name][0], rows)
     (short,) = net.shortcuts
     values = {n: [[mp.mpf(repr(float(v))) for v in row] for row in cells] for n, cells in point(net).items()}
