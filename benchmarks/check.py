@@ -2,7 +2,8 @@
 
     python benchmarks/check.py [--times 7]
 
-Seconds of the processor, that of the child too (median and longest; the clock says more on a busy machine): an empty file; a forward and a backward pass of two layers at one point and at twenty points in one child; the diagnosis of
+Seconds of the processor, that of the child too (median and longest; the clock says more on a busy machine): an empty file; a forward and a backward
+pass of two layers at one point and at twenty points in one child; the diagnosis of
 one mistake and of two; a whole check of right and of wrong code, points included (with a corrected line too); the whole command, its imports and its end, by the clock too,
 as the child starts beside it. The aims: a whole command under 2 s of the clock, one mistake in two layers under 0.5 s of that, two mistakes under 5 s. Every diagnosis starts from
 a network nothing is known about.

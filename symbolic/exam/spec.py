@@ -25,7 +25,8 @@ from ..files import at_most
 from ..problems.format import first_mistake
 from ..problems.library import OWN
 from ..reading.choices import short, truth
-from ..reading.numbers import ValueProblem, whole
+from ..reading.keys import LISTED, TRUTH, Keys, within
+from ..reading.numbers import ValueProblem
 from ..reading.yamltext import MAX_BYTES, Located, Step, read, spoken
 
 LEAST_SECRET = 8    # letters

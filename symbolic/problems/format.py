@@ -21,8 +21,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from ..errors import SpecError, nearest, one_line
-from ..reading.choices import short, truth
+from ..errors import SpecError, nearest
+from ..reading.choices import short
+from ..reading.keys import LISTED, TRUTH, Keys, first, listed, mistakes, within
 from ..reading.numbers import ValueProblem, whole
 from ..reading.yamltext import Located, Step, parse, read
 from ..slips import SLIPS

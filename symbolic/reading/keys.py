@@ -14,10 +14,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, WithJsonSchema, model_validator
 
-from ..errors import SpecError, nearest
+from ..errors import SpecError, nearest, one_line
 from .choices import short, truth
 from .numbers import ValueProblem, whole
-from .yamltext import Step, one_line, spoken
+from .yamltext import Step, spoken
 
 Path = tuple[Step, ...]
 

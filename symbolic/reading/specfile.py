@@ -21,13 +21,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ..errors import SpecError, nearest, one_line
+from ..errors import nearest
 from ..spec import Init, Layer, Size, Spec
 from . import beyond, training
 from .keys import first, mistakes
 from .numbers import ValueProblem, is_decimal
 from .speccheck import check
-from .yamltext import Located, Step, read, spoken
+from .yamltext import Located, Step, read
 
 _WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "loss_options", "regularization", "equations", "at", "given", "transform", *beyond.WITH_NUMBERS)
 

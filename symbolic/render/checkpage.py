@@ -70,7 +70,8 @@ def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name
     return {"explained": any(reasons), "file": data["file"], "subject": data["subject"], "status": data["status"], "kind": kind(data["status"]), "message": data["message"],
             "forward": [say(s) for s in [*data.get("forward", ()), *data.get("equals", ()), *data.get("update", ())]], "rows": [row(r, said) for r, said in zip(rows, reasons, strict=True)], "grouped": any(r["group"] for r in rows),
             "detailed": any("scale" in r for r in rows), "limit": power(rows[0]["limit"]) if rows else "", "where": say(data.get("where", "")), "first": source(data.get("first")),
-            "causes": [[cause(c) for c in both] for both in causes[:data.get("shown", 0)]], "why": WHY[data.get("shown", 0) > 1], "recovered": [say(s) for s in [*filter(None, [others(data)]), *data.get("recovered", ())]],
+            "causes": [[cause(c) for c in both] for both in causes[:data.get("shown", 0)]], "why": WHY[data.get("shown", 0) > 1],
+            "recovered": [say(s) for s in [*filter(None, [others(data)]), *data.get("recovered", ())]],
             "warnings": [say(s) for s in data.get("warnings", ())], "run": say(run_of(data))}
 
 
