@@ -96,8 +96,12 @@ class Init(Keys):
     """Draw the weights that are not given."""
 
     scheme: str = Field(description="How weights are drawn.", examples=["glorot_uniform", "he_normal", "zeros"])
-    _alone = model_validator(mode="before")(classmethod(lambda cls, data: choices.scheme(data)))
     seed: Seed = Field(default=0, description="The same seed draws the same weights.", examples=[0])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alone(cls, data: Any) -> Any:
+        return choices.scheme(data)
 
 
 class Layer(Keys):

@@ -140,7 +140,8 @@ class LayerType:
 
 def activations() -> dict[str, Row | VectorRow]:
     """The rows that a layer may have as its activation, by name."""
-    return {n: r for n, r in (*FUNCTIONS.items(), *VECTOR_FUNCTIONS.items()) if r.activation}
+    every: dict[str, Row | VectorRow] = {**FUNCTIONS, **VECTOR_FUNCTIONS}
+    return {n: r for n, r in every.items() if r.activation}
 
 
 def activate(plan: LayerPlan, z: Expr, board: Board) -> Expr:

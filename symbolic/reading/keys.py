@@ -83,10 +83,14 @@ def _mistake(error: Any, nearest_key: Callable[[Path], str]) -> ValueProblem:
     return ValueProblem(sentence + ("" if kind == "missing" else f", not {short(error['input'])}"), *path)
 
 
-def first(found: list[ValueProblem], where: Callable[..., str], say: Callable[[Path], str] = spoken) -> SpecError:
-    """The mistake to report: a misspelt key first (others follow from it), then the uppermost. say: a path in words."""
+def first(found: list[ValueProblem], where: Callable[..., str], say: Callable[[Path], str] = spoken, halves: Mapping[Path, str] | None = None) -> SpecError:
+    """The mistake to report: a misspelt key first (others follow from it), then the uppermost.
+
+    say: a path in words; halves: places where a decimal comma may have made two numbers of one.
+    """
     misspelt = [e for e in found if e.sentence.startswith("unknown key")]
     chosen = min(misspelt or found, key=lambda e: int((where(*e.path).rsplit(":", 1) or "0")[-1] or 0))
     key = say(chosen.path[:-1] if misspelt else chosen.path)
     sentence = f"{key}: {chosen.sentence}" if key else chosen.sentence
-    return SpecError(one_line(sentence), where=where(*chosen.path), hint=one_line(chosen.hint))
+    comma = next((f"if {text} is one number, write {text.replace(',', '.')}" for path, text in (halves or {}).items() if path[:len(chosen.path)] == chosen.path), "")
+    return SpecError(one_line(sentence), where=where(*chosen.path), hint=one_line(chosen.hint or comma))

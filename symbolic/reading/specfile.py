@@ -65,21 +65,11 @@ def build(data: Mapping[str, Any], located: Located | None = None) -> Spec:
         spec._exact = not any(_has_decimal(data.get(key)) for key in _WITH_NUMBERS)
         check(spec)
     except ValidationError as error:
-        raise _first([_problem(e) for e in error.errors(include_url=False)], where, halves) from None
+        raise first(mistakes(error, _nearest_key), where, halves=halves) from None
     except ValueProblem as problem:
-        raise _first([problem], where, halves) from None
+        raise first([problem], where, halves=halves) from None
     spec._located = located
     return spec
-
-
-def _first(found: list[ValueProblem], where: Callable[..., str], halves: Mapping[tuple[Step, ...], str]) -> SpecError:
-    """The mistake to report: a misspelt key first (others follow from it), then the uppermost."""
-    misspelt = [e for e in found if e.sentence.startswith("unknown key")]
-    chosen = min(misspelt or found, key=lambda e: int((where(*e.path).rsplit(":", 1) or "0")[-1] or 0))
-    key = spoken(chosen.path[:-1] if misspelt else chosen.path)
-    sentence = f"{key}: {chosen.sentence}" if key else chosen.sentence
-    comma = next((f"if {halves[path]} is one number, write {halves[path].replace(',', '.')}" for path in halves if path[:len(chosen.path)] == chosen.path), "")
-    return SpecError(one_line(sentence), where=where(*chosen.path), hint=one_line(chosen.hint or comma))
 
 
 # Keys that people write, and those that are meant; with a colon: what to write in their place.
@@ -89,29 +79,6 @@ _BELONGS = {"lr": "learning_rate", "eta": "learning_rate", "alpha": "learning_ra
             "l2": "regularization: {l2: 0.01}", "l1": "regularization: {l1: 0.01}", "weight_decay": "regularization: {l2: 0.01}",
             "momentum": "optimizer: {name: momentum, beta: 0.9}", "steps": "optimizer: {name: adam, steps: 5}",
             "batch_size": "optimizer: {name: gradient_descent, batch: 2}", "epochs": "train: {epochs: 50}"}
-_EXPECTED = (
-    ("dict", "expected keys with values, as in {x: 2}"),
-    ("model", "expected keys with values in braces"),
-    ("tuple", "expected a list of names, as in [a, b]"),
-    ("list", "expected a list, as in [a, b]"),
-    ("string", "expected one word or text"),
-    ("missing", "this key is missing"),
-)
-
-
-def _problem(error: Any) -> ValueProblem:
-    """Pydantic's finding in our words; `path` is the whole way from the top of the file."""
-    path, kind = tuple(error["loc"]), error["type"]
-    own = error.get("ctx", {}).get("error")
-    if isinstance(own, ValueProblem):
-        return ValueProblem(own.sentence, *path, *own.path, hint=own.hint)
-    if kind == "extra_forbidden":
-        return ValueProblem(f"unknown key {short(path[-1])}", *path, hint=_nearest_key(path))
-    if kind == "literal_error":
-        choices = re.findall(r"'(\w+)'", error["ctx"]["expected"])
-        return ValueProblem(f"unknown value {short(error['input'])}", *path, hint=nearest(str(error["input"]), choices))
-    sentence = next((s for prefix, s in _EXPECTED if kind.startswith(prefix)), "this value is not understood")
-    return ValueProblem(sentence + ("" if kind == "missing" else f", not {short(error['input'])}"), *path)
 
 
 def _nearest_key(path: tuple[Step, ...]) -> str:
