@@ -320,7 +320,7 @@ def test_a_letter_that_no_font_has_is_a_box_and_is_told_until_a_font_has_it(monk
 def test_problems_in_any_script_are_printed(word: str, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "p.yaml").write_text('title: A\ntopics: [b]\nparameters: {a: {integers: [2, 9]}}\nspec: {equations: {y: "x**2"}, at: {x: "{a}"}}\n'
-                                              f'text: "%s {{{{ a }}}}"\nask: [{{find: dy/dx}}]\n' % word)
+                                              'text: "%s {{ a }}"\nask: [{find: dy/dx}]\n' % word)
     exam = spec.build({"title": "Quiz", "secret": "not for students", "bank": "mine", "problems": ["p"]}, tmp_path)
     out = produce(work.Job(exam, ("pdf",)), [PLAIN[0]], tmp_path / "o", Here())
     assert out.made == 1 and not out.failures and "Сила" in text(tmp_path / "o" / "papers" / "17.pdf")

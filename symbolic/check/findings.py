@@ -19,6 +19,7 @@ from .points import Point
 from .readback import Found, PointRead, Read
 from .reading import Code
 from .report import CAUSE, FORMULA, WHERE, Reason, Report, Row, Source, counted
+from .routines import Routine
 from .sandbox import CLOSED, TRUST, Outcome
 from .stepping import Stepped
 from .suspects import field_of

@@ -80,7 +80,8 @@ class Module(Interface):
         given = [{"x": "x", "y": "y"}.get(self.here.names.role(p) or "", "") for p in self.owner.methods["forward"].parameters] if self.own_loss is not None else ["x"]
         script.add("call", target="net.__call__", args=[tensor("torch", supply.known(role)) for role in given if role], save="r")
         script.add("gather", value={"saved": "r"}, **{"as": f"{supply.key}/forward"})
-        script.add("call", target=f"{path_text(('r', *self.own_loss))}.backward" if self.own_loss is not None else "r.backward", args=[tensor("torch", supply.top())] if self.own_loss is None else [])
+        script.add("call", target=f"{path_text(('r', *self.own_loss))}.backward" if self.own_loss is not None else "r.backward",
+                   args=[tensor("torch", supply.top())] if self.own_loss is None else [])
         for path, role in self.places.items():
             script.add("get", value={"saved": f"{path_text(('net', *path))}.grad"}, optional=True, **{"as": f"{supply.key}/backward[{role!r}]"})
 

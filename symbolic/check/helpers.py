@@ -76,7 +76,8 @@ def source(missing: Iterable[str], axis: int = -1) -> Supplied:
 
 def _definition(name: str, axis: int) -> str | None:
     if name in STANDINS:
-        inside = ", ".join(f"{f}=lambda z, axis={axis}: {row.numpy_code.format(z='z', axis='axis')}" for f, row in (("expit", FUNCTIONS["sigmoid"]), ("softmax", VECTOR_FUNCTIONS["softmax"])))
+        inside = ", ".join(f"{f}=lambda z, axis={axis}: {row.numpy_code.format(z='z', axis='axis')}"
+                           for f, row in (("expit", FUNCTIONS["sigmoid"]), ("softmax", VECTOR_FUNCTIONS["softmax"])))
         return f"from types import SimpleNamespace\n{STANDINS[name].format(inside)}"
     function, slope = _table().get(name.lower(), ("", False))
     if function in VECTOR_FUNCTIONS:

@@ -14,9 +14,29 @@ from .calls import Script, Supply, arguments, path_text
 from .layouts import parts_of
 from .names import parts
 from .rewriting import bound, needs, one_pass
-from .routines import FORWARD, LOSS, TRAIN, UPDATE, Class, Path, Routine, called_for_each, calls, classes, counts, gives_gradients, gradient_labels, is_layer, moves, own
-from .routines import pairs as pairs_of
-from .routines import per_example, pick, routines, stores
+from .routines import (
+    FORWARD,
+    LOSS,
+    TRAIN,
+    UPDATE,
+    Class,
+    Path,
+    Routine,
+    called_for_each,
+    calls,
+    classes,
+    counts,
+    gives_gradients,
+    gradient_labels,
+    is_layer,
+    moves,
+    own,
+    pairs as pairs_of,
+    per_example,
+    pick,
+    routines,
+    stores,
+)
 from .setting import Interface, Needs, Setting, fixed_rate
 
 
@@ -170,7 +190,8 @@ class Calls(Interface):
             extra |= {p: supply.known("x") for p in unknown[:1]}
         args, kwargs = arguments(routine, names, supply, self.here.where(routine.node), extra=extra)
         saved = f"r_{tag}"
-        script.add("call", target=path_text(("r_forward", *routine.at)) if routine.at else f"{prefix}.{routine.name}", args=args, kwargs=kwargs or None, save=saved, optional=optional or None, seed=None,
+        script.add("call", target=path_text(("r_forward", *routine.at)) if routine.at else f"{prefix}.{routine.name}",
+                   args=args, kwargs=kwargs or None, save=saved, optional=optional or None, seed=None,
                    watch={"function": routine.name, "names": list(watch), "at": "return", "save": "seen"} if watch else None)
         if watch:
             script.add("gather", value={"saved": "seen"}, **{"as": f"{supply.key}/seen"})

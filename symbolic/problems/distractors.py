@@ -207,7 +207,8 @@ def _in_a_matrix(work: Work, key: Key) -> bool:
 
 
 # Where the sentence of a mistake makes sense.
-FITS: dict[str, Callable[[Work, Key], bool]] = {"sign": _signed, "factor-doubled": _halves, "mean-forgotten": _divides, "mean-twice": _divides, "factor-halved": _squares, "transposed": _in_a_matrix}
+FITS: dict[str, Callable[[Work, Key], bool]] = {"sign": _signed, "factor-doubled": _halves, "mean-forgotten": _divides, "mean-twice": _divides, "factor-halved": _squares,
+                                                  "transposed": _in_a_matrix}
 
 
 def _kinds(network: Network, key: Key, *, named: bool) -> tuple[tuple[str, ...], ...]:

@@ -56,7 +56,8 @@ def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name
 
     def row(r: Data, said: str) -> dict[str, Any]:
         at = f"{r['at']['entry']}" if r["at"] and r["at"]["entry"] and not r["passed"] else ""
-        return {"group": code(r["group"]), "name": name(r["gradient"]), "shape": " × ".join(map(str, r["shape"])), "error": power(r["error"]) if "e" in error(r)[1:] and not isinstance(r["error"], str) else error(r), "at": at, "cosine": number(r.get("cosine")),
+        return {"group": code(r["group"]), "name": name(r["gradient"]), "shape": " × ".join(map(str, r["shape"])),
+                "error": power(r["error"]) if "e" in error(r)[1:] and not isinstance(r["error"], str) else error(r), "at": at, "cosine": number(r.get("cosine")),
                 "scale": r.get("constant") or number(r.get("scale")), "verdict": r["verdict"], "kind": kind(r["verdict"]), "line": r["source"]["place"] if r["source"] else "",
                 "said": say(said)}
 
@@ -68,7 +69,8 @@ def view(data: Data, say: Callable[[str], Any], code: Callable[[str], Any], name
 
     reasons = why(data)
     return {"explained": any(reasons), "file": data["file"], "subject": data["subject"], "status": data["status"], "kind": kind(data["status"]), "message": data["message"],
-            "forward": [say(s) for s in [*data.get("forward", ()), *data.get("equals", ()), *data.get("update", ())]], "rows": [row(r, said) for r, said in zip(rows, reasons, strict=True)], "grouped": any(r["group"] for r in rows),
+            "forward": [say(s) for s in [*data.get("forward", ()), *data.get("equals", ()), *data.get("update", ())]],
+            "rows": [row(r, said) for r, said in zip(rows, reasons, strict=True)], "grouped": any(r["group"] for r in rows),
             "detailed": any("scale" in r for r in rows), "limit": power(rows[0]["limit"]) if rows else "", "where": say(data.get("where", "")), "first": source(data.get("first")),
             "causes": [[cause(c) for c in both] for both in causes[:data.get("shown", 0)]], "why": WHY[data.get("shown", 0) > 1],
             "recovered": [say(s) for s in [*filter(None, [others(data)]), *data.get("recovered", ())]],
@@ -170,7 +172,8 @@ def tex_view(data: Data) -> dict[str, Any]:
             for line in c["lines"]:
                 line["colour"] = Tex(COLOURS[line["kind"]])
     printed = [code(line) for line in data["printed"].strip().splitlines()[:20]]
-    return {**out, "heading": f"Check of {shortened(data['file'], 40)}", "colour": Tex(COLOURS[out["kind"]]), "title": Tex(directed(escape(data["subject"] or data["file"]))), "printed": printed}
+    return {**out, "heading": f"Check of {shortened(data['file'], 40)}", "colour": Tex(COLOURS[out["kind"]]),
+            "title": Tex(directed(escape(data["subject"] or data["file"]))), "printed": printed}
 
 
 def _slope(output: str, name: str, names: Mapping[str, Any]) -> str:
