@@ -23,7 +23,7 @@ from symbolic.render.filling import make_environment
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = sorted(p.name for p in (ROOT / "templates").iterdir())
-HEAVY = ("sympy", "numpy", "pydantic", "mpmath", "jinja2", "yaml", "igraph", "rich")
+HEAVY = ("sympy", "numpy", "pydantic", "mpmath", "jinja2", "yaml", "igraph", "pylatexenc", "rich")
 
 
 def project() -> dict[str, object]:
@@ -117,7 +117,7 @@ def test_a_check_needs_no_sympy() -> None:
 def test_json_needs_no_tex_and_no_template() -> None:
     code = ("import sys; from symbolic.cli import main; from click.testing import CliRunner; import tempfile; "
             f"r = CliRunner().invoke(main, ['derive', {str(example('graph'))!r}, '--to', 'json', '-o', tempfile.mkdtemp()]); "
-            "assert r.exit_code == 0, r.output; print(*[m for m in ('jinja2', 'igraph', 'rich') if m in sys.modules])")
+            "assert r.exit_code == 0, r.output; print(*[m for m in ('jinja2', 'igraph', 'pylatexenc', 'rich') if m in sys.modules])")
     done = start("-c", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == ""
