@@ -25,9 +25,9 @@ from .network import Network, from_equations
 from .reading.givens import calls, check_functions, values_of
 from .reading.losscheck import class_indices
 from .reading.numbers import ValueProblem
+from .reading.paths import spoken
 from .reading.plans import Plan, planned, rivals
 from .reading.wanted import Wanted, wanted
-from .reading.yamltext import spoken
 from .spec import Spec
 from .values import DIGITS
 

@@ -14,7 +14,8 @@ from .reading import beyond, choices, training
 from .reading.choices import NAMED, braces, named
 from .reading.keys import LISTED, Keys, leaf_of
 from .reading.numbers import Number, Values, leaf, parse_values, whole
-from .reading.yamltext import Located, Step
+from .reading.paths import Step
+from .reading.yamltext import Located
 
 # ------------------------------------------------------------------ values as they are read
 

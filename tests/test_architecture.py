@@ -42,7 +42,7 @@ slips
 check.arrays
 pages.texparts
 latex
-reading.numbers reading.choices reading.plans reading.yamltext reading.keys
+reading.numbers reading.choices reading.plans reading.paths reading.yamltext reading.keys
 claims.claimtext
 check.adapter
 reading.beyond reading.training

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .. import expr as ex
 from ..errors import ChainruleError, SpecError, meant
@@ -17,12 +17,12 @@ from ..expr import is_samples
 from ..layers import stack
 from ..losses import LOSSES
 from ..network import Equation, Network, Symbol
-from ..problem import build
-from ..reading import specfile
-from ..spec import Spec
 from .adapter import Adapter
 from .points import Blueprint
 from .shortnet import network as short_network
+
+if TYPE_CHECKING:
+    from ..spec import Spec
 
 Given: TypeAlias = "Network | Blueprint | Subject | Mapping[str, Any] | Path | str"
 ENDINGS = (".yaml", ".yml", ".json")
@@ -58,10 +58,10 @@ def subject(given: Given, loss: str = "") -> Subject:
         return Subject("", given)
     if isinstance(given, Network):
         return Subject("", Blueprint.of(given, *_own_loss(given, loss)) if given.plain_stack else Blueprint.of(given, loss_of(loss), resize=False))
-    if isinstance(given, Mapping):
-        return from_spec(specfile.build(given), loss)
-    if isinstance(given, Path) or given.endswith(ENDINGS):
-        return from_spec(specfile.load(given), loss, Path(given).stem)
+    if isinstance(given, (Mapping, Path)) or given.endswith(ENDINGS):
+        from ..reading import specfile  # brings YAML, which a short text does without
+
+        return from_spec(specfile.build(given), loss) if isinstance(given, Mapping) else from_spec(specfile.load(given), loss, Path(given).stem)
     name = loss or "mse"
     made = short_network(given, name)
     return Subject(f"{given}, {name}", Blueprint.of(made, loss_of(name)))
@@ -92,6 +92,8 @@ def loss_of(name: str) -> str:
 
 def from_spec(spec: Spec, loss: str = "", name: str = "") -> Subject:
     """The subject of a spec. Raises SpecError where a loss is named twice, or the output is not a single number."""
+    from ..problem import build  # brings YAML
+
     if loss:
         raise SpecError("--loss goes with --net; a spec names its own loss", hint="leave --loss out")
     problem = build(spec)

@@ -27,7 +27,8 @@ from ..problems.library import OWN
 from ..reading.choices import short, truth
 from ..reading.keys import LISTED, TRUTH, Keys, within
 from ..reading.numbers import ValueProblem
-from ..reading.yamltext import MAX_BYTES, Located, Step, read, spoken
+from ..reading.paths import Step, spoken
+from ..reading.yamltext import MAX_BYTES, Located, read
 
 LEAST_SECRET = 8    # letters
 MOST_SECRET = 10_000

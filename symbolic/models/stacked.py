@@ -12,7 +12,7 @@ from ..expr import Samples, Shape, show_shape
 from ..functions import FUNCTIONS
 from ..layers import LAYERS, lay, place_of, stack
 from ..network import LayerPlan, Network, Symbol
-from ..reading.yamltext import spoken
+from ..reading.paths import spoken
 from ..spec import Layer, Spec
 from .initial import draw
 from .layertypes import Place

@@ -25,7 +25,8 @@ from ..errors import SpecError, nearest
 from ..reading.choices import short
 from ..reading.keys import LISTED, TRUTH, Keys, first, listed, mistakes, within
 from ..reading.numbers import ValueProblem, whole
-from ..reading.yamltext import Located, Step, parse, read
+from ..reading.paths import Step
+from ..reading.yamltext import Located, parse, read
 from ..slips import SLIPS
 from .spaces import names_in, space
 

@@ -17,9 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, Val
 from ..errors import SpecError, nearest, one_line
 from .choices import short, truth
 from .numbers import ValueProblem, whole
-from .yamltext import Step, spoken
-
-Path = tuple[Step, ...]
+from .paths import Path, spoken
 
 
 class Keys(BaseModel):

@@ -21,9 +21,9 @@ from .choices import short
 from .givens import GIVEN
 from .losscheck import check_loss
 from .numbers import ValueProblem, shape
+from .paths import Step
 from .plans import planned, rivals
 from .stackcheck import check_sizes
-from .yamltext import Step
 
 LONGEST_TITLE = 500
 _NETWORK_ONLY = ("inputs", "targets", "loss", "loss_options", "regularization", "reduction", "convention", "init", "data")

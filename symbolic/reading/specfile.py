@@ -26,8 +26,9 @@ from ..spec import Init, Layer, Size, Spec
 from . import beyond, training
 from .keys import first, mistakes
 from .numbers import ValueProblem, is_decimal
+from .paths import Step
 from .speccheck import check
-from .yamltext import Located, Step, read
+from .yamltext import Located, read
 
 _WITH_NUMBERS = ("inputs", "targets", "layers", "learning_rate", "loss_options", "regularization", "equations", "at", "given", "transform", *beyond.WITH_NUMBERS)
 

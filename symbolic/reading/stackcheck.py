@@ -14,7 +14,7 @@ from ..models.stacked import first_place, network_of, plan_of
 from ..spec import Layer, Size, Spec
 from .losscheck import check_last, class_indices
 from .numbers import ValueProblem, Values, shape
-from .yamltext import Step
+from .paths import Step
 
 
 def check_sizes(spec: Spec) -> None:

@@ -27,12 +27,12 @@ from typing import Any, TypeAlias
 import yaml
 
 from ..errors import SpecError, one_line
+from .paths import Step
 
 MAX_BYTES = 5_000_000
 MAX_NODES = 100_000  # counted after aliases are expanded, so that no "billion laughs" gets through
 MAX_DEPTH = 50
 
-Step: TypeAlias = str | int
 Tree: TypeAlias = "dict[str, Tree] | list[Tree] | Text | None"
 
 
@@ -57,22 +57,6 @@ class Located:
         while path and path not in self.lines:
             path = path[:-1]
         return f"{self.file}:{self.lines.get(path, 1)}"
-
-
-def spoken(path: tuple[Step, ...]) -> str:
-    """A path in words: which key, which layer, which number.
-
-    >>> spoken(("layers", 1, "W", 0, 2)), spoken(("inputs", "x", 3)), spoken(("wrt", 0))
-    ('layer 2, W, row 1, entry 3', 'inputs x, entry 4', 'wrt, entry 1')
-    """
-    places = [step + 1 for step in path if isinstance(step, int)]
-    words = [step for step in path if isinstance(step, str)]
-    parts = [" ".join(words)] if words else []
-    if path[:1] == ("layers",) and places:
-        parts = [f"layer {places.pop(0)}", *words[1:]]
-    if len(places) > 1:
-        parts.append(f"row {places.pop(0)}")
-    return ", ".join([*parts, *(f"entry {place}" for place in places)])
 
 
 def neighbour(missing: Path) -> str:
