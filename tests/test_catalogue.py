@@ -242,7 +242,7 @@ METHOD_RESULTS: dict[str, Callable[[Any, Any, Any, Any], dict[str, Any]]] = {  #
 @pytest.mark.parametrize("name", METHOD_RESULTS)
 def test_the_code_of_a_method_does_what_it_says(name: str) -> None:
     """The printed lines at the row's own numbers, against SymPy."""
-    e, data = entry("method", name), METHODS[name].data
+    e, data = entry("method", name), METHODS[name].spec
     x, y = sp.symbols("x y")
     table = sp.Matrix([[a, 1, b] for (a,), (b,) in zip(data["inputs"]["x"], data["targets"]["y"], strict=True)]) if "inputs" in data else None
     at = {k: sp.Rational(v) for k, v in data.get("at", {}).items()}

@@ -254,7 +254,7 @@ def markdown_renders_by_itself(problem: Problem, certified: Certified, request: 
     blocks = re.findall(r"^\$\$\n(.*?)\n\$\$$", text, re.S | re.M)
     assert len(blocks) >= 3 and text.count("$$") == 2 * len(blocks)
     for block in blocks:
-        check(block)
+        check(block.replace("{aligned}", "{cases}"))  # the rows and cells of it
         assert block.startswith("\\begin{aligned}\n") and block.endswith(r"\end{aligned}")
         assert "\n\n" not in block, "an empty line ends a formula"
         rows = re.sub(r"\\begin\{([bp]matrix|cases)\}.*?\\end\{\1\}", "", block, flags=re.S).split("\n")[1:-1]

@@ -369,13 +369,13 @@ def test_digits(tmp_path: Path) -> None:
 
 def test_a_failed_check_writes_nothing(private: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line of mathematics that is wrong stops the run with status 1."""
-    from symbolic import verify
+    from symbolic import produce
     from symbolic.errors import CheckError
 
     def wrong(*args: Any, **kw: Any) -> Any:
         raise CheckError("step dL/dW1 does not agree with the difference")
 
-    monkeypatch.setattr(verify, "certify", wrong)
+    monkeypatch.setattr(produce, "certify", wrong)
     one_sentence(run("derive", ONE, "-o", "out"), 1, "dL/dW1")
     assert files_in(private) == []
     with pytest.raises(ChainruleError):

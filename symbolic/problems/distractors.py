@@ -160,8 +160,13 @@ def _candidates(work: Work, key: Key, names: Sequence[str]) -> Iterator[Mistake]
                 if changed.row is not None and (row := changed.row(plan.optimizer)) is not None:
                     yield Mistake(name, Working(network, work.machine.long), SLIPS[name].said(changed), replace(plan, optimizer=row))
             continue
-        for working in SLIPS[name].apply(network):
+        for working in sorted(SLIPS[name].apply(network), key=lambda w: not _made_at(w, key, work.machine.long)):
             yield Mistake(name, working, working.said)
+
+
+def _made_at(working: Working, key: Key, right: Derivation) -> bool:
+    """Whether a mistake is made at a gradient's own step and nowhere else: there its sentence says most, and nothing beside it moves."""
+    return not isinstance(key, str) and {n for n, step in working.derivation.steps.items() if step != right.steps.get(n)} == {key[1]}
 
 
 def _once(plan: Plan) -> bool:
