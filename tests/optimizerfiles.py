@@ -482,6 +482,170 @@ class Optimizer_Adam:
     def post_update_params(self):
         self.iterations += 1
 ''', ["Momentum", "Adam"]),
+    "gradients for weights that decay alone": ('''
+import numpy as np
+
+def sgd_update(params, grads, lr, weight_decay):
+    for k in params:
+        g = grads[k]
+        if k.startswith("W"):
+            g = g + weight_decay * params[k]
+        params[k] -= lr * g
+    return params
+''', ["Gradient descent, the decay of the weights in the gradient, the biases without decay"]),
+    "sums over the examples": ('''
+import numpy as np
+
+def update(weights, biases, nabla_w, nabla_b, eta, m):
+    weights = [w - (eta / m) * nw for w, nw in zip(weights, nabla_w)]
+    biases = [b - (eta / m) * nb for b, nb in zip(biases, nabla_b)]
+    return weights, biases
+''', ["gradient descent"]),
+    "twice the decay": ('''
+import numpy as np
+
+def update(params, grads, lr, reg):
+    for k in params:
+        params[k] = params[k] - lr * (grads[k] + 2 * reg * params[k])
+    return params
+''', ["Gradient descent, twice the decay of the weights in the gradient, as of lambda times the sum of squares"]),
+    "settings of a dataclass": ('''
+import numpy as np
+
+from dataclasses import dataclass
+@dataclass
+class Config:
+    lr: float = 0.1
+    momentum: float = 0.9
+
+class SGDMomentum:
+    def __init__(self, config: Config):
+        self.cfg = config
+        self.v = {}
+    def step(self, params, grads):
+        for k in params:
+            self.v[k] = self.cfg.momentum * self.v.get(k, 0.0) + grads[k]
+            params[k] = params[k] - self.cfg.lr * self.v[k]
+''', ["Momentum"]),
+    "a dataclass": ('''
+import numpy as np
+
+from dataclasses import dataclass, field
+@dataclass
+class Adam:
+    lr: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    t: int = 0
+    m: dict = field(default_factory=dict)
+    v: dict = field(default_factory=dict)
+    def step(self, params, grads):
+        self.t += 1
+        for k, g in grads.items():
+            self.m[k] = self.beta1 * self.m.get(k, 0) + (1 - self.beta1) * g
+            self.v[k] = self.beta2 * self.v.get(k, 0) + (1 - self.beta2) * g * g
+            mh = self.m[k] / (1 - self.beta1 ** self.t)
+            vh = self.v[k] / (1 - self.beta2 ** self.t)
+            params[k] -= self.lr * mh / (np.sqrt(vh) + self.eps)
+''', ["Adam"]),
+    "dictionaries called w and dw": ('''
+import numpy as np
+
+class NAG:
+    def __init__(self, lr, mu):
+        self.lr, self.mu, self.v = lr, mu, {}
+    def update(self, w, dw):
+        for k in w:
+            v_prev = self.v.get(k, np.zeros_like(w[k]))
+            self.v[k] = self.mu * v_prev - self.lr * dw[k]
+            w[k] += -self.mu * v_prev + (1 + self.mu) * self.v[k]
+''', ["Nesterov"]),
+    "settings with the number of the step": ('''
+import numpy as np
+
+def init_adam_states(params):
+    return tuple((np.zeros_like(p), np.zeros_like(p)) for p in params)
+def adam(params, grads, states, hyperparams):
+    beta1, beta2, eps = 0.9, 0.999, 1e-6
+    for p, g, (v, s) in zip(params, grads, states):
+        v[:] = beta1 * v + (1 - beta1) * g
+        s[:] = beta2 * s + (1 - beta2) * np.square(g)
+        v_bias_corr = v / (1 - beta1 ** hyperparams['t'])
+        s_bias_corr = s / (1 - beta2 ** hyperparams['t'])
+        p[:] -= hyperparams['lr'] * v_bias_corr / (np.sqrt(s_bias_corr) + eps)
+    hyperparams['t'] += 1
+''', ["Adam"]),
+    "a state taken apart": ('''
+import numpy as np
+
+def adam(params, grads, state, i, lr=0.01, beta1=0.9, beta2=0.999, eps=1e-8):
+    m, v = state
+    m = [beta1 * a + (1 - beta1) * g for a, g in zip(m, grads)]
+    v = [beta2 * a + (1 - beta2) * g**2 for a, g in zip(v, grads)]
+    mhat = [a / (1 - beta1 ** (i + 1)) for a in m]
+    vhat = [a / (1 - beta2 ** (i + 1)) for a in v]
+    params = [p - lr * a / (np.sqrt(b) + eps) for p, a, b in zip(params, mhat, vhat)]
+    return params, (m, v)
+''', ["Adam"]),
+    "a state with names": ('''
+import numpy as np
+
+from collections import namedtuple
+AdamState = namedtuple("AdamState", ["m", "v", "t"])
+def init_adam(params):
+    return AdamState({k: np.zeros_like(p) for k, p in params.items()}, {k: np.zeros_like(p) for k, p in params.items()}, 0)
+def adam_update(params, grads, state, lr=0.01, beta1=0.9, beta2=0.999, eps=1e-8):
+    t = state.t + 1
+    m = {k: beta1 * state.m[k] + (1 - beta1) * grads[k] for k in params}
+    v = {k: beta2 * state.v[k] + (1 - beta2) * grads[k]**2 for k in params}
+    new = {k: params[k] - lr * (m[k] / (1 - beta1**t)) / (np.sqrt(v[k] / (1 - beta2**t)) + eps) for k in params}
+    return new, AdamState(m, v, t)
+''', ["Adam"]),
+    "new values without names": ('''
+import numpy as np
+
+def momentum(params, grads, velocity, lr, beta=0.9):
+    return [p - lr * (beta * v + g) for p, v, g in zip(params, velocity, grads)], [beta * v + g for v, g in zip(velocity, grads)]
+''', ["Momentum"]),
+    "moments under other names": ('''
+import numpy as np
+
+def adam_update(theta, grad, first_moment, second_moment, t, lr=0.1):
+    fm = 0.9 * first_moment + 0.1 * grad
+    sm = 0.999 * second_moment + 0.001 * grad**2
+    fu = fm / (1 - 0.9**t)
+    su = sm / (1 - 0.999**t)
+    return theta - lr * fu / (np.sqrt(su) + 1e-8), fm, sm
+''', ["Adam"]),
+    "parameters that hold their gradients": ('''
+import numpy as np
+
+class Parameter:
+    def __init__(self, data):
+        self.data = data
+        self.grad = np.zeros_like(data)
+class SGD:
+    def __init__(self, params, lr=0.1, momentum=0.9):
+        self.params = params
+        self.lr = lr
+        self.momentum = momentum
+        self.v = [np.zeros_like(p.data) for p in params]
+    def zero_grad(self):
+        for p in self.params:
+            p.grad[:] = 0
+    def step(self):
+        for i, p in enumerate(self.params):
+            self.v[i] = self.momentum * self.v[i] + p.grad
+            p.data -= self.lr * self.v[i]
+''', ["Momentum"]),
+    "a function of parameters that hold their gradients": ('''
+import numpy as np
+
+def sgd_step(params, lr):
+    for p in params:
+        p.data -= lr * p.grad
+''', ["gradient descent"]),
 }
 STRANGE = {
     "Nadam": '''
@@ -501,5 +665,46 @@ class Nadam:
 import numpy as np
 def sign_update(params, grads, lr):
     return {k: params[k] - lr * np.sign(grads[k]) for k in params}
+''',
+    "gradients that are cut": '''
+import numpy as np
+
+def sgd(params, grads, lr):
+    for k in params:
+        g = np.clip(grads[k], -0.05, 0.05)
+        params[k] -= lr * g
+    return params
+''',
+    "a rate that falls by the epoch": '''
+import numpy as np
+
+def update_parameters(parameters, grads, learning_rate, epoch, decay_rate=0.1):
+    learning_rate = learning_rate / (1 + decay_rate * epoch)
+    for k in parameters:
+        parameters[k] = parameters[k] - learning_rate * grads["d" + k]
+    return parameters
+''',
+    "a rate that falls by a global": '''
+import numpy as np
+
+lr0 = 0.1
+step_count = 0
+def update_parameters(params, grads):
+    global step_count
+    step_count += 1
+    lr = lr0 / np.sqrt(step_count)
+    for k in params:
+        params[k] -= lr * grads[k]
+    return params
+''',
+    "a step that is counted elsewhere": '''
+import numpy as np
+
+def adam(params, grads, states, hyperparams):
+    beta1, beta2, eps = 0.9, 0.999, 1e-6
+    for k in params:
+        states["m"][k] = beta1 * states["m"][k] + (1 - beta1) * grads[k]
+        states["v"][k] = beta2 * states["v"][k] + (1 - beta2) * grads[k] ** 2
+        params[k] -= hyperparams["lr"] * states["m"][k] / (1 - beta1 ** hyperparams["t"]) / (np.sqrt(states["v"][k] / (1 - beta2 ** hyperparams["t"])) + eps)
 ''',
 }

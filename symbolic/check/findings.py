@@ -101,7 +101,7 @@ def updates(code: Code, moved: Sequence[Stepped], strict: bool) -> dict[str, Any
     told: list[tuple[int, str]] = []
     for s in (s for s in moved if s.moved):
         j, name = judged(s.moved, s.stepper.meant, lenient=s.stepper.lenient, keeps=s.stepper.keeps), s.stepper.spoken
-        if j.wrong and (s.stepper.unknown or s.stepper.keeps and not j.said):
+        if j.wrong and (s.stepper.unknown or s.stepper.guessed and not j.formulas or not j.said and (s.stepper.keeps or s.stepper.bent)):
             told.append((WHERE, f"The update is not judged: {name} takes no step of an optimizer that is known here, nor one with a known mistake."))
             right.append(False if strict else None)
             continue

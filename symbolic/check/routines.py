@@ -166,10 +166,17 @@ class Class:
     bases: tuple[str, ...] = field(default=())
     others: Mapping[str, Class] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def init(self) -> Routine | None:
-        """What constructs it."""
-        return self.methods.get("__init__")
+        """What constructs it; of a dataclass, what its fields say."""
+        data = any("dataclass" in ast.unparse(d) for d in self.node.decorator_list)
+        fields = {n.target.id: n.value for n in self.node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name) and not isinstance(n.value, ast.Call)}
+        return self.methods.get("__init__") or (self.made(fields) if data else None)
+
+    def made(self, fields: Mapping[str, ast.expr | None]) -> Routine:
+        """A constructor that takes these, with their defaults."""
+        given = ", ".join(f"{p}={ast.unparse(v)}" if v is not None else p for p, v in fields.items())
+        return Routine("__init__", ast.parse(f"def __init__(self, *, {given}): pass" if given else "def __init__(self): pass").body[0], self.name)  # type: ignore[arg-type]
 
     @cached_property
     def attributes(self) -> dict[Path, ast.AST]:

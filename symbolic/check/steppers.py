@@ -16,7 +16,7 @@ from functools import cached_property
 
 from .layouts import role_of
 from .names import Names, plain
-from .routines import Class, Path, Routine, classes, gradient_at, moves, own, routines, stores
+from .routines import Class, Path, Routine, classes, counts, gradient_at, moves, own, routines, stores
 
 NAMED = re.compile(r"update|step|apply|optimi|descent|^gd|sgd|momentum|nesterov|nag$|adam|rms|adagrad")
 FAMILIES = ("adamw", "adam", "rmsprop", "adagrad", "nesterov", "momentum")
@@ -24,7 +24,7 @@ OTHERS = re.compile(r"sign|nadam|adamax|amsgrad|adadelta|belief|lamb|lion|radam|
 # role: what an option is called in people's files, and the number that it is given
 OPTIONS: dict[str, tuple[str, float]] = {
     "beta1": ("beta1 b1 betaone", 0.7), "beta2": ("beta2 b2 betatwo", 0.95), "epsilon": ("epsilon eps fuzz", 0.01), "decay": ("decay", 0.85),
-    "share": ("beta momentum mu rho gamma decayrate alpha momentumrate friction", 0.8), "lam": ("weightdecay wd lam lambda lambd lamb l2 reg l2reg regstrength", 0.3)}
+    "share": ("beta momentum mu rho gamma decayrate alpha momentumrate friction", 0.8), "lam": ("weightdecay wd lam lambda lambd lmbda lmda lamb l2 reg l2reg regstrength", 0.3)}
 ROLE_OF = {word: role for role, (words, _) in OPTIONS.items() for word in words.split()}
 COUNTERS = {"t", "step", "iter", "iteration", "it", "timestep", "tstep", "nstep", "steps", "iterations", "numupdates", "i", "counter", "count", "time"}
 TENSORS = {"w", "p", "x", "theta", "var", "value", "weight", "weights", "param", "parameter", "params", "array", "tensor", "old", "b"}
@@ -88,6 +88,14 @@ class Stepper:
                 return {**roles, p: "object"}
         return {}
 
+    @cached_property
+    def cells(self) -> tuple[str, str] | None:
+        """Where parameters are objects that hold their own gradients, the attributes of both: data and grad of p.data -= lr * p.grad."""
+        mine = [n for n in ast.walk(self.routine.node) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id != "self"]
+        data = [n.attr for n in mine if isinstance(n.ctx, ast.Store) and plain(n.attr) in TENSORS | {"data"}]
+        slope = [n.attr for n in mine if plain(n.attr) in ("grad", "gradient")]
+        return (data[0], slope[0]) if data and slope else None
+
     def _holds_several(self, p: str) -> bool:
         """Whether a parameter is used as a container: params[key], for p in params, zip(params, grads), params.items()."""
         for n in ast.walk(self.routine.node):
@@ -99,7 +107,7 @@ class Stepper:
         return False
 
     def kind(self, p: str, routine: Routine | None = None) -> str:
-        """What a parameter stands for: array, slope, count, lr, an option, parameters, grads, W1, d:W1, name, or state for what is remembered; else nothing."""
+        """What a parameter stands for: array, slope, count, lr, an option, examples (how many), parameters, grads, W1, d:W1, name, or state for what is remembered; else nothing."""
         routine = routine or self.routine
         if routine is self.routine and self.pair and p in self.pair:
             return ("array", "slope")[self.pair.index(p)]
@@ -112,20 +120,63 @@ class Stepper:
         option = ROLE_OF.get(low, "")
         if option and not (low in ("b1", "b2") and all_roles & {"W1", "d:W1", "d:b1"}) and not (low == "alpha" and not any(self.names.role(q) == "lr" for q in routine.parameters if q != p)):
             return option
+        if role in ("m", "batch") and (low.endswith("batchsize") or counts(routine.node, p)):
+            return "examples"
+        if routine is self.routine and not all_roles & {"b*", "d:b*"} and low in TENSORS | SLOPES and self._holds_several(p):
+            return "grads" if low in SLOPES else "parameters"
         if low == "betas" or role in ("lr", "parameters", "grads") or re.fullmatch(r"(d:)?[Wb](\d+|\*)", role) or role.removeprefix("d:") in self.names.known:
             return "betas" if low == "betas" else role
-        return "name" if low in ("name", "key") else "state" if routine is self.routine and p in self._remembered else ""
+        return "name" if low in ("name", "key") else "state" if routine is self.routine and (p in self._remembered or p in self._carried) else ""
+
+    @cached_property
+    def _changed(self) -> set[str]:
+        """The parameters that are changed within."""
+        stored = {t.id for n in own(self.routine.node) if isinstance(n, (ast.Assign, ast.AugAssign)) for target in (n.targets if isinstance(n, ast.Assign) else [n.target])
+                  for t in ast.walk(target) if isinstance(t, ast.Name)}
+        called = {n.func.value.id for n in own(self.routine.node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and isinstance(n.func.value, ast.Name)}
+        looped = {x.id for n in own(self.routine.node) if isinstance(n, ast.For) for x in ast.walk(n.iter) if isinstance(x, ast.Name)}
+        return stored | called | looped
 
     @cached_property
     def _remembered(self) -> set[str]:
         """The parameters that are changed, read by a key, or returned."""
-        stored = {t.id for n in own(self.routine.node) if isinstance(n, (ast.Assign, ast.AugAssign)) for target in (n.targets if isinstance(n, ast.Assign) else [n.target])
-                  for t in ast.walk(target) if isinstance(t, ast.Name)}
-        called = {n.func.value.id for n in own(self.routine.node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and isinstance(n.func.value, ast.Name)}
-        return stored | called | {q for q in self.routine.parameters if self.after(q) is not None or self._holds_several(q)}
+        return self._changed | {q for q in self.routine.parameters if self._labelled(q) is not None or self._holds_several(q)}
+
+    @cached_property
+    def _nameless(self) -> tuple[list[str], list[int]]:
+        """What may be remembered and is neither changed nor returned by its name, and the places of what is returned, after what is moved, under no name that is known."""
+        e, r = self.routine.returned, self.routine
+        anew = {t.id for n in own(r.node) if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}  # v = ..., which changes nothing outside
+        within = {x.id for n in own(r.node) if isinstance(n, (ast.Assign, ast.AugAssign)) for t in (n.targets if isinstance(n, ast.Assign) else [n.target])
+                  if not isinstance(t, ast.Name) or isinstance(n, ast.AugAssign) for x in ast.walk(t) if isinstance(x, ast.Name)}
+        held = [p for p in r.parameters if (p not in self._changed or p in anew - within) and self._labelled(p) is None and p not in (self.pair or ())]
+        roles = {p: ROLE_OF.get(plain(p)) or str(self.names.role(p) or "").replace("cache", "") or (plain(p) in COUNTERS | {"name", "key"}) for p in r.parameters}
+        named = {path[0] for p in r.parameters if (path := self._labelled(p))}
+        moving = [p for p in r.parameters if p in (self.pair or ())[:1] or re.fullmatch(r"[Wb](\d+|\*)|parameters", str(roles[p]))]
+        return [p for p in held if not roles[p]], [k for k in range(len(e.elts)) if k not in named][sum(self._labelled(p) is None for p in moving):] if isinstance(e, ast.Tuple) else []
+
+    @cached_property
+    def _carried(self) -> dict[str, Path]:
+        """Where their new values stand: one place for each, in their order."""
+        held, places = self._nameless
+        return {p: (k,) for p, k in zip(held, places, strict=True)} if len(held) == len(places) else {}
+
+    @property
+    def guessed(self) -> bool:
+        """Whether it is only their order that tells what is remembered apart."""
+        return len(self._carried) > 1
+
+    @cached_property
+    def untold(self) -> str:
+        """What is remembered and cannot be found in what is returned, though it may stand there; nothing where all is found."""
+        held, places = self._nameless
+        return held[0] if held and places and not self._carried else ""
 
     def after(self, p: str) -> Path | None:
         """Where in what is returned the new value of a parameter stands; None where it is changed in place."""
+        return self._labelled(p) or self._carried.get(p)
+
+    def _labelled(self, p: str) -> Path | None:
         for path, label in self.routine.returns.items():
             if re.sub(r"^(new|next|updated)|(new|next|updated|t)$", "", plain(label)) in (plain(p), re.sub("t$", "", plain(p))):
                 return path
@@ -147,7 +198,7 @@ class Stepper:
     @cached_property
     def lists(self) -> bool:
         """Whether parameters are a list: zip(params, grads), enumerate(params), params[i]."""
-        named = {p for p in [*self.routine.parameters, *(self.maker.parameters if self.maker else ())] if self.names.role(p) == "parameters"}
+        named = {p for r in (self.routine, self.maker) if r is not None for p in r.parameters if self.kind(p, r) == "parameters"}
         counted = {x.id for n in ast.walk(self.outer or self.routine.node) if isinstance(n, (ast.For, ast.comprehension)) and re.match(r"range|enumerate", ast.unparse(n.iter))
                    for x in ast.walk(n.target) if isinstance(x, ast.Name)}
         for n in ast.walk(self.outer or self.routine.node):
@@ -167,6 +218,11 @@ class Stepper:
                 found.append("".join(c.value for c in ast.walk(key) if isinstance(c, ast.Constant) and isinstance(c.value, str)) or ("d" if "[1:]" in self.text and p == "" else ""))
         return list(dict.fromkeys(found))
 
+    def unpacked(self, p: str) -> list[str]:
+        """The names that a parameter is taken apart into: m, v = state."""
+        return next(([ast.unparse(e) for e in n.targets[0].elts] for n in own(self.routine.node)
+                     if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Tuple) and ast.unparse(n.value) == p), [])
+
     @cached_property
     def counts_itself(self) -> bool:
         """Whether the number of the step is the one before: it is raised inside, or used as t + 1."""
@@ -177,6 +233,12 @@ class Stepper:
         """Whether it may remember anything between steps."""
         kept = [self.names.of([p for p in path[1:] if p != -1]) or "" for path, _ in stores(self.routine.node) if len(path) > 1] if self.net else []
         return self.maker is not None or any(not re.match("(d:)?[Wb]|grads", k) for k in kept) or any(self.kind(p) in ("state", "count") for p in self.routine.parameters)
+
+    @cached_property
+    def bent(self) -> bool:
+        """Whether its step may be another on purpose: gradients are clipped, or the rate falls."""
+        kinds = {self.kind(p, r) for r in (self.routine, self.maker) if r is not None for p in r.parameters}
+        return bool(kinds & {"", "count", "decay", "lam"} or re.search(r"\bglobal\b|clip|norm|\bmin|\bmax|sqrt|exp\b|where|epoch|decay", self.text))
 
     @cached_property
     def lenient(self) -> bool:
@@ -211,7 +273,7 @@ def steppers(tree: ast.Module, names: Names, owner: Class | None = None, taken: 
             found += [Stepper(r, names, r.name, outer=r.node, above=above), *(Stepper(n, names, r.name, r, outer=r.node, above=above) for n in inner)]
     for c in classes(tree).values():
         net = owner is not None and c.name == owner.name
-        init = None if net else c.init or Routine("__init__", ast.parse("def __init__(self): pass").body[0], c.name)  # type: ignore[arg-type]
+        init = None if net else c.init or c.made({})
         around = tuple(n for n, m in c.methods.items() if re.match("pre|post", plain(n)) and not m.parameters)
         found += [Stepper(m, names, c.name, init, net, None if net else c.node, above, around) for m in c.methods.values() if m.name != "__init__" and m.name not in taken]
     return [s for s in found if _applies(s, owner)]
@@ -229,4 +291,4 @@ def _applies(s: Stepper, owner: Class | None) -> bool:
     placed = "parameters" in kinds | held or any(re.fullmatch(r"[Wb](\d+|\*)", k) or k in s.names.known for k in kinds)
     if s.net and owner is not None:
         return given and not s.alone or any(gradient_at(s.names, path) for path in owner.attributes) and bool(moves(s.routine.node, s.names))
-    return s.alone or bool(s.layer) or given and placed
+    return s.alone or bool(s.layer) or (given or s.cells is not None) and placed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy
 from ..errors import SpecError
 from .calls import Script, Supply, arguments, path_text
 from .names import plain
-from .routines import Path, Routine, gradient_at, routines
+from .routines import Class, Path, Routine, classes, gradient_at, routines
 from .steppers import COUNTERS, OPTIONS, ROLE_OF, Stepper, steppers
 from .updates import Moved
 from .ways import Calls
@@ -56,6 +57,8 @@ class Asking:
 
     def all(self) -> Stepped:
         """Every run: each array by itself where one is moved at a time."""
+        if self.s.untold:
+            raise SpecError(f"what becomes of {self.s.untold!r} cannot be told from what {self.s.spoken} returns")
         for k, (rate, every) in enumerate(zip(RATES, self.out.gradients, strict=True)):
             layers = [[n for n in self.out.start if n[1:] == w[1:]] for w in self.out.start if w[0] == "W"]
             for unit in [[n] for n in self.out.start] if self.s.alone else layers if self.s.layer else [list(self.out.start)]:
@@ -81,6 +84,7 @@ class Asking:
             given = {n: script.input(f"{key}/{t}/d{n}", arrays[n]) for n in unit}
             if s.net:
                 self._hand(given)
+            self._fill(given)
             for name in (n for n in s.around if n.startswith("pre")):
                 script.add("call", target=f"opt.{name}", args=[])
             self._call(s.routine, target, "moved", rate, t, given, unit)
@@ -115,6 +119,14 @@ class Asking:
         if kind == "lr":
             self.out.rated = True
             return rate
+        if kind == "examples":
+            self.out.given["examples"] = self.supply.examples
+            return self.supply.examples
+        if not kind and (held := self._config(p, routine)) is not None:
+            assert held.init is not None
+            values = {q: v for q in held.init.parameters if (v := self._value(q, self.s.kind(q, held.init), held.init, rate, t, given, unit)) is not None}
+            self.script.add("call", target=f"moves.{held.name}", args=[], kwargs=values or None, save=f"config_{p}")
+            return {"saved": f"config_{p}"}
         if kind == "slope":
             return given[unit[0]]
         if kind == "grads":
@@ -123,6 +135,8 @@ class Asking:
             return {"list": [given[n] for n in sorted(given) if n[0] == kind[2]]} if kind[-1] == "*" else given.get(kind[2:])
         if kind == "name":
             return unit[0]
+        if kind == "count" and routine is not self.s.routine:
+            return None if p in routine.optional and p not in routine.keyword_only else 0
         if kind == "count" and self.s.after(p) is None:
             return t + (not self.s.counts_itself)
         if kind == "layer" and p in self.kept:
@@ -137,7 +151,21 @@ class Asking:
         if first is None:
             return None
         self.script.add("let", save=self.kept[p], value=first)
+        self._fill(given)
         return {"saved": self.kept[p]}
+
+    def _fill(self, given: Mapping[str, Any]) -> None:
+        """Put gradients into the parameters that hold their own."""
+        held = self.s.maker or self.s.routine
+        for at in [at for p, at in self.kept.items() if p in held.parameters and self.s.kind(p, held) == "parameters"] if self.s.cells is not None else []:
+            for k, value in enumerate(given.values()):
+                self.script.add("set", path=f"{at}[{k}].{self.s.cells[1]}", value=value)  # type: ignore[index]
+
+    def _config(self, p: str, routine: Routine) -> Class | None:
+        """The class of the file whose objects hold nothing but options and are what a parameter takes: config: Config."""
+        says = next((a.annotation for a in ast.walk(routine.node) if isinstance(a, ast.arg) and a.arg == p), None)
+        return next((c for c in classes(self.way.here.code.tree).values() if plain(c.name) in (plain(p), plain(ast.unparse(says)) if says else "") and c.init is not None
+                     and all(self.s.kind(q, c.init) in (*OPTIONS, "lr", "betas") for q in c.init.parameters)), None)
 
     def _first(self, p: str, kind: str, unit: list[str], rate: float, given: Mapping[str, Any]) -> Any:
         """What a parameter that is moved, or that remembers, is at the first step."""
@@ -157,6 +185,8 @@ class Asking:
         if not self.s.alone and (made := self._initial(p)) is not None:
             return made
         stems, zeros = self.s.stems(p), {n: self._zeros(n) for n in unit}
+        if (inside := self.s.unpacked(p)):
+            return {"tuple": [0 if plain(q) in COUNTERS else zeros[unit[0]] if self.s.alone else self._zeroed(zeros, self.s.stems(q)) for q in inside]}
         if self.s.alone and stems:
             return {"dict": self._settings(p, stems, zeros[unit[0]], rate)}
         if self.s.alone:
@@ -164,9 +194,13 @@ class Asking:
         role = next((r for m in (re.fullmatch(r"(?:v|m|s|vel|velocity|cache|r|mom|sq|h)_?(d?[Wb]\w*)", p), re.fullmatch(r"(d?[Wb]\d+)_?\w+", p)) if m and (r := self.s.names.role(m[1]))), "")
         if role.removeprefix("d:") in zeros:
             return zeros[role.removeprefix("d:")]
+        if any(k in COUNTERS and not re.search(rf"{p}\['{k}'\] (\+=|=) ", self.s.text) for k in stems):
+            raise SpecError(f"{self.s.spoken} reads the number of the step from {p!r} and does not raise it")
+        if stems and all(k in COUNTERS or self.s.names.role(k) == "lr" or plain(k) in ROLE_OF for k in stems):
+            return {"dict": self._settings(p, stems, None, rate)}
         nested = [k for k in stems if k and not (self.s.names.role(f"{k}1") or k.startswith("d"))]
         if nested:
-            return {"dict": {k: (0 if k in COUNTERS else self._zeroed(zeros, [""])) for k in nested}}
+            return {"dict": {k: (self._number(p, k) if k in COUNTERS else self._zeroed(zeros, [""])) for k in nested}}
         return self._zeroed(zeros, stems)
 
     def _zeroed(self, zeros: Mapping[str, Any], stems: list[str]) -> Any:
@@ -188,26 +222,42 @@ class Asking:
                 self.out.rated |= out[key] == rate
                 self.out.given |= {option: out[key]} if option and out[key] != rate else {}
             elif not begun:
-                out[key] = 0 if plain(key) in COUNTERS else zeros
+                out[key] = self._number(p, key) if plain(key) in COUNTERS else zeros
         return out
+
+    def _number(self, p: str, key: str) -> int:
+        """What the number of the step is at first, in a dictionary: 1 where it is used before it is raised."""
+        at = rf"{p}\['{re.escape(key)}'\]"
+        return int(bool(re.search(rf"(?s){at}(?! (\+=|=|\+ 1)).*{at} (\+= 1|= {at} \+ 1)", self.s.text)))
 
     def _zeros(self, n: str) -> Any:
         return {"call": "np.zeros", "args": [list(self.supply.shape(n))]}
 
     def _initial(self, p: str) -> Any:
         """What a function of the file returns that prepares it: v, s = initialize_adam(parameters)."""
-        for r in routines(self.way.here.code.tree):
+        prepare = [r for r in routines(self.way.here.code.tree) if r.name != self.s.routine.name and re.search("init|zero|creat|make|start", plain(r.name))
+                   and all(self.s.names.role(q) == "parameters" for q in r.parameters)]
+        whole = [r for r in prepare if r.parameters and r.returned is not None and self.s.meant in plain(r.name)]
+        for r in prepare:
             path = next((path for path, label in r.returns.items() if plain(label) == plain(p)), None)
-            prepares = r.name != self.s.routine.name and re.search("init|zero|creat|make|start", plain(r.name))
-            if path is not None and prepares and all(self.s.names.role(q) == "parameters" for q in r.parameters):
+            if path is None and whole == [r] and [q for q in self.s.routine.parameters if self.s.kind(q) == "state" and self._is_whole(q)] == [p]:
+                path = ()
+            if path is not None:
                 self.script.add("load", save="before", **self.way.loading([r.name]))
-                made = [self.way._value("parameters", self.supply, q) for q in r.parameters]
+                made = [self._container({n: self.supply.leaf(n) for n in self.out.start}) if self.s.lists else self.way._value("parameters", self.supply, q) for q in r.parameters]
                 self.script.add("call", target=f"before.{r.name}", args=made, save="first")
                 return {"saved": path_text(("first", *path))}
         return None
 
+    def _is_whole(self, p: str) -> bool:
+        """Whether a parameter is all that is remembered: it is no number, nor a dictionary of options, and no other is."""
+        return not any(plain(k) in ROLE_OF or self.s.names.role(k) == "lr" for k in self.s.stems(p))
+
     def _container(self, values: Mapping[str, Any], grads: str = "") -> Any:
         """Parameters or gradients as one value: a list, pairs, or a dictionary with the keys of the file."""
+        if self.s.cells is not None and not grads:
+            objects = [{"dict": {self.s.cells[0]: v, self.s.cells[1]: self._zeros(n)}} for n, v in values.items()]
+            return {"list": [{"call": "builtins.type", "args": ["Parameter", {"tuple": []}, held]} for held in objects]}
         if self.way.pairs[0]:
             return {"list": [{"tuple": [values[n] for n in pair if n in values]} for pair in self.way.pairs[0]]}
         if self.s.lists:
@@ -226,6 +276,8 @@ class Asking:
                 return next((f"{at}.{a}" for a, role in self.s.layer.items() if role == n[0]), None)
             if kind == f"{n[0]}*":
                 return f"{at}[{int(n[1:]) - 1}]"
+            if kind == "parameters" and self.s.cells is not None:
+                return f"{at}[{list(self.out.start).index(n)}].{self.s.cells[0]}"
             if kind == "parameters" and self.way.pairs[0]:
                 return next(f"{at}[{i}][{pair.index(n)}]" for i, pair in enumerate(self.way.pairs[0]) if n in pair)
             if kind == "parameters":

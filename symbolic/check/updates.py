@@ -34,6 +34,7 @@ MOST_SETTINGS = 24, 4  # ways to read the numbers in the code as options: to fin
 ROLES: dict[str, tuple[tuple[str, ...], tuple[float, float]]] = {
     "beta": (("share", "decay", "beta1", "beta2"), (0.5, 1)), "rho": (("share", "decay", "beta2", "beta1"), (0.5, 1)), "beta1": (("beta1", "share", "decay"), (0.5, 1)),
     "beta2": (("beta2",), (0.5, 1)), "epsilon": (("epsilon",), (1e-18, 2e-3)), "lam": (("lam", "decay"), (1e-6, 0.5))}
+PER_EXAMPLE = "The gradient is divided by the number of examples, which is right where it is their sum and wrong where it is their mean."
 SHARES = {"beta", "rho", "beta1", "beta2"}
 
 
@@ -68,10 +69,10 @@ class Judged:
 def walk(row: Optimizer, options: Mapping[str, Any], rate: float, start: Any, gradients: Sequence[Any]) -> list[Array]:
     """The parameter after every step, from the gradients that the steps were given.
 
-    options: numbers for the options of the row; its own defaults for the others.
+    options: numbers for the options of the row; its own defaults for the others; examples: a number that the learning rate is divided by.
     """
     env: dict[str, Any] = {"w": matrix(start), **{n: matrix(float(v)) for n, v in row.states.items()}}
-    fixed = {n: matrix(float(options.get(n, o.default) or 0)) for n, o in row.options.items()} | {"eta": matrix(options.get("eta", rate))}
+    fixed = {n: matrix(float(options.get(n, o.default) or 0)) for n, o in row.options.items()} | {"eta": matrix(options.get("eta", rate) / options.get("examples", 1))}
     out = []
     with numpy.errstate(all="ignore"):
         for t, g in enumerate(gradients, 1):
@@ -102,6 +103,7 @@ def _wrong(name: str) -> tuple[tuple[Slip, Optimizer], ...]:
 
 FORMS = {  # conventions of weight decay: a name, a title, what is replaced in a row
     "l2": ("{}, the decay of the weights in the gradient", edited(("", G, "(g + lam*w)"))),
+    "twice": ("{}, twice the decay of the weights in the gradient, as of lambda times the sum of squares", edited(("", G, "(g + 2*lam*w)"))),
     "beside": ("{}, the decay of the weights beside it", edited(("w", r"^w - eta\*(.+)", r"w - eta*(\1 + lam*w)"))),
     "unrated": ("{}, the decay without the learning rate", edited(("w", r"^w - eta\*\((.+) \+ lam\*w\)", r"w - eta*\1 - lam*w"))),
 }
@@ -130,7 +132,10 @@ def takes(row: Optimizer, m: Moved, lenient: bool) -> bool:
 
 
 def settings(row: Optimizer, m: Moved) -> Iterator[dict[str, float]]:
-    """The numbers that the options of a row may have: those that were given, else its default or a number that stands in the code."""
+    """The numbers that the options of a row may have: those that were given, else its default or a number that stands in the code.
+
+    Last, the same with the learning rate divided by the number of examples, where that was given.
+    """
     every: dict[str, list[float]] = {}
     for name, option in row.options.items():
         roles, (least, most) = ROLES[name]
@@ -142,8 +147,9 @@ def settings(row: Optimizer, m: Moved) -> Iterator[dict[str, float]]:
             every[name] = list(dict.fromkeys([*inside, float(option.default or 0), *([0.0] if name == "epsilon" else [])]))
     if m.rate is None:
         every["eta"] = [c for c in m.constants if c > 0] or [1.0]
-    for chosen in product(*every.values()):
-        yield dict(zip(every, chosen, strict=True))
+    for shared in ({}, {"examples": m.options["examples"]}) if "examples" in m.options else ({},):
+        for chosen in product(*every.values()):
+            yield {**dict(zip(every, chosen, strict=True)), **shared}
 
 
 class _Runs:
@@ -224,9 +230,11 @@ def judged(moved: Sequence[Moved], meant: str = "", *, lenient: bool = False, ke
         for options in islice(settings(row, first), MOST_SETTINGS[0]):
             guess = runs.walked(row, options)
             off = runs.off(guess)
-            if not off and not missing:
-                same = [s for s in (remark,) if s]
-                return Judged((), row.title[:1].lower() + row.title[1:] if row.name == "gradient_descent" else row.title, tuple(same), may=bool(same))
+            spared = {"lam": 0.0} if "lam" in row.options and off and all(n[0] == "b" for n in off) else {}  # no decay of biases is a convention too
+            if not missing and (not off or spared and not set(off) & set(runs.off(runs.walked(row, {**options, **spared})))):
+                same = [s for s in (remark, PER_EXAMPLE if "examples" in options else "") if s]
+                title = row.title[:1].lower() + row.title[1:] if row.name == "gradient_descent" else row.title
+                return Judged((), title + ", the biases without decay" * bool(spared), tuple(same), may=bool(same))
             if best is None or len(off) < len(best[0]):
                 best = off, guess
     assert best is not None
