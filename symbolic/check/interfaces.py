@@ -76,7 +76,8 @@ def setting(code: Code, network: Network, adapter: Adapter | None = None) -> Set
     depth = len(network.layers) if network.plain_stack else 0
     known = () if network.plain_stack else tuple(n for n in network.symbols if network.symbols[n].kind != "size")
     words = {p.strip(".%") for p in written}
-    betas = {w: "option" for w in words if plain(w) in ("beta", "beta1", "beta2") and w not in known} if any(re.fullmatch(r"(b|bias|biases)_?\d*", w) for w in words) else {}  # of an optimizer
+    biased = any(re.fullmatch(r"(b|bias|biases)_?\d*", w) for w in words)  # beside them, beta is of an optimizer
+    betas = {w: "option" for w in words if biased and plain(w) in ("beta", "beta1", "beta2") and w not in known}
     names = Names(depth, counts_from_zero(words), {**betas, **adapter.renames}, known)
     return Setting(code, network, names, adapter)
 

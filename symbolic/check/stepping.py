@@ -136,7 +136,8 @@ class Asking:
         if kind == "name":
             return unit[0]
         if kind == "count" and routine is not self.s.routine:
-            return None if p in routine.optional and p not in routine.keyword_only else 0
+            a = routine.node.args  # a number that is counted from is its default
+            return next((d.value for q, d in zip([*a.args, *a.kwonlyargs][::-1], [*a.defaults, *a.kw_defaults][::-1], strict=False) if q.arg == p and isinstance(d, ast.Constant)), 0)
         if kind == "count" and self.s.after(p) is None:
             return t + (not self.s.counts_itself)
         if kind == "layer" and p in self.kept:
