@@ -98,6 +98,14 @@ def test_a_right_update_is_right(interface: str, tmp_path: Path) -> None:
     assert ("Adam" if interface.endswith("Adam") else "gradient descent") in report.update[0]
 
 
+@pytest.mark.parametrize(("gradients", "right"), [("/ Y.shape[0]", False), ("", True)])
+def test_a_mean_is_not_divided_again(gradients: str, right: bool, tmp_path: Path) -> None:
+    """The number of examples belongs in the gradients or in the update, once."""
+    text = DICTIONARIES.replace("/ Y.size", f"/ 2 {gradients}").replace("grads, learning_rate", "grads, m, learning_rate").replace("- learning_rate *", "- learning_rate / m *")
+    report = checked("dictionaries", text, tmp_path)
+    assert (report.right, report.updates) == (right, right) and "number of examples" in " ".join(report.update), report.text()
+
+
 @pytest.mark.parametrize("interface", RATES)
 @pytest.mark.parametrize(("slip", "change"), [
     ("step-backwards", lambda t, rate: t.replace(f"- {rate}", f"+ {rate}").replace(f"-= {rate}", f"+= {rate}")),

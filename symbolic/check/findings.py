@@ -23,7 +23,7 @@ from .routines import Routine
 from .sandbox import CLOSED, TRUST, Outcome
 from .stepping import Stepped
 from .suspects import field_of
-from .updates import judged
+from .updates import PER_EXAMPLE, judged
 from .why import Cause, Diagnosis, diagnose
 
 SHOWN = 3  # entries of a recovered signal
@@ -70,7 +70,8 @@ def network_report(found: Found, strict: bool, pairs: bool, mend: bool, again: A
     if mend:
         causes = mended(causes, found, again)
         causes = tuple(both for both in causes if not any(_as_written(r) for r in both)) or causes
-    moves = updates(found.code, found.got.moved, strict)
+    means = found.subject.blueprint.batched and found.subject.blueprint.reduction == "mean" and all(v.verdict == "OK" for v in d.verdicts)
+    moves = updates(found.code, found.got.moved, strict, means=means)
     status = "right" if d.right and moves["updates"] is not False and not (strict and (found.left or any(r.failure for _, r in used))) else "wrong"
     if all(v.verdict == "UNTESTED" for v in d.verdicts):
         status = "could not run"
@@ -95,8 +96,11 @@ def _as_written(r: Reason) -> bool:
         return False
 
 
-def updates(code: Code, moved: Sequence[Stepped], strict: bool) -> dict[str, Any]:
-    """The fields of a report on everything that applies gradients: whether it is right (None where nothing of it could be judged), and sentences."""
+def updates(code: Code, moved: Sequence[Stepped], strict: bool, *, means: bool = False) -> dict[str, Any]:
+    """The fields of a report on everything that applies gradients: whether it is right (None where nothing of it could be judged), and sentences.
+
+    means: whether the file's own gradients are means over the examples, so that nothing is left to divide.
+    """
     right: list[bool | None] = []
     told: list[tuple[int, str]] = []
     for s in (s for s in moved if s.moved):
@@ -104,6 +108,10 @@ def updates(code: Code, moved: Sequence[Stepped], strict: bool) -> dict[str, Any
         if j.wrong and (s.stepper.unknown or s.stepper.guessed and not j.formulas or not j.said and (s.stepper.keeps or s.stepper.bent)):
             told.append((WHERE, f"The update is not judged: {name} takes no step of an optimizer that is known here, nor one with a known mistake."))
             right.append(False if strict else None)
+            continue
+        if means and PER_EXAMPLE in j.said:
+            told.append((WHERE, f"The update is wrong: {name} divides by the number of examples, and the gradients of this file are means already."))
+            right.append(False)
             continue
         right.append(not j.wrong and not (strict and j.may))
         if not j.wrong:
