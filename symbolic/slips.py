@@ -217,7 +217,7 @@ SLIPS: dict[str, Slip] = {s.name: s for s in (
          "Every prediction was compared with every target ({how} of {n} times {n}): a list minus a column is a square table in NumPy."),
     Slip("one-example", "network", "loss of a batch", losses.one_example, "Only the {which} example counts ({how} divided by {n}): the others were overwritten."),
     Slip("log-epsilon", "network", "loss with a logarithm", losses.log_epsilon, "{epsilon} was added inside the logarithm of `{L}`."),
-    Slip("penalty-forgotten", "network", "regularization", losses.penalty_forgotten, "What regularization adds is missing in the gradient {what}."),
+    Slip("penalty-forgotten", "network", "regularization", losses.penalty_forgotten, "What regularization adds is missing{what}."),
     Slip("penalty-scaled", "network", "regularization", losses.penalty_scaled, "What regularization adds is {what}."),
     Slip("penalty-sign", "network", "regularization", losses.penalty_sign, "What regularization adds has the wrong sign."),
     Slip("penalty-on-bias", "network", "regularization", losses.penalty_on_bias, "The biases are penalized too; regularization is for weights."),

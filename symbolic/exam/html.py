@@ -72,4 +72,4 @@ def _part(p: Part) -> dict[str, Any]:
             "options": [{"letter": LETTERS[k], "right": o.right and choice, "shown": _words(o.runs), "said": _words(o.said)} for k, o in enumerate(a.options)],
             "solution": _lines(p.solution), "answer": answer, "tolerance": mathml(rf"\pm {tolerance}") if tolerance else "",
             "errors": [{"said": _words(e.said), "gives": mathml(e.latex) if e.latex else ""} for e in (() if choice else p.errors)],  # of options they stand there
-            "carried": [{"part": c.part, "said": _words(c.said), "then": [mathml(f"{name} = {tex}") for _, name, tex in c.cells]} for c in p.carried if c.part != p.label]}
+            "carried": [{"part": c.part, "said": _words(c.said), "then": [mathml(f"{name} = {tex}") for _, name, tex in c.cells]} for c in p.carried if c.part < p.label]}

@@ -28,12 +28,13 @@ from ..reading.choices import short, truth
 from ..reading.keys import LISTED, TRUTH, Keys, within
 from ..reading.numbers import ValueProblem
 from ..reading.paths import Step, spoken
-from ..reading.yamltext import MAX_BYTES, Located, read
+from ..reading.yamltext import MAX_BYTES, Kind, Located, read
 
 LEAST_SECRET = 8    # letters
 MOST_SECRET = 10_000
 MOST_PROBLEMS = 40
 MOST_ROOM = 240     # millimetres of a page
+KIND = Kind("it needs 'title:', 'secret:' and 'problems:', as 'chainrule new exam' writes them")
 
 
 class Chosen(Keys):
@@ -141,7 +142,7 @@ class Exam:
 
 def load(path: Path) -> Exam:
     """The exam of a file. Raises SpecError with file and line for whatever is wrong with it."""
-    located = read(path)
+    located = read(path, KIND)
     return _exam(_model(located.data, located), path.parent, located, path.stem)
 
 

@@ -64,6 +64,11 @@ class Mistake:
     plan: Plan | None = None
     put: Mapping[str, str] | None = None
 
+    def same(self, other: Mistake) -> bool:
+        """Whether it is the same mistake at the same place: "the sign is turned" may be said of two steps."""
+        mine, theirs = self.working, other.working
+        return self.said == other.said and mine.network.equations == theirs.network.equations and mine.derivation.steps == theirs.derivation.steps
+
 
 def mistakes(work: Work, key: Key, names: Sequence[str] = (), count: int = LISTED + SPARE, formula: Callable[[Derivation], str] | None = None) -> tuple[Mistake, ...]:
     """The mistakes that change an answer, each in its own way: those named, or the simplest ones. Found once for a structure.
@@ -165,8 +170,10 @@ def _candidates(work: Work, key: Key, names: Sequence[str]) -> Iterator[Mistake]
 
 
 def _made_at(working: Working, key: Key, right: Derivation) -> bool:
-    """Whether a mistake is made at a gradient's own step and nowhere else: there its sentence says most, and nothing beside it moves."""
-    return not isinstance(key, str) and {n for n, step in working.derivation.steps.items() if step != right.steps.get(n)} == {key[1]}
+    """Whether a mistake is made at a gradient's own step and nowhere else, no value included: there its sentence says most, and nothing beside it moves."""
+    if isinstance(key, str) or working.network.equations != right.network.equations:
+        return False
+    return {n for n, step in working.derivation.steps.items() if step != right.steps.get(n)} == {key[1]}
 
 
 def _once(plan: Plan) -> bool:

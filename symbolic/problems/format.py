@@ -26,7 +26,7 @@ from ..reading.choices import short
 from ..reading.keys import LISTED, TRUTH, Keys, first, listed, mistakes, within
 from ..reading.numbers import ValueProblem, whole
 from ..reading.paths import Step
-from ..reading.yamltext import Located, parse, read
+from ..reading.yamltext import Kind, Located, parse, read
 from ..slips import SLIPS
 from .spaces import names_in, space
 
@@ -195,17 +195,18 @@ class ProblemFile(Keys):
         return sum(a.worth for a in self.ask)
 
 
+KIND = Kind("it needs 'title:', 'spec:', 'text:' and 'ask:', as 'chainrule new problem' writes them")
 RESERVED = ("equations", "numbers", "update")  # what the wording calls the blocks of the problem
 
 
 def load(path: Path) -> ProblemFile:
     """The problem of a file; SpecError with file and line for whatever is wrong with it."""
-    return _made(read(path), path.stem)
+    return _made(read(path, KIND), path.stem)
 
 
 def read_text(text: str, file: str) -> ProblemFile:
     """The same for a text at hand."""
-    return _made(parse(text, file), Path(file).stem)
+    return _made(parse(text, file, KIND), Path(file).stem)
 
 
 def _made(located: Located, name: str) -> ProblemFile:

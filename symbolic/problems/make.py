@@ -25,6 +25,7 @@ from typing import Any
 from ..errors import ChainruleError, SpecError
 from ..language.arithmetic import Matrix
 from ..reading.numbers import ValueProblem
+from ..slips import SLIPS
 from .distractors import Mistake, moved
 from .format import Ask, ProblemFile
 from .kinds import Asking, Made
@@ -165,23 +166,22 @@ class Maker:
         found = checked(found)
         allowed = tolerances(found)
         wrong: dict[int, Mapping[Any, Matrix]] = {}
-        parts: list[Part] = []
-        before: list[tuple[str, Mistake]] = []
+        listed: list[tuple[str, Mistake]] = []  # with the part that lists it; what it moves in an earlier part counts as well
         shown: set[tuple[str, str, str]] = set()
-        for k, ask in enumerate(self.file.ask):
-            asking = Asking(self.file, ask, k, given, found, allowed, seed, wrong)
-            made = ROWS[ask.kind].make(asking)
-            before += [(LETTERS[k], m) for m in made.behind if m.said not in {b.said for _, b in before}]
-            parts.append(self._part(asking, made, before, shown))
+        asked_for = [Asking(self.file, ask, k, given, found, allowed, seed, wrong) for k, ask in enumerate(self.file.ask)]
+        made_of = [ROWS[a.ask.kind].make(a) for a in asked_for]
+        for k, made in enumerate(made_of):
+            listed += [(LETTERS[k], m) for m in made.behind if not any(m.same(b) for _, b in listed)]
+        parts = [self._part(a, made, listed, shown) for a, made in zip(asked_for, made_of, strict=True)]
         stem, blocks = self._worded(given, found.network), stated(found)
         return Question(self.file.name, self.file.title, tuple(self.file.topics), index, canonical(stem, blocks, parts), stem,
                         tuple(parts), hard, found.how, blocks, f"{found.worst or 0:.0e}")
 
-    def _part(self, a: Asking, made: Made, before: list[tuple[str, Mistake]], shown: set[tuple[str, str, str]]) -> Part:
+    def _part(self, a: Asking, made: Made, listed: list[tuple[str, Mistake]], shown: set[tuple[str, str, str]]) -> Part:
         """A part with its key; lines that an earlier part has shown are left out, unless marks stand at them."""
         solution = _kept(made.solution, shown)
         shown.update((x.key, x.left, x.right) for x in made.solution)
-        carried = tuple(c for label, m in before if (c := self._carried(a, m, label)).cells) if made.behind else ()
+        carried = tuple(c for label, m in listed if (c := self._carried(a, m, label)).cells) if made.behind else ()
         return Part(LETTERS[a.place], a.ask.target if a.ask.kind != "select" else "", self._said(a.place, a.given, a.work.network), a.ask.worth, made.answer, self.file.digits, solution,
                     made.errors, carried, made.lines, self._steps(a) if carried else (), ROWS[a.ask.kind].reasons)
 
@@ -193,6 +193,8 @@ class Maker:
         """What each step of a part comes to after a mistake, where it differs; a dash where it comes to nothing."""
         found, cells_of = a.values(mistake), []
         for key in needed(a.work, [a.key]):
+            if isinstance(key, str) and label > LETTERS[a.place] and mistake.slip in SLIPS and SLIPS[mistake.slip].kind != "forward":
+                continue  # a mistake of the way back leaves the values before it alone
             right, wrong = a.work.value(key), found.get(key)
             if wrong is None or moved(wrong, right):
                 cells_of.append((spoken(key, a.work.network), name_of(a.work, key), printed(a.work, wrong, self.file.digits) if wrong is not None else NOTHING))

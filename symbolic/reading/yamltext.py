@@ -44,6 +44,17 @@ class Text(str):
 
 
 @dataclass(frozen=True)
+class Kind:
+    """What a file is to be, for messages: what an empty one needs, and what to do about too many values."""
+
+    needs: str
+    many: str = ""
+
+
+NETWORK = Kind("it needs 'layers:' or 'equations:'", "use 'init' to draw weights")
+
+
+@dataclass(frozen=True)
 class Located:
     """The contents of one file, and where each of its keys and list entries stands."""
 
@@ -68,7 +79,7 @@ def neighbour(missing: Path) -> str:
     return "check the name and the folder"
 
 
-def read(path: Path | str) -> Located:
+def read(path: Path | str, kind: Kind = NETWORK) -> Located:
     """The contents of a YAML file, or a SpecError that says what is wrong with it."""
     file = str(path)
     try:
@@ -81,7 +92,7 @@ def read(path: Path | str) -> Located:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"the file cannot be read ({reason.lower()})", where=file) from None
-    return parse(_decoded(raw, file), file)
+    return parse(_decoded(raw, file), file, kind)
 
 
 def _decoded(raw: bytes, file: str) -> str:
@@ -98,10 +109,10 @@ def _decoded(raw: bytes, file: str) -> str:
         raise SpecError("the file is not UTF-8", where=f"{file}:{line}", hint="save it as UTF-8") from None
 
 
-def parse(text: str, file: str) -> Located:
+def parse(text: str, file: str, kind: Kind = NETWORK) -> Located:
     """The same for a text at hand; `file` is the name used in messages."""
     try:
-        loader = _Loader(text, file)
+        loader = _Loader(text, file, kind)
         node = loader.get_single_node()
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -112,7 +123,7 @@ def parse(text: str, file: str) -> Located:
     except (ValueError, OverflowError):  # PyYAML lets "\UFFFFFFFF" through to chr()
         raise SpecError("a backslash code that stands for no character", where=f"{file}:1") from None
     if node is None:
-        raise SpecError("the file is empty", where=f"{file}:1", hint="it needs 'layers:' or 'equations:'")
+        raise SpecError("the file is empty", where=f"{file}:1", hint=kind.needs)
     if not isinstance(node, yaml.MappingNode):
         raise SpecError("expected lines of the form 'key: value'", where=f"{file}:{_line(node)}", hint=_colon(node))
     reader = _Reader(file)
@@ -134,9 +145,9 @@ def _colon(node: yaml.Node) -> str:
 class _Loader(yaml.SafeLoader):
     """PyYAML's reader, stopped before it can recurse too deeply or grow without bound."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, kind: Kind) -> None:
         super().__init__(text)
-        self.file, self.depth, self.nodes = file, 0, 0
+        self.file, self.kind, self.depth, self.nodes = file, kind, 0, 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -144,17 +155,17 @@ class _Loader(yaml.SafeLoader):
         if tag := getattr(event, "tag", None):
             raise SpecError(one_line(f"a value cannot begin with ! ({tag})"), where=where, hint="quote it")
         self.depth, self.nodes = self.depth + 1, self.nodes + 1
-        _check_size(self.depth, self.nodes, where)
+        _check_size(self.depth, self.nodes, where, self.kind.many)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
 
-def _check_size(depth: int, nodes: int, where: str) -> None:
+def _check_size(depth: int, nodes: int, where: str, hint: str) -> None:
     if depth > MAX_DEPTH:
         raise SpecError(f"brackets or lists nested deeper than {MAX_DEPTH} levels", where=where)
     if nodes > MAX_NODES:
-        raise SpecError(f"more than {MAX_NODES:,} values", where=where, hint="use 'init' to draw weights")
+        raise SpecError(f"more than {MAX_NODES:,} values", where=where, hint=hint)
 
 
 class _Reader:
@@ -167,7 +178,7 @@ class _Reader:
 
     def tree(self, node: yaml.Node, path: tuple[Step, ...]) -> Tree:
         self.nodes += 1
-        _check_size(len(path), self.nodes, f"{self.file}:{_line(node)}")  # aliases are expanded here
+        _check_size(len(path), self.nodes, f"{self.file}:{_line(node)}", "an alias (*) counts as all that it stands for")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):

@@ -31,6 +31,7 @@ BESIDE = 0.4  # the part of a line that what a mistake gives may take, beside it
 CARRIED = "Whoever makes one of these mistakes and goes on correctly gets the values of its column. A dot: the value is the right one. A dash: there is no value."
 SMALL = 0.92  # the size of small print
 _FRACTION = re.compile(r"\\frac\{({0}|\d+)\}\{({0}|\d+)\}".replace("{0}", r"(?:d|\\partial ?)[^{}]*(?:\{[^{}]*\}[^{}]*)*"))
+_FACTOR = re.compile(r"(?:\\[,;!]|\s)*(?:[A-Za-z0-9(]|\\(?=[a-z])(?!(?:right|end|cdot|odot|times|approx|q?quad|le|ge|to|text)\b))")  # what a fraction is multiplied by
 
 
 def laid_out(q: Question, room: float = SHEET.width, write: Callable[[Part, list[Row]], int] | None = None) -> dict[str, Any]:
@@ -66,8 +67,10 @@ def level(tex: str) -> str:
 
     >>> print(level(r"\\frac{\\partial L}{\\partial W^{(1)}} = -\\frac{9}{32}"))
     \\partial L/\\partial W^{(1)} = -9/32
+    >>> print(level(r"\\frac{\\partial L}{\\partial z} x^{\\top}"))  # not the slope with respect to z times x
+    (\\partial L/\\partial z) x^{\\top}
     """
-    return _FRACTION.sub(r"\1/\2", tex)
+    return _FRACTION.sub(lambda m: f"({m[1]}/{m[2]})" if _FACTOR.match(tex, m.end()) else f"{m[1]}/{m[2]}", tex)
 
 
 def displayed(lines: Sequence[Line], room: float = SHEET.width, reserved: float = 0.0) -> list[Row]:
@@ -161,6 +164,7 @@ def marker(q: Question, room: float = SHEET.width) -> dict[str, Any] | None:
             found.setdefault((c.part, c.said), {}).update({key: level(value) for key, _, value in c.cells})
     if not found:
         return None
+    found = dict(sorted(found.items(), key=lambda item: item[0][0]))  # by the parts that list them
     columns = list(found.values())
     rows = [(key, name, value) for key, (name, value) in steps.items() if any(key in c for c in columns)]
     first = max(width(name) for _, name, _ in rows) + max(max(width(value) for *_, value in rows), MARK) + 2 * QUAD

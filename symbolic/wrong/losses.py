@@ -163,10 +163,10 @@ def _with_penalties(network: Network, change: Callable[[Expr], Expr | None], pla
 
 def penalty_forgotten(network: Network) -> Iterator[Changed]:
     """What regularization adds left out, of all weights or of one."""
-    yield from _with_penalties(network, lambda t: None, {"what": "of all weights"})
+    yield from _with_penalties(network, lambda t: None, {"what": ""})
     weights = [s for s in network.symbols.values() if s.kind == "parameter" and s.base.split("_")[0] in WEIGHTS]
     for s in weights if len(weights) > 1 else ():
-        yield Changed({"what": f"of `{s.name}`"}, handed={}, gather=_without_penalty(network, s.name), equations=())
+        yield Changed({"what": f" in the gradient of `{s.name}`"}, handed={}, gather=_without_penalty(network, s.name), equations=())
 
 
 def _without_penalty(network: Network, name: str) -> Callable[[Any], Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -176,8 +177,15 @@ def _counts(eq: Equation) -> list[tuple[Expr, str]]:
 
 
 def mean_forgotten(network: Network) -> Iterator[Changed]:
-    """A mean that is only a sum."""
-    yield from _scaled(network, _counts)
+    """A mean that is only a sum; a loss that is a sum already has no division to forget."""
+    yield from _scaled(network, lambda eq: [(n, word) for n, word in _counts(eq) if _divides(eq, n)])
+
+
+def _divides(eq: Equation, n: Expr) -> bool:
+    """Whether a division by n, or by a number with the factor n, stands in an equation."""
+    below = [x for e in ex.walk(eq.rhs) if e.op == "div" for x in ex.walk(e.args[1])]
+    numbers = [e.data for e in below if e.op == "num"] + [e.data.denominator for e in ex.walk(eq.rhs) if e.op == "num" and isinstance(e.data, Fraction)]
+    return all(f in below or (f.op == "num" and any(k % f.data == 0 for k in numbers)) for f in (n.args if n.op == "mul" else (n,)))
 
 
 def mean_too_often(network: Network) -> Iterator[Changed]:
