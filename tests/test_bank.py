@@ -496,6 +496,23 @@ def test_what_a_mistake_leaves_alone_need_not_be_worked_out_again(name: str) -> 
         assert not any(distractors.moved(quick[k], whole[k]) for k in whole), (name, mistake.slip)
 
 
+@pytest.mark.parametrize("name", ["layer-norm", "attention-one-query", "recurrent-two-steps", "ridge-gradient"])
+def test_a_turned_sign_turns_the_gradient_and_is_followed_into_earlier_parts(name: str) -> None:
+    q = question(name, 0)
+    turned = [e for p in q.parts for e in p.errors if e.slip == "sign"]
+    rights = [p.answer.value for p in q.parts if any(e.slip == "sign" for e in p.errors)]
+    assert turned and all(mp.mpf(x) == -mp.mpf(y) for e, right in zip(turned, rights, strict=True) for xs, ys in zip(e.value, right, strict=True) for x, y in zip(xs, ys, strict=True))
+    later = {key for c in q.parts[-1].carried if c.slip == "sign" for key, *_ in c.cells}
+    shown = {key for p in q.parts for c in p.carried if c.slip == "sign" for key, *_ in c.cells}
+    assert later and all("/d" in key or key.startswith("d") for key in shown)  # no value of the forward pass
+    assert name != "recurrent-two-steps" or "dL/du" in shown
+
+
+def test_a_sum_has_no_mean_to_forget() -> None:
+    assert not [e for p in question("convolution-row", 0).parts for e in p.errors if e.slip == "mean-forgotten"]
+    assert [m.slip for m in distractors.mistakes(work_of("regression-mse", 0), ("L", "b1"), ["mean-forgotten"])] == ["mean-forgotten"]
+
+
 @pytest.mark.parametrize(("change", "told"), [
     (lambda p: replace(p, errors=(replace(p.errors[0], value=p.answer.value),)), "within twice the tolerance"),
     (lambda p: replace(p, errors=p.errors[:1] * 2), "two mistakes give the same"),

@@ -133,6 +133,16 @@ def test_a_mistake_in_the_exam_is_named(change: dict[str, object], sentence: str
         spec.build({"title": "Quiz", "secret": "not for students", "problems": ["one-neuron"], **change})
 
 
+def test_a_file_that_is_empty_or_too_large_is_told_what_an_exam_needs(tmp_path: Path) -> None:
+    path = tmp_path / "e.yaml"
+    for text, told in (("", "'title:', 'secret:' and 'problems:'"), (f"a: &a [{'1,' * 99}1]\nb: &b [{'*a,' * 99}*a]\nc: [{'*b,' * 99}*b]\n", "an alias (*) counts"),
+                       ("title:Quiz\nsecret: not for students\n", "write 'title: Quiz'"), ("title: Q\nsecret: not for students\nproblems: [one-neuron]\nlarge_print: 4711\n", "[4711]")):
+        path.write_text(text)
+        with pytest.raises(SpecError, match=re.escape(told)) as error:
+            spec.load(path)
+        assert "layers" not in str(error.value) and "init" not in str(error.value)
+
+
 def test_a_mistake_in_the_file_has_its_line(tmp_path: Path) -> None:
     path = tmp_path / "e.yaml"
     path.write_text("title: Quiz\nsecret: not for students\nproblems:\n  - one-neuron\n  - {name: grap-fork}\n")

@@ -75,7 +75,10 @@ class ExamFile(Keys):
                 if not isinstance(r, str):
                     raise ValueProblem("expected an identifier", k)
             return raw
-        return truth(raw)
+        try:
+            return truth(raw)
+        except ValueProblem as e:
+            raise ValueProblem(e.sentence, hint=f"for some students write their identifiers as a list: [{raw}]" if isinstance(raw, str) else "") from None
 
     @field_validator("secret", mode="before")
     @classmethod

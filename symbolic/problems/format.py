@@ -195,7 +195,7 @@ class ProblemFile(Keys):
         return sum(a.worth for a in self.ask)
 
 
-KIND = Kind("it needs 'title:', 'spec:', 'text:' and 'ask:', as 'chainrule new problem' writes them")
+KIND = Kind("it needs 'title:', 'topics:', 'spec:' and 'ask:', as 'chainrule new problem' writes them")
 RESERVED = ("equations", "numbers", "update")  # what the wording calls the blocks of the problem
 
 

@@ -286,7 +286,7 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
     (r"expected alphabetic or numeric|duplicate anchor", "a value cannot begin with & or * or %", "put it in quotes"),
     (r"chomping|comment or a line break", "a value cannot begin with > or |", "put it in quotes"),
     (r"directive|incompatible YAML", "a line cannot begin with %", "put it in quotes"),
-    (r"another document|<document start>", "a second document begins here", "one file holds one network"),
+    (r"another document|<document start>", "a second document begins here", "leave one in the file"),
     (r"end of stream", "the quotes opened in line {line} are never closed", "close them"),
     (r"found '<stream end>'", "the bracket opened in line {line} is never closed", "close it"),
     (r"expected ',' or '.', but got '[}\]]'", "{char} does not close the bracket opened in line {line}", "close it"),
@@ -335,6 +335,8 @@ def _sentence(error: yaml.MarkedYAMLError, text: str, file: str) -> SpecError:
     elif "<document start>" in problem and not any(above[:3] in ("...", "---") for above in lines[:line]):
         problem = "block"
     elif problem.endswith("not allowed here") and ": " not in source[:column]:
+        if line and (pair := re.fullmatch(r"(\w+):([^\s\[{].*)", lines[line - 1])):  # `title:Quiz` reads as one word, and so do the lines below it
+            return SpecError(one_line(f"a blank is missing after the colon of '{pair[0]}'"), where=f"{file}:{line}", hint=one_line(f"write '{pair[1]}: {pair[2]}'"))
         problem = "block"  # the first colon of its line: it is the indentation that is wrong
     for pattern, sentence, hint in rows:
         if re.search(pattern, problem):

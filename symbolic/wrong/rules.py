@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from .. import expr as ex
+from ..errors import SpecError
 from ..expr import Expr
 from ..functions import FUNCTIONS, slope_form
 from ..language.matrices import apply
@@ -113,8 +114,14 @@ def softmax_flattened(network: Network) -> Iterator[Changed]:
 # ---------------------------------------------------------------- products
 
 def factors_swapped(network: Network) -> Iterator[Changed]:
-    """The factors of a product in the other order, each as it should be."""
-    yield from products(network, lambda e, g, k: e.args[1].T @ g if k == 0 else g @ e.args[0].T)
+    """The factors of a product in the other order, each as it should be; a product that is one number then fits nowhere."""
+    def swapped(e: Expr, g: Expr, k: int) -> Expr:
+        made = e.args[1].T @ g if k == 0 else g @ e.args[0].T
+        if made.shape != e.args[k].shape:
+            raise SpecError(f"a product of the shape {made.shape} for one of the shape {e.args[k].shape}")
+        return made
+
+    yield from products(network, swapped)
 
 
 def inverse(network: Network) -> Iterator[Changed]:
