@@ -400,15 +400,18 @@ def subsets(pdf: bytes) -> dict[str, str]:
 
 
 def test_a_program_is_tried_on_the_hidden_points_of_its_key(tmp_path: Path) -> None:
-    produce(work.Job(small("batch-numpy", "graph-fork"), ("json",)), [PLAIN[0]], tmp_path, Here())
+    produce(work.Job(small("batch-numpy", "graph-fork", "hidden-layer-numpy"), ("json",)), [PLAIN[0]], tmp_path, Here())
     key = tmp_path / "keys" / "17.json"
     answer = json.loads(key.read_text())["questions"][0]["parts"][1]["answer"]
     (tmp_path / "right.py").write_text(answer["text"])
     (tmp_path / "wrong.py").write_text(answer["stub"].replace("...", "dW1, db1 = np.array([[0.1, 0.2]]), 0.3"))
-    right, wrong = run("exam", "code", key, tmp_path / "right.py"), run("exam", "code", key, tmp_path / "wrong.py", "--part", "1b")
+    layered = json.loads(key.read_text())["questions"][2]["parts"][1]["answer"]["text"]  # its arguments do not stand in the order of the alphabet
+    (tmp_path / "layered.py").write_text(layered)
+    assert run("exam", "code", key, tmp_path / "layered.py", "--part", "3b").exit_code == 0
+    right, wrong = run("exam", "code", key, tmp_path / "right.py", "--part", "1b"), run("exam", "code", key, tmp_path / "wrong.py", "--part", "1b")
     assert (right.exit_code, wrong.exit_code) == (0, 1) and "right at the numbers" in right.stdout and "at the numbers of the paper dW1, db1 are wrong" in wrong.stdout
     for arguments, sentence in [((key, tmp_path / "none.py"), "cannot be read"), ((tmp_path / "right.py", key), "this is no key of a paper"),
-                                ((key, tmp_path / "right.py", "--part", "2a"), "no program is asked for there; valid names: 1b")]:
+                                ((key, tmp_path / "right.py", "--part", "2a"), "no program is asked for there; valid names: 1b, 3b")]:
         result = run("exam", "code", *arguments)
         assert result.exit_code == 2 and sentence in result.stderr
 

@@ -83,14 +83,16 @@ def judged(source: str, answer: Answer) -> list[str]:
 
     from ..check.sandbox import run
 
-    name = function_of(answer).partition("(")[0].removeprefix("def ")
+    name, _, behind = function_of(answer).removeprefix("def ").partition("(")
+    takes = behind.partition(")")[0].split(", ")  # in its own order: JSON has sorted the points
+    gives = behind.rpartition("return ")[2].strip().split(", ")
     steps: list[dict[str, Any]] = [{"do": "load"}]
     inputs: dict[str, Any] = {}
     for k, point in enumerate(answer.hidden):
         inputs |= {f"{k}/{n}": np.array(rows, dtype=float) for n, rows in point["given"].items()}
         one = len(point["returns"]) == 1
-        steps += [{"do": "call", "target": f"file.{name}", "args": [{"input": f"{k}/{n}"} for n in point["given"]], "save": f"r{k}", "point": k},
-                  *({"do": "get", "value": {"saved": f"r{k}" if one else f"r{k}[{i}]"}, "as": f"{k}/{n}", "point": k} for i, n in enumerate(point["returns"]))]
+        steps += [{"do": "call", "target": f"file.{name}", "args": [{"input": f"{k}/{n}"} for n in takes], "save": f"r{k}", "point": k},
+                  *({"do": "get", "value": {"saved": f"r{k}" if one else f"r{k}[{i}]"}, "as": f"{k}/{n}", "point": k} for i, n in enumerate(gives))]
     found = run(source.encode(), {"steps": steps}, inputs)
     if found.kind not in ("ok", "error") or not found.arrays:
         return [f"the program did not run: {found.message}"]
