@@ -693,7 +693,7 @@ def test_commands(tmp_path: Path) -> None:
     listed = json.loads(run("list", "--json").output)
     assert [row["name"] for row in listed] == NAMES and all(row["draws"] > 1 for row in listed)
     shown = run("show", "one-neuron", "--seeds", "2").output
-    assert "15,552 draws" in shown and "active units" in shown
+    assert "41,472 draws" in shown and "active units" in shown
     assert json.loads(run("show", "one-neuron", "--json").output)["problem"] == "one-neuron"
     assert json.loads(run("test", "graph-fork", "--seeds", "2", "--json").output)[0]["failures"] == []
     made = run("preview", "graph-fork", "-o", str(tmp_path), "--to", "tex")

@@ -178,12 +178,14 @@ def _counts(eq: Equation) -> list[tuple[Expr, str]]:
 
 def mean_forgotten(network: Network) -> Iterator[Changed]:
     """A mean that is only a sum; a loss that is a sum already has no division to forget."""
-    yield from _scaled(network, lambda eq: [(n, word) for n, word in _counts(eq) if _divides(eq, n)])
+    yield from _scaled(network, lambda eq: [(n, word) for n, word in _counts(eq) if _divides(network, eq, n)])
 
 
-def _divides(eq: Equation, n: Expr) -> bool:
-    """Whether a division by n, or by a number with the factor n, stands in an equation."""
+def _divides(network: Network, eq: Equation, n: Expr) -> bool:
+    """Whether a division by n, by a number with the factor n, or by a letter for a size stands in an equation."""
     below = [x for e in ex.walk(eq.rhs) if e.op == "div" for x in ex.walk(e.args[1])]
+    if any(x.op == "sym" and network.symbols[str(x.data)].kind == "size" for x in below):
+        return True
     numbers = [e.data for e in below if e.op == "num"] + [e.data.denominator for e in ex.walk(eq.rhs) if e.op == "num" and isinstance(e.data, Fraction)]
     return all(f in below or (f.op == "num" and any(k % f.data == 0 for k in numbers)) for f in (n.args if n.op == "mul" else (n,)))
 
