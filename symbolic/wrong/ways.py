@@ -184,7 +184,7 @@ def mean_forgotten(network: Network) -> Iterator[Changed]:
 def _divides(network: Network, eq: Equation, n: Expr) -> bool:
     """Whether a division by n, by a number with the factor n, or by a letter for a size stands in an equation."""
     below = [x for e in ex.walk(eq.rhs) if e.op == "div" for x in ex.walk(e.args[1])]
-    if any(x.op == "sym" and network.symbols[str(x.data)].kind == "size" for x in below):
+    if any(x.op == "sym" and network.symbols[str(x.data)].kind in ("size", "input") for x in below):  # an input where letters were given numbers
         return True
     numbers = [e.data for e in below if e.op == "num"] + [e.data.denominator for e in ex.walk(eq.rhs) if e.op == "num" and isinstance(e.data, Fraction)]
     return all(f in below or (f.op == "num" and any(k % f.data == 0 for k in numbers)) for f in (n.args if n.op == "mul" else (n,)))
